@@ -1,0 +1,469 @@
+//! The blocking pool: one queue, threads that come when they are needed and go when they are not.
+//!
+//! Invariant: *while jobs are queued, some thread is going to look at the queue before it does anything else that may take
+//! for ever, or is being started*. A thread counts as idle from the moment it is promised until the moment it takes a
+//! job, and looks at the queue once more before it ends; so as many jobs as there are idle threads are provided for, and
+//! only one more than that needs another thread. Where none can be had and none exists, the queue is failed.
+//!
+//! All of it is one mutex: a job that blocks costs more than any contention on it, and sharded versions of this queue have
+//! lost jobs (tokio #8056). That is also why it names `parking_lot` itself; there is nothing here for a model to explore.
+
+use core::cell::Cell;
+use core::fmt;
+use core::future::Future;
+use core::panic::Location;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use core::time::Duration;
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use polyloop_core::context;
+use polyloop_core::{
+    Busy, Driver, JoinError, JoinHandle, Meta, Ran, RunQueue, Runnable, Schedule, TaskSpace, Why,
+};
+use std::io;
+use std::sync::{Arc, Weak};
+
+/// How large the pool may grow, and how long a thread stays without work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The most threads that work at a time; 0 counts as 1. 512 by default.
+    pub threads: usize,
+    /// How long an idle thread waits for a job before it ends. 10 s by default.
+    pub keep_alive: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { threads: 512, keep_alive: Duration::from_secs(10) }
+    }
+}
+
+/// Starts a thread of this name that runs this function, or says why not.
+pub type StartThread = Box<dyn Fn(String, Box<dyn FnOnce() + Send>) -> io::Result<()> + Send + Sync>;
+
+fn start_std_thread(name: String, main: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+    std::thread::Builder::new().name(name).spawn(main).map(drop)
+}
+
+/// Runs closures that block, each on a thread of its own.
+///
+/// Dropping the pool is a [`shutdown`](Self::shutdown) that does not wait.
+///
+/// # Examples
+///
+/// ```
+/// # use polyloop_blocking::{BlockingPool, Limits};
+/// # use polyloop_core::Driver;
+/// # use std::sync::Arc;
+/// # let reactor = polyloop_reactor::ALL[0].1()?;
+/// # let driver = Driver::new(reactor, Box::new(polyloop_time::Heap::new()), Arc::new(polyloop_time::SystemClock));
+/// # let executor = polyloop_fifo::Fifo::new(Arc::clone(&driver));
+/// let pool = BlockingPool::new(driver, Limits::default());
+/// let answer = pool.spawn(|| 6 * 7);
+/// # let meta = polyloop_core::Meta::new(std::panic::Location::caller());
+/// # let answer = executor.try_block_on(answer, meta).unwrap();
+/// assert_eq!(answer.unwrap(), 42);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct BlockingPool {
+    shared: Arc<Shared>,
+    space: Arc<TaskSpace>,
+}
+
+/// The pool as its threads and its jobs' wakers know it.
+struct Shared {
+    state: Mutex<State>,
+    /// A job came, or the pool closed.
+    jobs: Condvar,
+    /// A thread has ended.
+    ended: Condvar,
+    limits: Limits,
+    start: StartThread,
+    driver: Arc<Driver>,
+    me: Weak<Self>,
+}
+
+#[derive(Default)]
+struct State {
+    queue: RunQueue,
+    /// Threads that exist or are being started.
+    threads: usize,
+    /// Those of them that look at the queue next.
+    idle: usize,
+    /// Those of them that run a job which has said that it waits ([`while_waiting`]).
+    waiting: usize,
+    /// Jobs that are being run.
+    running: usize,
+    /// Places given out by `try_spawn` whose jobs are not in the queue yet.
+    promised: usize,
+    /// Threads ever started, for their names.
+    started: u64,
+    /// As long as a job is queued or runs, a manual clock stands still.
+    busy: Option<Busy>,
+    closed: bool,
+}
+
+/// What the pool is doing at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Metrics {
+    /// Threads that exist or are being started.
+    pub threads: usize,
+    /// Threads without a job, those that are being started included.
+    pub idle: usize,
+    /// Jobs that wait for a thread.
+    pub queued: usize,
+    /// Jobs that are being run.
+    pub running: usize,
+}
+
+/// What became of the pool's jobs at its shutdown.
+#[must_use]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Jobs that had not begun, and never will.
+    pub cancelled: usize,
+    /// Jobs that were running and ended in time.
+    pub finished: usize,
+    /// Jobs that still run. Their threads end with them; the process need not wait.
+    pub running: usize,
+}
+
+/// The pool has no thread to spare; the closure comes back.
+pub struct Saturated<F>(pub F);
+
+impl<F> fmt::Debug for Saturated<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Saturated")
+    }
+}
+
+impl<F> fmt::Display for Saturated<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("every thread of the blocking pool is at work")
+    }
+}
+
+impl<F> std::error::Error for Saturated<F> {}
+
+/// That the job which this thread hands to its pool next has a place that was promised to it.
+struct Promise(Cell<bool>);
+
+/// A closure as a task: its first poll runs it.
+struct Job<F>(Option<F>);
+
+impl<F> Unpin for Job<F> {}
+
+impl<F: FnOnce() -> T, T> Future for Job<F> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<T> {
+        let run = self.0.take().expect("a future is not polled after it has ended");
+        // It is a task only to be joined and aborted: it may block, and so it may call `block_on`.
+        Poll::Ready(context::outside_of_tasks(run))
+    }
+}
+
+impl BlockingPool {
+    /// A pool without threads yet. While it has jobs, `driver` counts as busy ([`Driver::hold`]).
+    pub fn new(driver: Arc<Driver>, limits: Limits) -> Self {
+        Self::with_threads_from(driver, limits, Box::new(start_std_thread))
+    }
+
+    /// A pool whose threads are started by `start`: with another stack size, a signal mask, or a refusal.
+    pub fn with_threads_from(driver: Arc<Driver>, limits: Limits, start: StartThread) -> Self {
+        let limits = Limits { threads: limits.threads.max(1), ..limits };
+        let shared = Arc::new_cyclic(|me| Shared {
+            state: Mutex::default(),
+            jobs: Condvar::new(),
+            ended: Condvar::new(),
+            limits,
+            start,
+            driver,
+            me: Weak::clone(me),
+        });
+        let space = TaskSpace::new(Arc::clone(&shared) as Arc<dyn Schedule>);
+        Self { shared, space }
+    }
+
+    /// Runs `job` on a thread of the pool, after the jobs that were there before it if all threads are at work.
+    ///
+    /// The handle yields what `job` returns, or an error: it panicked; it was aborted before it began, or the pool shut
+    /// down first; or [no thread](JoinError::is_no_thread) could be had. A job that has begun cannot be aborted. Dropping
+    /// the handle detaches the job.
+    #[track_caller]
+    pub fn spawn<F, T>(&self, job: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.spawn_as(job, Meta::new(Location::caller()))
+    }
+
+    /// As [`spawn`](Self::spawn), under a name or on behalf of another place.
+    pub fn spawn_as<F, T>(&self, job: F, meta: Meta) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.space.spawn(Job(Some(job)), meta)
+    }
+
+    /// Runs `job` only if a thread is free for it now, or may be started.
+    ///
+    /// Calls of `try_spawn` do not take one another's places; a plain [`spawn`](Self::spawn) in the same moment may, and
+    /// then the job waits for its turn after all.
+    ///
+    /// # Errors
+    ///
+    /// [`Saturated`], with the closure, when every thread is taken and there may be no more.
+    #[track_caller]
+    pub fn try_spawn<F, T>(&self, job: F) -> Result<JoinHandle<T>, Saturated<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        {
+            let mut state = self.shared.state.lock();
+            let places = state.idle + self.shared.limits.threads.saturating_sub(state.active());
+            if places <= state.queue.len() + state.promised && !state.closed {
+                return Err(Saturated(job));
+            }
+            state.promised += 1;
+        }
+        let meta = Meta::new(Location::caller());
+        Ok(context::enter_scope(&Promise(Cell::new(true)), || self.spawn_as(job, meta)))
+    }
+
+    /// What the pool is doing at this moment.
+    pub fn metrics(&self) -> Metrics {
+        let state = self.shared.state.lock();
+        Metrics {
+            threads: state.threads,
+            idle: state.idle,
+            queued: state.queue.len(),
+            running: state.running,
+        }
+    }
+
+    /// Cancels the jobs that have not begun and waits for the others, `patience` at most. Jobs that are spawned from now on
+    /// are cancelled at once.
+    ///
+    /// A job that calls this does not wait for itself.
+    pub fn shutdown(&self, patience: Duration) -> Report {
+        let shared = &*self.shared;
+        let (mut queue, running) = {
+            let mut state = shared.state.lock();
+            state.closed = true;
+            shared.jobs.notify_all();
+            (core::mem::take(&mut state.queue), state.running)
+        };
+        let cancelled = queue.len();
+        while let Some(runnable) = queue.pop_front() {
+            runnable.cancel();
+        }
+        let own = usize::from(PoolThread::here(|thread| core::ptr::eq(Arc::as_ptr(&thread.pool), shared)));
+        let mut state = shared.state.lock();
+        state.settle();
+        if state.threads > own && !patience.is_zero() {
+            shared.ended.wait_while_for(&mut state, |state| state.threads > own, patience);
+        }
+        let still = state.running;
+        drop(state);
+        self.space.retire();
+        Report { cancelled, finished: running - still, running: still }
+    }
+}
+
+impl Drop for BlockingPool {
+    fn drop(&mut self) {
+        let _ = self.shutdown(Duration::ZERO);
+    }
+}
+
+impl State {
+    /// Threads that count against the limit.
+    fn active(&self) -> usize {
+        self.threads - self.waiting
+    }
+
+    /// Counts one more thread, to be started by the caller, if the queue needs one and may have it.
+    fn promise_thread(&mut self, limit: usize) -> bool {
+        let needed = self.queue.len() > self.idle && self.active() < limit;
+        if needed {
+            self.threads += 1;
+            self.idle += 1;
+        }
+        needed
+    }
+
+    /// Lets the clock go on if there is no job left.
+    fn settle(&mut self) {
+        if self.queue.is_empty() && self.running == 0 {
+            self.busy = None;
+        }
+    }
+}
+
+impl Schedule for Shared {
+    fn schedule(&self, runnable: Runnable, _: Why) {
+        let promised = context::with_scope(|promise: Option<&Promise>| promise.is_some_and(|it| it.0.take()));
+        let start = {
+            let mut state = self.state.lock();
+            // From here on the job itself is counted.
+            state.promised -= usize::from(promised);
+            if state.closed {
+                drop(state);
+                return runnable.cancel();
+            }
+            if state.busy.is_none() {
+                state.busy = Some(self.driver.hold());
+            }
+            state.queue.push_back(runnable);
+            self.jobs.notify_one();
+            state.promise_thread(self.limits.threads)
+        };
+        if start {
+            self.start_thread();
+        }
+    }
+}
+
+impl Shared {
+    /// Starts the thread that was promised. If that fails and there is none that could do its work, the queued jobs
+    /// fail with the reason (tokio #8406).
+    fn start_thread(&self) {
+        let Some(pool) = self.me.upgrade() else { return };
+        let number = {
+            let mut state = self.state.lock();
+            state.started += 1;
+            state.started
+        };
+        let Err(error) = (self.start)(format!("polyloop-blocking-{number}"), Box::new(move || work(pool)))
+        else {
+            return;
+        };
+        let mut orphans = {
+            let mut state = self.state.lock();
+            state.threads -= 1;
+            state.idle -= 1;
+            self.ended.notify_all();
+            if state.active() > 0 {
+                return;
+            }
+            core::mem::take(&mut state.queue)
+        };
+        while let Some(runnable) = orphans.pop_front() {
+            runnable.fail(JoinError::no_thread(again(&error)));
+        }
+        self.state.lock().settle();
+    }
+
+    /// A thread's life: jobs, as long as there are any within the keep-alive.
+    fn serve(&self) {
+        let mut state = self.state.lock();
+        loop {
+            while let Some(runnable) = state.queue.pop_front() {
+                self.run(&mut state, runnable);
+            }
+            let surplus = state.active() > self.limits.threads;
+            if state.closed || surplus {
+                break;
+            }
+            let waited = self.jobs.wait_for(&mut state, self.limits.keep_alive);
+            // A job may have come at the last moment, and nobody else may have been told.
+            if waited.timed_out() && state.queue.is_empty() {
+                break;
+            }
+        }
+        state.idle -= 1;
+        state.threads -= 1;
+        self.ended.notify_all();
+    }
+
+    fn run(&self, state: &mut MutexGuard<'_, State>, runnable: Runnable) {
+        state.idle -= 1;
+        state.running += 1;
+        MutexGuard::unlocked(state, || {
+            let ran = runnable.run();
+            debug_assert!(matches!(ran, Ran::Done), "a job ends with its first poll");
+        });
+        state.running -= 1;
+        state.idle += 1;
+        // Not before the joiner was woken: between the two nothing may look idle.
+        state.settle();
+    }
+}
+
+fn work(pool: Arc<Shared>) {
+    let thread = PoolThread { pool, waiting: Cell::new(false) };
+    context::enter_scope(&thread, || thread.pool.serve());
+}
+
+/// An error that can be told to several.
+fn again(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}
+
+/// A thread of a pool, as code that runs on it finds it.
+struct PoolThread {
+    pool: Arc<Shared>,
+    waiting: Cell<bool>,
+}
+
+impl PoolThread {
+    fn here(is: impl FnOnce(&Self) -> bool) -> bool {
+        context::with_scope(|thread: Option<&Self>| thread.is_some_and(is))
+    }
+}
+
+/// Runs `f`, which waits for somebody else. On a thread of a blocking pool, that thread does not count against the
+/// pool's limit meanwhile; anywhere else this is just a call of `f`.
+///
+/// A job that waits for another job would wait for ever in a pool that is full of such jobs. An executor's `block_on` wraps itself
+/// in this; a job that waits by other means, on a channel or a lock, may do so too.
+pub fn while_waiting<R>(f: impl FnOnce() -> R) -> R {
+    struct Waiting(Arc<Shared>);
+    impl Drop for Waiting {
+        fn drop(&mut self) {
+            self.0.state.lock().waiting -= 1;
+            PoolThread::here(|thread| thread.waiting.replace(false));
+        }
+    }
+    let pool = context::with_scope(|thread: Option<&PoolThread>| {
+        let thread = thread.filter(|thread| !thread.waiting.replace(true))?;
+        Some(Arc::clone(&thread.pool))
+    });
+    let Some(pool) = pool else { return f() };
+    let start = {
+        let mut state = pool.state.lock();
+        state.waiting += 1;
+        state.promise_thread(pool.limits.threads)
+    };
+    let waiting = Waiting(pool);
+    if start {
+        waiting.0.start_thread();
+    }
+    f()
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state.lock();
+        f.debug_struct("BlockingPool")
+            .field("threads", &state.threads)
+            .field("idle", &state.idle)
+            .field("queued", &state.queue.len())
+            .field("running", &state.running)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for BlockingPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.shared, f)
+    }
+}

@@ -1,0 +1,366 @@
+//! The suite for executors: C1, C2 and C3, counted in polls.
+//!
+//! Invariant: one worker polls the tasks and nobody else turns its driver, so that "how many polls until" has one answer.
+//! What is counted are polls of the suite's own tasks, which are all there are.
+
+use crate::{LIMIT, watched};
+use polyloop_core::time::{Clock, Instant, Wait};
+use polyloop_core::{Direction, Driver, Registration};
+use std::future::{Future, poll_fn};
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// An executor of one worker.
+pub trait Executor: Sized + 'static {
+    /// Starts a task.
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, future: F);
+
+    /// Runs `future` as a task of the worker, while the calling thread does nothing for the executor that the worker
+    /// could do.
+    fn run<F>(&self, future: F) -> F::Output
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static;
+
+    /// Its driver.
+    fn driver(&self) -> Arc<Driver>;
+}
+
+/// What an executor promises.
+#[derive(Clone, Copy, Debug)]
+pub struct Promise {
+    /// At most so many polls between two driver turns while the clock stands still. The contract says 1,024.
+    pub turn: u64,
+    /// At most so many once the clock has moved on by more than the executor's interval at every look. The contract says 61.
+    pub turn_when_late: u64,
+    /// A task that becomes ready as the n-th of many (counted from 1) has been polled after this many polls, its own among
+    /// them, if `others` tasks are ready all the time.
+    pub reach: fn(n: u64, others: u64) -> u64,
+}
+
+/// A clock that stands still unless the test moves it, or that moves with every look. It calls nobody: it is moved in polls,
+/// by the worker itself.
+#[derive(Clone, Debug, Default)]
+pub struct TestClock {
+    nanos: Arc<AtomicU64>,
+    step: u64,
+}
+
+impl TestClock {
+    fn per_look(step: Duration) -> Self {
+        Self { step: (Instant::ORIGIN + step).as_nanos(), ..Self::default() }
+    }
+
+    fn advance(&self, by: Duration) {
+        self.nanos.fetch_add((Instant::ORIGIN + by).as_nanos(), SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Instant {
+        Instant::from_nanos(self.nanos.fetch_add(self.step, SeqCst))
+    }
+
+    fn busy(&self, next: Option<Instant>) -> Wait {
+        match next {
+            Some(deadline) if deadline.as_nanos() <= self.nanos.load(SeqCst) => Wait::Now,
+            _ => Wait::Forever,
+        }
+    }
+
+    fn idle(&self, next: Option<Instant>) -> Wait {
+        self.busy(next)
+    }
+}
+
+/// Makes an executor over this clock.
+pub type New<E> = fn(TestClock) -> E;
+
+/// A property of an executor.
+pub type Property<E> = fn(New<E>, Promise);
+
+/// Runs one property under the watchdog.
+///
+/// # Panics
+///
+/// If the property does not hold.
+pub fn check<E: Executor>(subject: &str, test: &str, new: New<E>, promise: Promise, property: Property<E>) {
+    watched(&format!("{subject}::{test}"), LIMIT, move || property(new, promise));
+}
+
+/// Mounts the suite: `executor!(name, promise, constructor)`. The constructor is a function, see [`New`](crate::executor::New).
+#[macro_export]
+macro_rules! executor {
+    ($name:ident, $promise:expr, $new:expr) => {
+        $crate::executor! { @ $name, $promise, $new,
+            wakes_before_a_poll_make_one
+            a_wake_from_another_thread_before_a_poll_is_one
+            one_task_that_wakes_itself_lets_the_driver_turn
+            many_tasks_that_wake_themselves_let_the_driver_turn
+            the_driver_turns_sooner_when_time_passes
+            a_due_timer_fires_within_the_promise
+            a_ready_file_is_seen_within_the_promise
+            each_ready_task_has_its_turn
+            each_ready_task_has_its_turn_beside_two_that_wake_each_other
+        }
+    };
+    (@ $name:ident, $promise:expr, $new:expr, $($property:ident)*) => {
+        mod $name {
+            use super::*;
+            $(
+                #[test]
+                fn $property() {
+                    let property = $crate::executor::$property;
+                    $crate::executor::check(stringify!($name), stringify!($property), $new, $promise, property);
+                }
+            )*
+        }
+    };
+}
+
+/// Counts the polls of all of a test's tasks.
+#[derive(Clone, Default)]
+struct Polls(Arc<AtomicU64>);
+
+impl Polls {
+    /// Returns the count with this one.
+    fn add(&self) -> u64 {
+        self.0.fetch_add(1, SeqCst) + 1
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(SeqCst)
+    }
+}
+
+/// Wakes itself `times` times, and calls `look` at each poll.
+fn hog(times: u64, mut look: impl FnMut() + Send + 'static) -> impl Future<Output = ()> + Send + 'static {
+    let mut left = times;
+    poll_fn(move |cx: &mut Context<'_>| {
+        look();
+        if left == 0 {
+            return Poll::Ready(());
+        }
+        left -= 1;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+}
+
+/// A task that counts its polls and never ends by itself, and its waker once it was polled.
+fn sleeper<E: Executor>(executor: &E) -> (Polls, Waker) {
+    let polls = Polls::default();
+    let (give, given) = mpsc::channel();
+    let count = polls.clone();
+    executor.spawn(poll_fn(move |cx| {
+        count.add();
+        let _ = give.send(cx.waker().clone());
+        Poll::Pending
+    }));
+    let polled = polls.clone();
+    executor.run(poll_fn(move |cx| {
+        if polled.get() > 0 {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }));
+    (polls, given.recv().expect("the task has been polled"))
+}
+
+/// C1: a thousand wakes by a task lead to one poll of another.
+pub fn wakes_before_a_poll_make_one<E: Executor>(new: New<E>, _: Promise) {
+    let executor = new(TestClock::default());
+    let (polls, waker) = sleeper(&executor);
+    executor.run(async move { (0..1000).for_each(|_| waker.wake_by_ref()) });
+    executor.run(hog(10, || ()));
+    assert_eq!(polls.get(), 2);
+}
+
+/// C1: and so do a thousand by a thread, while the worker is busy.
+pub fn a_wake_from_another_thread_before_a_poll_is_one<E: Executor>(new: New<E>, _: Promise) {
+    let executor = new(TestClock::default());
+    let (polls, waker) = sleeper(&executor);
+    // The only worker waits for the thread, in a poll.
+    executor.run(async move {
+        let thread = std::thread::spawn(move || (0..1000).for_each(|_| waker.wake_by_ref()));
+        thread.join().expect("wakes do not panic");
+    });
+    executor.run(hog(200, || ()));
+    assert_eq!(polls.get(), 2);
+}
+
+/// The longest row of polls between two driver turns, of `tasks` tasks that wake themselves, and the polls altogether.
+fn longest_row<E: Executor>(executor: &E, tasks: u64) -> (u64, u64) {
+    const POLLS: u64 = 20_000;
+    let polls = Polls::default();
+    // The last turn that was seen, the polls since, and the longest row so far.
+    let row = Arc::new(Mutex::new((executor.driver().turns(), 0, 0)));
+    let look = || {
+        let (driver, row, polls) = (executor.driver(), row.clone(), polls.clone());
+        move || {
+            polls.add();
+            let mut row = row.lock().expect("unpoisoned");
+            let turns = driver.turns();
+            row.1 = if turns == row.0 { row.1 + 1 } else { 1 };
+            row.0 = turns;
+            row.2 = row.2.max(row.1);
+        }
+    };
+    for _ in 1..tasks {
+        executor.spawn(hog(POLLS / tasks, look()));
+    }
+    executor.run(hog(POLLS / tasks, look()));
+    let longest = row.lock().expect("unpoisoned").2;
+    (longest, polls.get())
+}
+
+/// C2, with a clock that stands still.
+pub fn one_task_that_wakes_itself_lets_the_driver_turn<E: Executor>(new: New<E>, promise: Promise) {
+    let (longest, polls) = longest_row(&new(TestClock::default()), 1);
+    assert!(polls > 10 * promise.turn, "{polls} polls tell nothing");
+    assert!(longest <= promise.turn && promise.turn <= 1024, "{longest} polls between two turns");
+}
+
+/// C2, with a clock that stands still.
+pub fn many_tasks_that_wake_themselves_let_the_driver_turn<E: Executor>(new: New<E>, promise: Promise) {
+    let (longest, polls) = longest_row(&new(TestClock::default()), 10);
+    assert!(polls > 10 * promise.turn, "{polls} polls tell nothing");
+    assert!(longest <= promise.turn, "{longest} polls between two turns");
+}
+
+/// C2, with a clock of which every look costs 150 µs.
+pub fn the_driver_turns_sooner_when_time_passes<E: Executor>(new: New<E>, promise: Promise) {
+    let (longest, polls) = longest_row(&new(TestClock::per_look(Duration::from_micros(150))), 3);
+    assert!(polls > 10 * promise.turn_when_late, "{polls} polls tell nothing");
+    assert!(longest <= promise.turn_when_late && promise.turn_when_late <= 61, "{longest} between two turns");
+}
+
+/// How many polls of others come between `happen`, which a hog calls in one of its polls, and the first poll after it of
+/// a task that waits for what happens.
+fn polls_until<E, F>(executor: &E, waiting: F, mut happen: impl FnMut() + Send + 'static) -> u64
+where
+    E: Executor,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let polls = Polls::default();
+    let (happened, seen) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let (count, noticed) = (polls.clone(), seen.clone());
+    executor.spawn(async move {
+        waiting.await;
+        noticed.store(count.get(), SeqCst);
+    });
+    let (count, at) = (polls, happened.clone());
+    executor.run(hog(6000, move || {
+        // Not in step with the turns, and not before the other task waits.
+        if count.add() == 2500 {
+            happen();
+            at.store(2500, SeqCst);
+        }
+    }));
+    assert!(seen.load(SeqCst) > 0, "it has not been noticed in 3,500 polls");
+    seen.load(SeqCst) - happened.load(SeqCst)
+}
+
+/// C2: a timer that is due fires although a task is always ready.
+pub fn a_due_timer_fires_within_the_promise<E: Executor>(new: New<E>, promise: Promise) {
+    let clock = TestClock::default();
+    let executor = new(clock.clone());
+    let driver = executor.driver();
+    let sleep = polyloop_core::Sleep::until(driver.clone(), driver.now() + Duration::from_micros(50));
+    let polls = polls_until(&executor, sleep, move || clock.advance(Duration::from_micros(50)));
+    assert!(polls <= promise.turn + (promise.reach)(1, 1), "{polls} polls");
+}
+
+/// C2: a file that is ready is seen although a task is always ready.
+pub fn a_ready_file_is_seen_within_the_promise<E: Executor>(new: New<E>, promise: Promise) {
+    let executor = new(TestClock::default());
+    let (near, mut far) = UnixStream::pair().expect("a pair of sockets");
+    near.set_nonblocking(true).expect("a socket that does not block");
+    let file = Arc::new(near);
+    let source = Registration::new(&executor.driver(), file.clone(), true).expect("a registration");
+    let waiting = async move {
+        let read = || std::io::Read::read(&mut &*file, &mut [0]);
+        source.io(Direction::Read, read).await.expect("a byte");
+    };
+    let polls = polls_until(&executor, waiting, move || far.write_all(&[1]).expect("room for a byte"));
+    assert!(polls <= promise.turn + (promise.reach)(1, 1), "{polls} polls");
+}
+
+/// Makes fifty tasks ready in one poll, beside `others` that are always ready, and holds each to the promise.
+fn each_in_time<E: Executor>(executor: &E, others: u64, promise: Promise, polls: &Polls) {
+    const TASKS: usize = 50;
+    let waiting: Arc<Mutex<Vec<(usize, Waker)>>> = Arc::default();
+    let open = Arc::new(AtomicBool::new(false));
+    let reached: Arc<Mutex<Vec<(usize, u64)>>> = Arc::default();
+    for task in 0..TASKS {
+        let (waiting, open, reached, polls) = (waiting.clone(), open.clone(), reached.clone(), polls.clone());
+        executor.spawn(poll_fn(move |cx| {
+            let at = polls.add();
+            if open.load(SeqCst) {
+                reached.lock().expect("unpoisoned").push((task, at));
+                return Poll::Ready(());
+            }
+            waiting.lock().expect("unpoisoned").push((task, cx.waker().clone()));
+            Poll::Pending
+        }));
+    }
+    let count = polls.clone();
+    let (order, start) = executor.run(async move {
+        while waiting.lock().expect("unpoisoned").len() < TASKS {
+            count.add();
+            polyloop_core::yield_now().await;
+        }
+        open.store(true, SeqCst);
+        let start = count.get();
+        let ready = std::mem::take(&mut *waiting.lock().expect("unpoisoned"));
+        let order: Vec<usize> = ready.iter().map(|(task, _)| *task).collect();
+        ready.into_iter().for_each(|(_, waker)| waker.wake());
+        (order, start)
+    });
+    let count = polls.clone();
+    executor.run(hog(2 * (promise.reach)(TASKS as u64, others + 1), move || _ = count.add()));
+    let reached = reached.lock().expect("unpoisoned");
+    assert_eq!(reached.len(), TASKS, "some have not been polled at all");
+    for (task, at) in &*reached {
+        let place = order.iter().position(|other| other == task).expect("all have waited") as u64 + 1;
+        let (took, bound) = (at - start, (promise.reach)(place, others + 1));
+        assert!(took <= bound, "the one in place {place} was reached after {took} polls, {bound} at most");
+    }
+}
+
+/// C3: beside tasks that wake themselves.
+pub fn each_ready_task_has_its_turn<E: Executor>(new: New<E>, promise: Promise) {
+    let executor = new(TestClock::default());
+    let polls = Polls::default();
+    for _ in 0..3 {
+        let count = polls.clone();
+        executor.spawn(hog(u64::MAX, move || _ = count.add()));
+    }
+    each_in_time(&executor, 3, promise, &polls);
+}
+
+/// C3: beside two that hand each other the turn.
+pub fn each_ready_task_has_its_turn_beside_two_that_wake_each_other<E: Executor>(
+    new: New<E>,
+    promise: Promise,
+) {
+    let executor = new(TestClock::default());
+    let polls = Polls::default();
+    let seats: Arc<[Mutex<Option<Waker>>; 2]> = Arc::default();
+    for me in 0..2 {
+        let (seats, polls) = (seats.clone(), polls.clone());
+        executor.spawn(poll_fn(move |cx| {
+            polls.add();
+            *seats[me].lock().expect("unpoisoned") = Some(cx.waker().clone());
+            let other = seats[1 - me].lock().expect("unpoisoned").take();
+            other.into_iter().for_each(Waker::wake);
+            Poll::Pending
+        }));
+    }
+    each_in_time(&executor, 2, promise, &polls);
+}

@@ -1,0 +1,26 @@
+//! What every runtime, executor, reactor and timer queue must do, written once.
+//!
+//! Invariant: a property counts polls, events and order. Time bounds what a sleep must reach at least; that something ends
+//! at all is the watchdog's business, so that a hang is a failure with a name.
+//!
+//! | mount | for | through |
+//! |---|---|---|
+//! | [`runtime!`] | a whole runtime | the traits of `polyloop-traits` |
+//! | [`executor!`] | an executor over a driver whose clock the test owns | [`executor::Executor`] |
+//!
+//! Reactors and timer queues have their suites beside them, in the tests of their crates.
+//!
+//! Where a public runtime differs for good, that is data: [`DIFFERENCES`]. The mount skips those properties and says so.
+//! [`seed_loop`] is the reverse: an event loop with known defects, which these suites must find.
+
+#![forbid(unsafe_code)]
+
+mod differences;
+pub mod executor;
+pub mod runtime;
+#[cfg(target_os = "linux")]
+pub mod seed_loop;
+mod watch;
+
+pub use differences::{DIFFERENCES, Difference};
+pub use watch::{LIMIT, block_thread, watched};

@@ -1,0 +1,239 @@
+//! The loop of a thread inside `block_on`, the same for every executor.
+//!
+//! Invariant: the future is an ordinary task of the thread's own queue, so it has its place in the order like any
+//! other, and its wakers are like any other. It need be neither `Send` nor `'static`: it is polled and dropped on this thread,
+//! before the loop returns.
+//!
+//! What the executor adds is a [`Host`]: whether it has runnables for this thread, and whether this thread may drive.
+
+use crate::context;
+use crate::driver::{Driver, Turn, Wakes};
+use crate::local::{Entered, LocalQueue, Unpark};
+use crate::park::{Parking, ThreadParker};
+
+use crate::task::{Meta, Ran};
+use crate::time::Instant;
+use core::fmt;
+use core::future::Future;
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+use std::sync::Arc;
+
+/// The most polls between two driver turns, whatever the clock says (C2).
+pub const MAX_POLLS: u32 = 16 * CHECK_POLLS;
+
+/// How often the clock is looked at, in polls: once [`TURN_INTERVAL`] has passed, this many at most come before the
+/// turn (C2).
+pub const CHECK_POLLS: u32 = 61;
+
+/// How long tasks may be polled before the driver turns (C2).
+pub const TURN_INTERVAL: Duration = Duration::from_micros(100);
+
+const _: () = assert!(MAX_POLLS <= 1024);
+
+/// What an executor adds to a thread inside `block_on`.
+pub trait Host {
+    /// Called before every poll: hands this thread what the executor has for it, if anything.
+    fn collect(&self, entered: &Entered<'_>, parking: &Arc<Parking>);
+
+    /// Whether this thread may turn the driver, if the lease is free.
+    ///
+    /// A thread that may must be the only one that waits: when it leaves, it calls nobody to wait in its place.
+    fn may_drive(&self) -> bool;
+
+    /// Called at the end, also when the loop unwinds: takes back what was handed out.
+    fn leave(&self, entered: &Entered<'_>, parking: &Arc<Parking>);
+}
+
+/// `block_on` was called on a thread that is inside one already, or that polls a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nested;
+
+impl fmt::Display for Nested {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "`block_on` was called from within a runtime: this thread would wait for itself; await instead",
+        )
+    }
+}
+
+impl std::error::Error for Nested {}
+
+/// That this thread is inside `block_on`.
+struct Inside;
+
+/// Decides when the driver is due, by polls and by the clock.
+///
+/// The clock is looked at as often as the polls are long: after every poll if each takes as long as the interval, every
+/// [`CHECK_POLLS`] if they are short.
+#[derive(Debug)]
+pub struct TurnPacer {
+    /// Polls since the last turn.
+    polls: u32,
+    /// At how many polls the clock is looked at next.
+    check_at: u32,
+    /// How many polls there are between two looks, 1 to `CHECK_POLLS`.
+    stride: u32,
+    turned: Instant,
+}
+
+impl TurnPacer {
+    /// A pacer that counts from now.
+    pub fn new(driver: &Driver) -> Self {
+        Self { polls: 0, check_at: 1, stride: 1, turned: driver.now() }
+    }
+
+    /// Counts a poll; whether the driver is due.
+    #[inline]
+    pub fn polled(&mut self, driver: &Driver) -> bool {
+        self.polls += 1;
+        self.polls >= self.check_at && self.is_due(driver)
+    }
+
+    #[cold]
+    fn is_due(&mut self, driver: &Driver) -> bool {
+        let elapsed = driver.now() - self.turned;
+        if elapsed >= TURN_INTERVAL {
+            let fitting = u128::from(self.polls) * TURN_INTERVAL.as_nanos() / elapsed.as_nanos();
+            self.stride = u32::try_from(fitting).unwrap_or(CHECK_POLLS).clamp(1, CHECK_POLLS);
+            return true;
+        }
+        self.stride = (self.stride * 2).min(CHECK_POLLS);
+        self.check_at = self.polls + self.stride;
+        self.check_at > MAX_POLLS
+    }
+
+    /// Notes that the driver has turned, now.
+    pub fn turned(&mut self, now: Instant) {
+        self.polls = 0;
+        self.check_at = self.stride;
+        self.turned = now;
+    }
+}
+
+/// Runs `future` to its end on this thread, and beside it this thread's local tasks and whatever the host brings.
+///
+/// # Errors
+///
+/// [`Nested`], when this thread is inside a `block_on` or polls a task.
+///
+/// # Panics
+///
+/// With the panic of the future; and if the kernel refuses the driver's wait.
+pub fn try_block_on<F: Future>(
+    driver: &Arc<Driver>,
+    thread: Box<dyn ThreadParker>,
+    host: &impl Host,
+    future: F,
+    meta: Meta,
+) -> Result<F::Output, Nested> {
+    if context::is_polling() || context::with_scope(|inside: Option<&Inside>| inside.is_some()) {
+        return Err(Nested);
+    }
+    let parking = Arc::new(Parking::new(Arc::clone(driver), thread));
+    let local = LocalQueue::new(Arc::clone(&parking) as Arc<dyn Unpark>);
+    let output = context::enter_scope(&Inside, || {
+        local.enter_with(future, meta, |entered, root| {
+            let _leave = Leave { host, entered, parking: &parking };
+            let mut root = pin!(root);
+            run(driver, &parking, host, entered, || root.is_finished());
+            match root.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(output) => output,
+                Poll::Pending => unreachable!("the loop ends when the future has"),
+            }
+        })
+    });
+    match output {
+        Ok(output) => Ok(output),
+        Err(error) => match error.try_into_panic() {
+            Ok(payload) => std::panic::resume_unwind(payload),
+            Err(error) => unreachable!("nobody can abort the future of `block_on`: {error}"),
+        },
+    }
+}
+
+struct Leave<'a, 'e, H: Host> {
+    host: &'a H,
+    parking: &'a Arc<Parking>,
+    entered: &'a Entered<'e>,
+}
+
+impl<H: Host> Drop for Leave<'_, '_, H> {
+    fn drop(&mut self) {
+        self.host.leave(self.entered, self.parking);
+        self.parking.leave();
+    }
+}
+
+fn run(
+    driver: &Arc<Driver>,
+    parking: &Arc<Parking>,
+    host: &impl Host,
+    entered: &Entered<'_>,
+    finished: impl Fn() -> bool,
+) {
+    let mut wakes = Wakes::new();
+    let mut pacer = TurnPacer::new(driver);
+    let mut busy = Some(driver.hold());
+    loop {
+        parking.heed();
+        loop {
+            host.collect(entered, parking);
+            let Some(runnable) = entered.pop() else { break };
+            match runnable.run() {
+                Ran::Yielded(runnable) | Ran::Woken(runnable) => entered.push(runnable),
+                Ran::Pending | Ran::Done => {}
+            }
+            if finished() {
+                return;
+            }
+            if pacer.polled(driver) {
+                if host.may_drive() {
+                    turn(driver, &mut wakes);
+                }
+                pacer.turned(driver.now());
+            }
+        }
+        if finished() {
+            return;
+        }
+        let lease = if host.may_drive() {
+            driver.rest(&mut busy)
+        } else {
+            busy.take();
+            None
+        };
+        match lease {
+            Some(mut lease) => {
+                let turned = parking.wait_in_driver(&mut lease, Turn::Wait, &mut wakes);
+                // At work before the lease is free: the next one to have it must not take those who are woken below
+                // for idle, and move the clock past them.
+                busy.replace(driver.hold());
+                drop(lease);
+                wakes.wake_all();
+                report(driver, turned);
+            }
+            None => {
+                parking.wait_in_thread();
+                busy.replace(driver.hold());
+            }
+        }
+        pacer.turned(driver.now());
+    }
+}
+
+/// Turns the driver without waiting if the lease is free, and wakes whom it concerns once it is free again.
+fn turn(driver: &Driver, wakes: &mut Wakes) {
+    let Some(mut lease) = driver.try_lease() else { return };
+    let turned = lease.turn(Turn::Poll, wakes);
+    drop(lease);
+    wakes.wake_all();
+    report(driver, turned);
+}
+
+fn report(driver: &Driver, turned: std::io::Result<()>) {
+    if let Err(error) = turned {
+        panic!("the reactor `{}` cannot wait: {error}", driver.reactor().name());
+    }
+}

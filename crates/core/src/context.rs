@@ -1,0 +1,250 @@
+//! What this thread is in the middle of: which task it polls, and which executors it belongs to.
+//!
+//! Invariant: everything here is a pointer to something on this thread's own stack, or kept alive by it, for as long as
+//! a closure runs. So nothing is looked up by name, and nothing outlives its scope.
+
+use crate::schedule::Why;
+use crate::task::{Header, Heap, TaskPtr, TaskSpace};
+use core::any::TypeId;
+use core::cell::Cell;
+use core::ptr::{NonNull, null};
+use std::sync::Arc;
+
+/// A space whose heap this thread has checked out.
+struct Home {
+    space: *const TaskSpace,
+    heap: NonNull<Heap>,
+    previous: *const Self,
+}
+
+/// A value that code further down may ask for by its type.
+struct Scope {
+    kind: TypeId,
+    value: *const (),
+    previous: *const Self,
+}
+
+struct Context {
+    current: Cell<*const Header>,
+    self_woken: Cell<bool>,
+    why: Cell<Why>,
+    homes: Cell<*const Home>,
+    scopes: Cell<*const Scope>,
+}
+
+#[cfg(not(polyloop_loom))]
+thread_local! {
+    static CONTEXT: Context = const {
+        Context {
+            current: Cell::new(null()),
+            self_woken: Cell::new(false),
+            why: Cell::new(Why::Wake),
+            homes: Cell::new(null()),
+            scopes: Cell::new(null()),
+        }
+    };
+}
+
+// loom runs its threads on one thread of the system, so that std's thread-locals would be shared.
+#[cfg(polyloop_loom)]
+loom::thread_local! {
+    static CONTEXT: Context = Context {
+        current: Cell::new(null()),
+        self_woken: Cell::new(false),
+        why: Cell::new(Why::Wake),
+        homes: Cell::new(null()),
+        scopes: Cell::new(null()),
+    };
+}
+
+/// The task that this thread polls, and whether it woke itself; put back when the guard goes.
+pub(crate) struct Polling {
+    task: *const Header,
+    outer: *const Header,
+    outer_woken: bool,
+}
+
+impl Polling {
+    /// Marks `task` as the one that this thread polls from here on.
+    pub(crate) fn begin(task: TaskPtr) -> Self {
+        let task = task.0.as_ptr().cast_const();
+        CONTEXT.with(|context| Self {
+            task,
+            outer: context.current.replace(task),
+            outer_woken: context.self_woken.replace(false),
+        })
+    }
+
+    /// Whether the task has woken itself since.
+    pub(crate) fn woke_itself(&self) -> bool {
+        CONTEXT.with(|context| {
+            debug_assert!(context.current.get() == self.task, "polls nest");
+            context.self_woken.get()
+        })
+    }
+}
+
+impl Drop for Polling {
+    fn drop(&mut self) {
+        CONTEXT.with(|context| {
+            context.current.set(self.outer);
+            context.self_woken.set(self.outer_woken);
+        });
+    }
+}
+
+/// If this thread is polling `task`, notes that it woke itself. No atomic is touched: the runnable is this thread's
+/// already, and stays.
+pub(crate) fn note_self_wake(task: TaskPtr) -> bool {
+    // A thread whose thread-locals are gone polls nothing.
+    with_context(|context| {
+        let is_current = context.current.get() == task.0.as_ptr().cast_const();
+        if is_current {
+            context.self_woken.set(true);
+        }
+        is_current
+    })
+    .unwrap_or(false)
+}
+
+fn with_context<R>(f: impl FnOnce(&Context) -> R) -> Option<R> {
+    CONTEXT.try_with(f).ok()
+}
+
+/// Why tasks that are woken now are woken, unless said otherwise.
+pub(crate) fn why() -> Why {
+    with_context(|context| context.why.get()).unwrap_or(Why::Wake)
+}
+
+/// Runs `f`, during which wakes are for the reason `why`.
+pub fn waking_because<R>(why: Why, f: impl FnOnce() -> R) -> R {
+    struct Restore(Why);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            with_context(|context| context.why.set(self.0));
+        }
+    }
+    let _restore = Restore(CONTEXT.with(|context| context.why.replace(why)));
+    f()
+}
+
+/// Makes `space` one of this thread's homes while `f` runs: its tasks are allocated and freed without atomics, and
+/// its scheduler is reached without counting a reference.
+pub(crate) fn enter_home<R>(space: &Arc<TaskSpace>, heap: NonNull<Heap>, f: impl FnOnce() -> R) -> R {
+    struct Leave(*const Home);
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            with_context(|context| context.homes.set(self.0));
+        }
+    }
+    let home =
+        Home { space: Arc::as_ptr(space), heap, previous: CONTEXT.with(|context| context.homes.get()) };
+    CONTEXT.with(|context| context.homes.set(&raw const home));
+    let _leave = Leave(home.previous);
+    f()
+}
+
+fn find_home<R>(pick: impl Fn(&Home) -> Option<R>) -> Option<R> {
+    with_context(|context| {
+        let mut at = context.homes.get();
+        while !at.is_null() {
+            // SAFETY: homes are linked for the length of the closure in `enter_home`, further down this thread's stack.
+            let home = unsafe { &*at };
+            if let Some(found) = pick(home) {
+                return Some(found);
+            }
+            at = home.previous;
+        }
+        None
+    })
+    .flatten()
+}
+
+/// The heap of `space` that this thread has checked out.
+pub(crate) fn heap_of(space: &Arc<TaskSpace>) -> Option<NonNull<Heap>> {
+    find_home(|home| (home.space == Arc::as_ptr(space)).then_some(home.heap))
+}
+
+/// For a thread that is about to sleep: lets the memory go that other threads have freed for it.
+///
+/// Called in vain, it costs a look at each of a few hundred words.
+pub fn release_memory() {
+    find_home(|home| -> Option<()> {
+        // SAFETY: whoever entered the home keeps its space.
+        unsafe { &*home.space }.adopt_freed(home.heap);
+        None
+    });
+}
+
+/// Whether this thread has `heap` checked out.
+pub(crate) fn has_entered(heap: &Heap) -> bool {
+    find_home(|home| core::ptr::eq(home.heap.as_ptr(), heap).then_some(())).is_some()
+}
+
+/// Whether `space` is one of this thread's homes.
+pub(crate) fn is_home(space: &TaskSpace) -> bool {
+    find_home(|home| core::ptr::eq(home.space, space).then_some(())).is_some()
+}
+
+/// Whether this thread polls a task just now.
+pub fn is_polling() -> bool {
+    with_context(|context| !context.current.get().is_null()).unwrap_or(false)
+}
+
+/// Runs `f` as if this thread polled no task: what `f` does is no poll, and may block.
+///
+/// For a blocking job, which is a task only so that it can be joined and aborted like one.
+pub fn outside_of_tasks<R>(f: impl FnOnce() -> R) -> R {
+    struct Back(*const Header);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            with_context(|context| context.current.set(self.0));
+        }
+    }
+    let _back = Back(CONTEXT.with(|context| context.current.replace(null())));
+    f()
+}
+
+/// Lets code that `f` runs on this thread find `value` by its type, through [`with_scope`].
+pub fn enter_scope<T: 'static, R>(value: &T, f: impl FnOnce() -> R) -> R {
+    struct Leave(*const Scope);
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            with_context(|context| context.scopes.set(self.0));
+        }
+    }
+    let scope = Scope {
+        kind: TypeId::of::<T>(),
+        value: core::ptr::from_ref(value).cast(),
+        previous: CONTEXT.with(|context| context.scopes.get()),
+    };
+    CONTEXT.with(|context| context.scopes.set(&raw const scope));
+    let _leave = Leave(scope.previous);
+    f()
+}
+
+/// Calls `f` with the innermost value of type `T` whose [`enter_scope`] this thread is in, or with `None`.
+///
+/// # Examples
+///
+/// ```
+/// use polyloop_core::context::{enter_scope, with_scope};
+///
+/// struct Worker(usize);
+/// let seen = enter_scope(&Worker(3), || with_scope(|worker: Option<&Worker>| worker.map(|worker| worker.0)));
+/// assert_eq!(seen, Some(3));
+/// assert!(with_scope(|worker: Option<&Worker>| worker.is_none()));
+/// ```
+pub fn with_scope<T: 'static, R>(f: impl FnOnce(Option<&T>) -> R) -> R {
+    let mut at = with_context(|context| context.scopes.get()).unwrap_or(null());
+    while !at.is_null() {
+        // SAFETY: scopes are linked for the length of the closure in `enter_scope`, further down this thread's stack.
+        let scope = unsafe { &*at };
+        if scope.kind == TypeId::of::<T>() {
+            // SAFETY: the type is right, and the borrow of the value outlives the scope.
+            return f(Some(unsafe { &*scope.value.cast::<T>() }));
+        }
+        at = scope.previous;
+    }
+    f(None)
+}

@@ -1,0 +1,395 @@
+//! The driver: one reactor, one timer queue, one clock, turned by whoever holds the lease.
+//!
+//! One turn: *timeout from the nearest deadline → wait → mark sources → fire timers*, and then, with the lease and every
+//! lock given back, *wake the batch*. Invariant: the lease is never held while a task is polled, so that no task can keep
+//! timers and I/O from others (C5).
+
+#[cfg(all(test, polyloop_loom))]
+mod loom_tests;
+
+use crate::WakeBatch;
+use crate::context;
+use crate::local::Unpark;
+use crate::reactor::{Events, Reactor, ReactorHandle};
+use crate::schedule::Why;
+use crate::shim::atomic::{
+    AtomicBool, AtomicU64, AtomicUsize,
+    Ordering::{AcqRel, Acquire, Relaxed},
+};
+use crate::shim::sync::Mutex;
+use crate::source::SourceTable;
+use crate::time::{Clock, Instant, TimerKey, Timers, Wait};
+use core::fmt;
+use core::task::Waker;
+use std::io;
+use std::sync::Arc;
+
+/// How a turn waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Not at all.
+    Poll,
+    /// Until something happens.
+    Wait,
+}
+
+/// Those who are to be woken after a turn, with no lock held.
+#[derive(Debug, Default)]
+pub struct Wakes {
+    io: WakeBatch,
+    timers: WakeBatch,
+}
+
+impl Wakes {
+    /// Nobody.
+    pub const fn new() -> Self {
+        Self { io: WakeBatch::new(), timers: WakeBatch::new() }
+    }
+
+    /// Whether nobody is to be woken.
+    pub fn is_empty(&self) -> bool {
+        self.io.is_empty() && self.timers.is_empty()
+    }
+
+    /// How many are to be woken.
+    pub fn len(&self) -> usize {
+        self.io.len() + self.timers.len()
+    }
+
+    /// Wakes them all: first those whose sources are ready, then those whose deadline has passed.
+    pub fn wake_all(&mut self) {
+        if !self.io.is_empty() {
+            context::waking_because(Why::Io, || self.io.wake_all());
+        }
+        if !self.timers.is_empty() {
+            context::waking_because(Why::Timer, || self.timers.wake_all());
+        }
+    }
+}
+
+/// A reactor, a timer queue and a clock.
+pub struct Driver {
+    turner: Mutex<Turner>,
+    /// Whether somebody has the lease, for a look that takes nothing: one that tried the lock would keep somebody who wants
+    /// to wait in the driver out of it, and so leave it to nobody.
+    leased: AtomicBool,
+    reactor: Arc<dyn ReactorHandle>,
+    timers: Mutex<TimerState>,
+    clock: Arc<dyn Clock>,
+    sources: SourceTable,
+    turns: AtomicU64,
+    /// How many threads and jobs of the executor are at work, if the clock wants to know.
+    busy: AtomicUsize,
+}
+
+/// What the lease is about.
+struct Turner {
+    reactor: Box<dyn Reactor>,
+    events: Events,
+}
+
+struct TimerState {
+    queue: Box<dyn Timers>,
+    /// While somebody waits: until when at most. Whoever inserts an earlier deadline calls him out of it. Written and
+    /// read under the same lock as the queue, so that no deadline falls between (tokio #6682).
+    waiting_until: Option<Instant>,
+    closed: bool,
+}
+
+/// The driver of a timer or a file has shut down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone;
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the runtime that drives this timer has shut down")
+    }
+}
+
+impl std::error::Error for Gone {}
+
+impl Driver {
+    /// Puts the parts together.
+    pub fn new(reactor: Box<dyn Reactor>, timers: Box<dyn Timers>, clock: Arc<dyn Clock>) -> Arc<Self> {
+        let handle = reactor.handle();
+        clock.attach(Arc::downgrade(&handle));
+        Arc::new(Self {
+            turner: Mutex::new(Turner { reactor, events: Events::new() }),
+            leased: AtomicBool::new(false),
+            reactor: handle,
+            timers: Mutex::new(TimerState { queue: timers, waiting_until: None, closed: false }),
+            clock,
+            sources: SourceTable::new(),
+            turns: AtomicU64::new(0),
+            busy: AtomicUsize::new(0),
+        })
+    }
+
+    /// The present, on this driver's clock.
+    pub fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// This driver's clock.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// The reactor's handle.
+    pub fn reactor(&self) -> &Arc<dyn ReactorHandle> {
+        &self.reactor
+    }
+
+    /// How many turns there have been.
+    pub fn turns(&self) -> u64 {
+        self.turns.load(Relaxed)
+    }
+
+    /// How many timers are armed.
+    pub fn armed_timers(&self) -> usize {
+        self.timers.lock().queue.len()
+    }
+
+    /// How many files are registered.
+    pub fn registered_sources(&self) -> usize {
+        self.sources.len()
+    }
+
+    pub(crate) fn sources(&self) -> &SourceTable {
+        &self.sources
+    }
+
+    /// The right to turn this driver, unless somebody has it.
+    pub fn try_lease(&self) -> Option<Lease<'_>> {
+        debug_assert!(!context::is_polling(), "the lease is never held during a poll");
+        let turner = self.turner.try_lock()?;
+        self.leased.store(true, Relaxed);
+        Some(Lease { driver: self, turner })
+    }
+
+    /// Whether somebody has the lease at this moment, or had it a moment ago. Looking does not take it.
+    pub fn is_leased(&self) -> bool {
+        self.leased.load(Relaxed)
+    }
+
+    /// For a thread that runs dry and may wait in the driver: it is not at work any more, and has the lease if that is free.
+    ///
+    /// If it was the last one at work and somebody else has the lease, that one is called, because his clock may move
+    /// now. Nobody is called otherwise: the caller would end its own wait, for ever.
+    pub fn rest(&self, busy: &mut Option<Busy>) -> Option<Lease<'_>> {
+        let was_last = busy.take().is_some_and(|mut busy| busy.end());
+        let lease = self.try_lease();
+        if was_last && lease.is_none() {
+            self.unpark();
+        }
+        lease
+    }
+
+    /// Ends the present wait of whoever holds the lease, or his next one.
+    pub fn unpark(&self) {
+        self.reactor.unpark();
+    }
+
+    /// Says that a thread or a job of the executor is at work, until the guard goes: nothing is idle meanwhile, and a
+    /// manual clock stands still. Whoever turns the driver does not hold this.
+    ///
+    /// Costs nothing with a clock that does not care.
+    pub fn hold(self: &Arc<Self>) -> Busy {
+        if !self.clock.distinguishes_idle() {
+            return Busy(None);
+        }
+        self.busy.fetch_add(1, AcqRel);
+        Busy(Some(Arc::clone(self)))
+    }
+
+    /// Ends all waiting for good: every source and every timer is told that the driver is gone.
+    ///
+    /// Called by the executor when it shuts down, after the last turn; the lease must be free.
+    pub fn close(&self) {
+        let mut wakes = Wakes::new();
+        self.sources.close(&mut wakes.io);
+        {
+            let mut timers = self.timers.lock();
+            timers.closed = true;
+            timers.queue.fire(Instant::FAR_FUTURE, &mut wakes.timers);
+        }
+        wakes.wake_all();
+    }
+
+    /// Arms a timer.
+    ///
+    /// # Errors
+    ///
+    /// [`Gone`] after [`close`](Self::close).
+    pub fn arm(&self, deadline: Instant, waker: Waker) -> Result<TimerKey, Gone> {
+        let (key, earlier) = {
+            let mut timers = self.timers.lock();
+            if timers.closed {
+                return Err(Gone);
+            }
+            let key = timers.queue.insert(deadline, waker);
+            (key, timers.call_out(deadline))
+        };
+        if earlier {
+            self.unpark();
+        }
+        Ok(key)
+    }
+
+    /// Moves an armed timer; `false` if it has fired.
+    pub fn rearm(&self, key: TimerKey, deadline: Instant) -> bool {
+        let (live, earlier) = {
+            let mut timers = self.timers.lock();
+            let live = timers.queue.update(key, deadline);
+            (live, live && timers.call_out(deadline))
+        };
+        if earlier {
+            self.unpark();
+        }
+        live
+    }
+
+    /// Disarms a timer, if it has not fired. Its waker is dropped here, with no lock held.
+    pub fn disarm(&self, key: TimerKey) {
+        let waker = self.timers.lock().queue.remove(key);
+        drop(waker);
+    }
+
+    /// Makes an armed timer wake `waker` from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`Gone`] after [`close`](Self::close). `Ok(false)` if the timer has fired.
+    pub fn watch(&self, key: TimerKey, waker: &Waker) -> Result<bool, Gone> {
+        let old = {
+            let mut timers = self.timers.lock();
+            if timers.closed {
+                return Err(Gone);
+            }
+            match timers.queue.waker_mut(key) {
+                None => return Ok(false),
+                Some(present) if present.will_wake(waker) => return Ok(true),
+                Some(present) => core::mem::replace(present, waker.clone()),
+            }
+        };
+        drop(old);
+        Ok(true)
+    }
+}
+
+/// Somebody is at work; see [`Driver::hold`].
+#[derive(Debug)]
+#[must_use = "the driver counts as idle as soon as this is dropped"]
+pub struct Busy(Option<Arc<Driver>>);
+
+impl Busy {
+    /// Whether this was the last one at work.
+    fn end(&mut self) -> bool {
+        self.leave().is_some()
+    }
+
+    /// The driver, if this was the last one at work there.
+    fn leave(&mut self) -> Option<Arc<Driver>> {
+        self.0.take().filter(|driver| driver.busy.fetch_sub(1, AcqRel) == 1)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        if let Some(driver) = self.leave() {
+            // Whoever waits in the driver may be waiting for a clock that can move now.
+            driver.unpark();
+        }
+    }
+}
+
+impl TimerState {
+    /// Whether somebody waits beyond `deadline` and must be called out; once for each wait.
+    fn call_out(&mut self, deadline: Instant) -> bool {
+        let beyond = self.waiting_until.is_some_and(|until| deadline < until);
+        if beyond {
+            self.waiting_until = Some(deadline);
+        }
+        beyond
+    }
+}
+
+impl Unpark for Driver {
+    fn unpark(&self) {
+        Self::unpark(self);
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver")
+            .field("reactor", &self.reactor)
+            .field("clock", &self.clock)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The right to turn a driver. Given back before anybody is woken.
+pub struct Lease<'a> {
+    driver: &'a Driver,
+    turner: crate::shim::sync::MutexGuard<'a, Turner>,
+}
+
+impl Lease<'_> {
+    /// One turn: waits as told, marks the sources that are ready, and fires what is due. Who is to be woken is left in
+    /// `wakes`, for the caller to wake after it has given the lease back.
+    ///
+    /// A turn that does not wait makes no system call if no file is registered.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word, if the wait itself failed. Due timers have fired all the same.
+    pub fn turn(&mut self, turn: Turn, wakes: &mut Wakes) -> io::Result<()> {
+        let driver = self.driver;
+        driver.turns.fetch_add(1, Relaxed);
+        let wait = match turn {
+            Turn::Poll => Wait::Now,
+            Turn::Wait => {
+                let next = {
+                    let mut timers = driver.timers.lock();
+                    let next = timers.queue.next();
+                    #[cfg(polyloop_mutant = "waiting_until_outside_lock")]
+                    let mut timers = {
+                        drop(timers);
+                        driver.timers.lock()
+                    };
+                    timers.waiting_until = Some(next.unwrap_or(Instant::FAR_FUTURE));
+                    next.filter(|next| *next < Instant::FAR_FUTURE)
+                };
+                if driver.busy.load(Acquire) == 0 { driver.clock.idle(next) } else { driver.clock.busy(next) }
+            }
+        };
+        let Turner { reactor, events } = &mut *self.turner;
+        let waited = if wait == Wait::Now && turn == Turn::Poll && driver.sources.is_empty() {
+            Ok(())
+        } else {
+            reactor.turn(wait, events)
+        };
+        driver.sources.apply(events, &mut wakes.io);
+        {
+            let mut timers = driver.timers.lock();
+            timers.waiting_until = None;
+            if !timers.queue.is_empty() {
+                timers.queue.fire(driver.clock.now(), &mut wakes.timers);
+            }
+        }
+        waited
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        self.driver.leased.store(false, Relaxed);
+    }
+}
+
+impl fmt::Debug for Lease<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Lease").field(self.driver).finish()
+    }
+}

@@ -1,0 +1,38 @@
+//! The vocabulary of polyloop: tasks, wakers, readiness, and the traits that executors, reactors, timer queues and clocks
+//! implement. Contracts (C1-C15) and words: `docs/contracts.md`.
+//!
+//! Invariant: this crate makes no system call, starts no thread and reads no clock.
+
+pub mod block_on;
+#[expect(unsafe_code, reason = "thread-locals that point to the stack")]
+pub mod context;
+mod driver;
+mod local;
+#[cfg(all(test, polyloop_loom))]
+mod loom_parts;
+pub mod park;
+mod probe;
+#[expect(unsafe_code, reason = "intrusive links")]
+mod queue;
+pub mod reactor;
+mod schedule;
+#[doc(hidden)]
+pub mod shim;
+mod sleep;
+mod source;
+#[expect(unsafe_code, reason = "the task cell and its slab")]
+pub mod task;
+pub mod time;
+mod wake_batch;
+mod yield_now;
+
+pub use driver::{Busy, Driver, Gone, Lease, Turn, Wakes};
+pub use local::{Entered, LocalQueue, Unpark, push_as_guest, spawn_local};
+pub use probe::contained_panics;
+pub use queue::{RunQueue, RunSlot};
+pub use schedule::{Notify, Schedule, Scheduler, Why};
+pub use sleep::Sleep;
+pub use source::{Direction, ReadyEvent, Registration};
+pub use task::{AbortHandle, JoinError, JoinHandle, Meta, Ran, Runnable, TaskSpace};
+pub use wake_batch::WakeBatch;
+pub use yield_now::{YieldNow, yield_now};

@@ -1,0 +1,300 @@
+//! A queue that belongs to one thread: for tasks that may not be sent, and for whatever else that thread runs.
+//!
+//! Invariant: only the owner touches the queue; other threads push into the inbox and call the owner's unparker. Local
+//! tasks are polled and dropped on the owner alone, also when a foreign thread wakes or aborts them at the very end: the
+//! queue is closed only once every runnable has come home.
+
+use crate::context;
+use crate::queue::RunQueue;
+use crate::schedule::{Schedule, Why};
+use crate::shim::atomic::{
+    AtomicBool,
+    Ordering::{Acquire, Relaxed, Release},
+};
+use crate::shim::sync::Mutex;
+use crate::task::{JoinHandle, Meta, Runnable, TaskSpace};
+use core::cell::{Cell, RefCell};
+use core::fmt;
+use core::future::Future;
+use core::marker::PhantomData;
+use std::sync::Arc;
+
+/// Calls a thread out of whatever it waits in. Sticky: a call before the wait ends the wait at once.
+pub trait Unpark: fmt::Debug + Send + Sync + 'static {
+    /// Ends the present wait, or the next one.
+    fn unpark(&self);
+}
+
+/// The owner's side. Not `Send`: it stays on the thread that made it.
+pub struct LocalQueue {
+    shared: Arc<Shared>,
+    space: Arc<TaskSpace>,
+    entered: Cell<bool>,
+    not_send: PhantomData<*const ()>,
+}
+
+/// What wakers reach.
+struct Shared {
+    inbox: Mutex<RunQueue>,
+    /// Whether the inbox has something; looked at by the owner before it takes the lock.
+    mail: AtomicBool,
+    unpark: Arc<dyn Unpark>,
+}
+
+/// The queue as the owner's thread finds it in its context.
+struct Mine {
+    shared: *const Shared,
+    space: Arc<TaskSpace>,
+    queue: RefCell<RunQueue>,
+    /// The executor whose runnables go into this queue, too, by its address.
+    guest: Cell<Option<usize>>,
+}
+
+/// Spawns a task that stays on the calling thread, which must be inside a [`LocalQueue`].
+///
+/// # Errors
+///
+/// The future, if the calling thread has no local queue.
+pub fn spawn_local<F>(future: F, meta: Meta) -> Result<JoinHandle<F::Output>, F>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let space = context::with_scope(|mine: Option<&Mine>| mine.map(|mine| Arc::clone(&mine.space)));
+    match space {
+        Some(space) => Ok(space.spawn_local(future, meta)),
+        None => Err(future),
+    }
+}
+
+/// Adds a runnable of the executor `guest` to the queue of the calling thread, if that thread hosts it.
+///
+/// # Errors
+///
+/// The runnable, if the calling thread does not.
+pub fn push_as_guest(guest: usize, runnable: Runnable) -> Result<(), Runnable> {
+    context::with_scope(|mine: Option<&Mine>| match mine {
+        Some(mine) if mine.guest.get() == Some(guest) => {
+            mine.queue.borrow_mut().push_back(runnable);
+            Ok(())
+        }
+        _ => Err(runnable),
+    })
+}
+
+impl LocalQueue {
+    /// An empty queue of the calling thread, which waits in something that `unpark` ends.
+    pub fn new(unpark: Arc<dyn Unpark>) -> Self {
+        let shared =
+            Arc::new(Shared { inbox: Mutex::new(RunQueue::new()), mail: AtomicBool::new(false), unpark });
+        let space = TaskSpace::new(Arc::clone(&shared) as Arc<dyn Schedule>);
+        Self { shared, space, entered: Cell::new(false), not_send: PhantomData }
+    }
+
+    /// Runs `f` with this queue as the thread's own: local tasks are spawned into it, and it can be run.
+    ///
+    /// At the end all local tasks are cancelled, here, which waits for runnables of theirs that are elsewhere to come
+    /// home; [`Entered::take_rest`] should have taken the runnables that are not local.
+    ///
+    /// # Panics
+    ///
+    /// If it is called from within `f`: the inner call would wait for the outer one's tasks.
+    pub fn enter<R>(&self, f: impl FnOnce(&Entered<'_>) -> R) -> R {
+        assert!(!self.entered.replace(true), "a local queue was entered from within itself");
+        let _leave = Leave(&self.entered);
+        let mine = Mine {
+            shared: Arc::as_ptr(&self.shared),
+            space: Arc::clone(&self.space),
+            queue: RefCell::new(RunQueue::new()),
+            guest: Cell::new(None),
+        };
+        self.space.enter(|| {
+            context::enter_scope(&mine, || {
+                let entered = Entered { local: self, mine: &mine };
+                // Also when `f` unwinds, no local task may outlive the scope that pins it to this thread.
+                let _close = Close(&entered);
+                f(&entered)
+            })
+        })
+    }
+
+    /// As [`enter`](Self::enter), with `future` as the first task. It may borrow: what comes in from outside outlives the
+    /// scope, at whose end the task is over.
+    pub(crate) fn enter_with<F: Future, R>(
+        &self,
+        future: F,
+        meta: Meta,
+        f: impl FnOnce(&Entered<'_>, JoinHandle<F::Output>) -> R,
+    ) -> R {
+        self.enter(|entered| f(entered, self.space.spawn_borrowing(future, meta)))
+    }
+}
+
+impl Drop for LocalQueue {
+    fn drop(&mut self) {
+        self.space.retire();
+    }
+}
+
+/// Notes that the queue may be entered again.
+struct Leave<'a>(&'a Cell<bool>);
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
+struct Close<'a>(&'a Entered<'a>);
+
+impl Drop for Close<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// A thread's queue while the thread is in it.
+pub struct Entered<'a> {
+    local: &'a LocalQueue,
+    mine: &'a Mine,
+}
+
+impl Entered<'_> {
+    /// Spawns a task that stays on this thread.
+    pub fn spawn<F>(&self, future: F, meta: Meta) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        self.local.space.spawn_local(future, meta)
+    }
+
+    /// Lets the runnables of an executor, named by its address, share this thread's queue and order, or ends that.
+    pub fn host(&self, guest: Option<usize>) {
+        self.mine.guest.set(guest);
+    }
+
+    /// Adds a runnable behind all others: one of this thread's, or one that may be run anywhere.
+    pub fn push(&self, runnable: Runnable) {
+        self.mine.queue.borrow_mut().push_back(runnable);
+    }
+
+    /// Adds a whole queue behind all others.
+    pub fn append(&self, queue: &mut RunQueue) {
+        self.mine.queue.borrow_mut().append(queue);
+    }
+
+    /// The next runnable in order of becoming ready, first having taken in what other threads brought.
+    pub fn pop(&self) -> Option<Runnable> {
+        self.collect_mail();
+        self.mine.queue.borrow_mut().pop_front()
+    }
+
+    /// How many runnables wait, those not taken in from other threads yet left out.
+    pub fn len(&self) -> usize {
+        self.mine.queue.borrow().len()
+    }
+
+    /// Whether nothing is to be run. To be asked after the parking was announced, before the wait.
+    pub fn is_empty(&self) -> bool {
+        self.mine.queue.borrow().is_empty() && !self.local.shared.mail.load(Acquire)
+    }
+
+    /// How many local tasks have not ended.
+    pub fn live_tasks(&self) -> usize {
+        self.local.space.live_tasks()
+    }
+
+    fn collect_mail(&self) {
+        let shared = &self.local.shared;
+        // Ordering: Relaxed is enough for the look; the lock orders the content. A missed letter is not lost: its
+        // sender unparks after the flag was set.
+        if shared.mail.load(Relaxed) {
+            let mut letters = {
+                let mut inbox = shared.inbox.lock();
+                shared.mail.store(false, Relaxed);
+                core::mem::take(&mut *inbox)
+            };
+            self.mine.queue.borrow_mut().append(&mut letters);
+        }
+    }
+
+    /// Takes all runnables of tasks that can run elsewhere, in order. What stays is local.
+    pub fn take_rest(&self) -> RunQueue {
+        self.collect_mail();
+        let all = core::mem::take(&mut *self.mine.queue.borrow_mut());
+        let (mut rest, mut stay) = (RunQueue::new(), RunQueue::new());
+        let mut all = all;
+        while let Some(runnable) = all.pop_front() {
+            if runnable.is_local() { stay.push_back(runnable) } else { rest.push_back(runnable) }
+        }
+        *self.mine.queue.borrow_mut() = stay;
+        rest
+    }
+
+    /// Cancels every local task on this thread. Their drops may spawn and wake more: until none is left.
+    fn close(&self) {
+        loop {
+            while let Some(runnable) = self.pop() {
+                runnable.cancel();
+            }
+            self.local.space.cancel_idle();
+            crate::task::run_waiting();
+            if self.is_empty() && self.live_tasks() == 0 {
+                return;
+            }
+            // A foreign thread has woken a task and is about to deliver the runnable; it runs no code of anybody's
+            // in between.
+            crate::shim::thread::yield_now();
+        }
+    }
+}
+
+impl Schedule for Shared {
+    fn schedule(&self, runnable: Runnable, _why: Why) {
+        let mut runnable = Some(runnable);
+        context::with_scope(|mine: Option<&Mine>| {
+            if let Some(mine) = mine.filter(|mine| core::ptr::eq(mine.shared, self)) {
+                mine.queue.borrow_mut().extend(runnable.take());
+            }
+        });
+        let Some(runnable) = runnable else { return };
+        // Kept beyond the push: the owner may be gone as soon as it has the runnable.
+        let unpark = Arc::clone(&self.unpark);
+        {
+            let mut inbox = self.inbox.lock();
+            inbox.push_back(runnable);
+            // Ordering: Release pairs with the Acquire of `is_empty`.
+            #[cfg(not(polyloop_mutant = "mail_after_unpark"))]
+            self.mail.store(true, Release);
+        }
+        unpark.unpark();
+        #[cfg(polyloop_mutant = "mail_after_unpark")]
+        self.mail.store(true, Release);
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LocalQueue")
+    }
+}
+
+impl fmt::Debug for LocalQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalQueue").field("live_tasks", &self.space.live_tasks()).finish()
+    }
+}
+
+impl fmt::Debug for Entered<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entered").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(polyloop_loom)))]
+impl Entered<'_> {
+    pub(crate) fn space_for_test(&self) -> std::sync::Weak<TaskSpace> {
+        Arc::downgrade(&self.local.space)
+    }
+}

@@ -1,0 +1,155 @@
+//! What the models of waiting need: parts that wait through loom, so that a wait nobody ends is a deadlock that it sees.
+
+use crate::driver::Driver;
+use crate::park::ThreadParker;
+use crate::reactor::{Caps, Events, File, Interest, Reactor, ReactorHandle, Token};
+use crate::time::{Clock, Instant, TimerKey, Timers, Wait};
+use crate::wake_batch::WakeBatch;
+use core::task::Waker;
+use loom::sync::{Condvar, Mutex};
+use std::io;
+use std::sync::Arc;
+
+/// A sticky token to wait for.
+#[derive(Debug)]
+pub(crate) struct Bell(Mutex<bool>, Condvar);
+
+impl Bell {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(false), Condvar::new()))
+    }
+
+    pub(crate) fn ring(&self) {
+        *self.0.lock().unwrap() = true;
+        self.1.notify_one();
+    }
+
+    pub(crate) fn wait(&self) {
+        let mut rung = self.0.lock().unwrap();
+        while !*rung {
+            rung = self.1.wait(rung).unwrap();
+        }
+        *rung = false;
+    }
+}
+
+/// A thread's own parker.
+#[derive(Debug)]
+pub(crate) struct BellParker(pub(crate) Arc<Bell>);
+
+impl ThreadParker for BellParker {
+    fn park(&self) {
+        self.0.wait();
+    }
+
+    fn unpark(&self) {
+        self.0.ring();
+    }
+}
+
+/// A reactor without files.
+#[derive(Debug)]
+struct BellReactor(Arc<BellHandle>);
+
+#[derive(Debug)]
+struct BellHandle(Arc<Bell>);
+
+impl Reactor for BellReactor {
+    fn handle(&self) -> Arc<dyn ReactorHandle> {
+        self.0.clone()
+    }
+
+    fn turn(&mut self, wait: Wait, _: &mut Events) -> io::Result<()> {
+        if wait != Wait::Now {
+            self.0.0.wait();
+        }
+        Ok(())
+    }
+}
+
+impl ReactorHandle for BellHandle {
+    fn name(&self) -> &'static str {
+        "bell"
+    }
+
+    fn caps(&self) -> Caps {
+        Caps::READINESS
+    }
+
+    fn attach(&self, _: Arc<dyn File>, _: Token, _: Interest) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn rearm(&self, _: Token, _: Interest) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn detach(&self, _: Token) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn unpark(&self) {
+        self.0.ring();
+    }
+
+    fn syscalls(&self) -> u64 {
+        0
+    }
+}
+
+/// Stands still; a wait for any deadline ends at once, as if it had passed.
+#[derive(Debug)]
+struct Impatient;
+
+impl Clock for Impatient {
+    fn now(&self) -> Instant {
+        Instant::ORIGIN
+    }
+
+    fn busy(&self, next: Option<Instant>) -> Wait {
+        self.idle(next)
+    }
+
+    fn idle(&self, next: Option<Instant>) -> Wait {
+        next.map_or(Wait::Forever, |_| Wait::Now)
+    }
+}
+
+/// Deadlines that never fire.
+#[derive(Debug, Default)]
+struct Deadlines(Vec<Instant>);
+
+impl Timers for Deadlines {
+    fn insert(&mut self, deadline: Instant, _: Waker) -> TimerKey {
+        self.0.push(deadline);
+        TimerKey::new(self.0.len() as u32 - 1, 0)
+    }
+
+    fn update(&mut self, _: TimerKey, _: Instant) -> bool {
+        false
+    }
+
+    fn waker_mut(&mut self, _: TimerKey) -> Option<&mut Waker> {
+        None
+    }
+
+    fn remove(&mut self, _: TimerKey) -> Option<Waker> {
+        None
+    }
+
+    fn next(&mut self) -> Option<Instant> {
+        self.0.iter().min().copied()
+    }
+
+    fn fire(&mut self, _: Instant, _: &mut WakeBatch) {}
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// A driver of these parts.
+pub(crate) fn driver() -> Arc<Driver> {
+    let reactor = BellReactor(Arc::new(BellHandle(Bell::new())));
+    Driver::new(Box::new(reactor), Box::<Deadlines>::default(), Arc::new(Impatient))
+}

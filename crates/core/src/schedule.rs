@@ -1,0 +1,77 @@
+//! How a runnable reaches its executor, and how an executor orders runnables.
+
+use crate::task::Runnable;
+use core::fmt;
+
+/// Why a task became runnable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Why {
+    /// It was spawned just now.
+    Spawn,
+    /// Another task, or a thread, woke it.
+    Wake,
+    /// It woke itself while it was polled: everybody else comes first.
+    Yield,
+    /// One of its sources is ready.
+    Io,
+    /// One of its deadlines has passed.
+    Timer,
+}
+
+/// The one call by which a task that was spawned or woken reaches its executor, from any thread.
+///
+/// An executor that has shut down cancels the runnable ([`Runnable::cancel`]) on the calling thread. The call runs no
+/// foreign code otherwise, holds no lock when it returns, and does not block but for short critical sections.
+pub trait Schedule: fmt::Debug + Send + Sync + 'static {
+    /// Takes over `runnable`.
+    fn schedule(&self, runnable: Runnable, why: Why);
+}
+
+/// Whether somebody else should be invited to help.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notify {
+    /// No: whoever is awake will come to it.
+    None,
+    /// One more worker is worth its wake-up, if one sleeps.
+    One,
+}
+
+/// A policy: given runnables, who is next.
+///
+/// A scheduler holds runnables and nothing else. Threads, parking, the driver and shutdown belong to the shell that
+/// runs it, so a scheduler is short and safe. Nothing that was pushed may be reachable only through one `Local`: when
+/// [`has_work`](Self::has_work) is true, `next` on *any* worker's local finds something (C5).
+pub trait Scheduler: fmt::Debug + Send + Sync + 'static {
+    /// What one worker keeps to itself.
+    type Local: Send;
+
+    /// The name by which a combination chooses it.
+    fn name(&self) -> &'static str;
+
+    /// Makes the local part of worker `index`; called once for each worker before any other call with it.
+    fn local(&self, index: usize) -> Self::Local;
+
+    /// Takes in a runnable: from worker `local`, or from a thread that is none.
+    fn push(&self, local: Option<&mut Self::Local>, runnable: Runnable, why: Why) -> Notify;
+
+    /// The next runnable for this worker, its own or somebody else's.
+    fn next(&self, local: &mut Self::Local) -> Option<Runnable>;
+
+    /// Whether `next` would find something on some worker. May be asked from any thread.
+    fn has_work(&self) -> bool;
+
+    /// Worker `local` polls at `nanos` nanoseconds a task on average, for a scheduler that weighs costs.
+    fn observe_poll(&self, local: &mut Self::Local, nanos: u64) {
+        let _ = (local, nanos);
+    }
+
+    /// Worker `index` is stuck in a poll, or no longer is: what it kept from thieves for the sake of its cache is theirs
+    /// now. Called from any thread.
+    fn observe_stuck(&self, index: usize, stuck: bool) {
+        let _ = (index, stuck);
+    }
+
+    /// Gives everything out, at shutdown, when no worker calls `next` any more.
+    fn drain(&self) -> Vec<Runnable>;
+}

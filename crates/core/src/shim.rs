@@ -1,0 +1,127 @@
+//! The one door to concurrency: std, `parking_lot` or loom behind the same names.
+//!
+//! Under `--cfg polyloop_loom` every atomic, cell and lock below is loom's, so that a model explores the real code.
+//! Nothing in polyloop names `std::sync::atomic` or `parking_lot` directly.
+
+#[cfg(not(polyloop_loom))]
+mod imp {
+    /// Atomics.
+    pub mod atomic {
+        pub use core::sync::atomic::*;
+    }
+
+    /// Interior mutability through closures, as loom wants it.
+    pub mod cell {
+        /// An `UnsafeCell` that is only reached through [`with`](Self::with) and [`with_mut`](Self::with_mut).
+        #[derive(Debug)]
+        #[repr(transparent)]
+        pub struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
+
+        impl<T> UnsafeCell<T> {
+            /// Wraps `value`.
+            pub const fn new(value: T) -> Self {
+                Self(core::cell::UnsafeCell::new(value))
+            }
+
+            /// Gives a pointer for reading to `f`.
+            #[inline(always)]
+            pub fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+                f(self.0.get())
+            }
+
+            /// Gives a pointer for writing to `f`.
+            #[inline(always)]
+            pub fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+                f(self.0.get())
+            }
+        }
+    }
+
+    /// Locks and shared ownership.
+    pub mod sync {
+        pub use parking_lot::{Condvar, Mutex, MutexGuard};
+        pub use std::sync::{Arc, Weak};
+    }
+
+    /// Threads.
+    pub mod thread {
+        pub use std::thread::*;
+    }
+
+    /// A pause in a loop that waits for another thread's next step.
+    pub mod hint {
+        pub use core::hint::spin_loop;
+    }
+}
+
+#[cfg(polyloop_loom)]
+mod imp {
+    pub mod atomic {
+        pub use loom::sync::atomic::*;
+    }
+
+    pub mod cell {
+        pub use loom::cell::UnsafeCell;
+    }
+
+    pub mod sync {
+        pub use loom::sync::Arc;
+        pub use std::sync::Weak;
+
+        /// loom's mutex without poisoning, in the shape of `parking_lot`'s.
+        #[derive(Debug)]
+        pub struct Mutex<T>(loom::sync::Mutex<T>);
+
+        pub use loom::sync::MutexGuard;
+
+        impl<T> Mutex<T> {
+            pub fn new(value: T) -> Self {
+                Self(loom::sync::Mutex::new(value))
+            }
+
+            pub fn lock(&self) -> MutexGuard<'_, T> {
+                self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+            }
+
+            pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+                self.0.try_lock().ok()
+            }
+        }
+
+        impl<T: Default> Default for Mutex<T> {
+            fn default() -> Self {
+                Self::new(T::default())
+            }
+        }
+
+        /// loom's condition variable in the shape of `parking_lot`'s.
+        #[derive(Debug)]
+        pub struct Condvar(loom::sync::Condvar);
+
+        impl Condvar {
+            pub fn new() -> Self {
+                Self(loom::sync::Condvar::new())
+            }
+
+            pub fn notify_one(&self) -> bool {
+                self.0.notify_one();
+                true
+            }
+
+            pub fn notify_all(&self) -> usize {
+                self.0.notify_all();
+                0
+            }
+        }
+    }
+
+    pub mod thread {
+        pub use loom::thread::*;
+    }
+
+    pub mod hint {
+        pub use loom::hint::spin_loop;
+    }
+}
+
+pub use imp::*;

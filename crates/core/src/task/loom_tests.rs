@@ -1,0 +1,307 @@
+//! Models of the state word: every interleaving of those who wake, poll, join, abort and drop one task.
+//!
+//! Each test is a whole life of a task on real code; loom's cells and leak check see what the assertions do not. Which
+//! mutant each of them catches stands in `loom.toml`.
+
+use super::*;
+use crate::queue::RunSlot;
+use crate::schedule::{Schedule, Why};
+use core::future::{Future, poll_fn};
+use core::panic::Location;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use loom::sync::{Arc as LoomArc, Mutex};
+use loom::thread;
+use std::sync::Arc;
+
+/// An executor of one queue.
+#[derive(Debug)]
+struct Queue(Mutex<Vec<Runnable>>);
+
+impl Schedule for Queue {
+    fn schedule(&self, runnable: Runnable, _: Why) {
+        self.0.lock().unwrap().push(runnable);
+    }
+}
+
+struct World {
+    queue: Arc<Queue>,
+    space: Arc<TaskSpace>,
+}
+
+impl World {
+    fn new() -> Self {
+        let queue = Arc::new(Queue(Mutex::new(Vec::new())));
+        let space = TaskSpace::new(queue.clone());
+        Self { queue, space }
+    }
+
+    fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.space.spawn(future, Meta::new(Location::caller()))
+    }
+
+    fn pop(&self) -> Option<Runnable> {
+        self.queue.0.lock().unwrap().pop()
+    }
+
+    /// Runs what is queued, as often as it comes back at once.
+    fn run_queued(&self) {
+        while let Some(mut runnable) = self.pop() {
+            while let Ran::Yielded(again) | Ran::Woken(again) = runnable.run() {
+                runnable = again;
+            }
+        }
+    }
+
+    /// What an executor does at its end.
+    fn end(self) {
+        self.run_queued();
+        self.space.cancel_idle();
+        self.space.retire();
+        assert_eq!(self.space.allocated_bytes(), 0, "every task was freed");
+    }
+}
+
+/// Counts its drops; more than one is the bug.
+struct Once(LoomArc<AtomicUsize>);
+
+impl Drop for Once {
+    fn drop(&mut self) {
+        assert_eq!(self.0.fetch_add(1, Relaxed), 0, "dropped twice");
+    }
+}
+
+/// Asserts at the end of a model that what it counted was dropped exactly once.
+fn dropped_once(drops: &LoomArc<AtomicUsize>) {
+    assert_eq!(drops.load(Relaxed), 1, "dropped once");
+}
+
+/// Hands the waker of its first poll out, and waits until `ready` says so.
+fn waits_for(
+    slot: LoomArc<Mutex<Option<Waker>>>,
+    ready: impl Fn() -> bool + Send + 'static,
+) -> impl Future<Output = ()> + Send {
+    poll_fn(move |cx: &mut Context<'_>| {
+        if ready() {
+            return Poll::Ready(());
+        }
+        *slot.lock().unwrap() = Some(cx.waker().clone());
+        Poll::Pending
+    })
+}
+
+#[test]
+fn loom_what_was_written_before_a_wake_is_seen_by_the_next_poll() {
+    loom::model(|| {
+        let world = World::new();
+        let (slot, flag) = (LoomArc::new(Mutex::new(None)), LoomArc::new(AtomicUsize::new(0)));
+        let seen = flag.clone();
+        let handle = world.spawn(waits_for(slot.clone(), move || seen.load(Relaxed) == 1));
+        world.run_queued();
+        let first: Waker = slot.lock().unwrap().take().unwrap();
+        let second = first.clone();
+        first.wake();
+        // This wake finds the task queued or polled, as a rule: nothing but the state word carries the flag over.
+        let waking = thread::spawn(move || {
+            flag.store(1, Relaxed);
+            second.wake_by_ref();
+            drop(second);
+        });
+        world.run_queued();
+        waking.join().unwrap();
+        world.run_queued();
+        assert!(handle.is_finished(), "the flag was there before the wake");
+        drop(slot.lock().unwrap().take());
+        drop(handle);
+        world.end();
+    });
+}
+
+#[test]
+fn loom_a_wake_while_polled_is_not_lost() {
+    loom::model(|| {
+        let world = World::new();
+        let (slot, flag) = (LoomArc::new(Mutex::new(None)), LoomArc::new(AtomicUsize::new(0)));
+        let seen = flag.clone();
+        let handle = world.spawn(waits_for(slot.clone(), move || seen.load(Relaxed) == 1));
+        world.run_queued();
+        let first: Waker = slot.lock().unwrap().take().unwrap();
+        let second = first.clone();
+        // The first wake queues the task; the second may find it queued, polled or idle.
+        first.wake();
+        let waking = thread::spawn(move || {
+            flag.store(1, Relaxed);
+            second.wake();
+        });
+        world.run_queued();
+        waking.join().unwrap();
+        world.run_queued();
+        assert!(handle.is_finished(), "the last wake came after the flag, so the last poll saw it");
+        drop(slot.lock().unwrap().take());
+        drop(handle);
+        world.end();
+    });
+}
+
+#[test]
+fn loom_a_joiner_hears_of_the_end() {
+    loom::model(|| {
+        let world = World::new();
+        let handle = world.spawn(async { 7 });
+        let runnable = world.pop().unwrap();
+        let running = thread::spawn(move || assert!(matches!(runnable.run(), Ran::Done)));
+        assert_eq!(loom::future::block_on(handle).unwrap(), 7);
+        running.join().unwrap();
+        world.end();
+    });
+}
+
+#[test]
+fn loom_a_joiner_that_changes_its_waker_hears_of_the_end() {
+    loom::model(|| {
+        let world = World::new();
+        let mut handle = world.spawn(async { 7 });
+        let runnable = world.pop().unwrap();
+        let running = thread::spawn(move || assert!(matches!(runnable.run(), Ran::Done)));
+        let first = Pin::new(&mut handle).poll(&mut Context::from_waker(Waker::noop()));
+        match first {
+            Poll::Ready(output) => assert_eq!(output.unwrap(), 7),
+            Poll::Pending => assert_eq!(loom::future::block_on(handle).unwrap(), 7),
+        }
+        running.join().unwrap();
+        world.end();
+    });
+}
+
+#[test]
+fn loom_an_output_is_dropped_once_when_its_handle_goes() {
+    loom::model(|| {
+        let world = World::new();
+        let drops = LoomArc::new(AtomicUsize::new(0));
+        let output = Once(drops.clone());
+        let handle = world.spawn(async move { output });
+        let runnable = world.pop().unwrap();
+        let running = thread::spawn(move || drop(runnable.run()));
+        drop(handle);
+        running.join().unwrap();
+        dropped_once(&drops);
+        world.end();
+    });
+}
+
+#[test]
+fn loom_an_aborted_task_ends_once() {
+    loom::model(|| {
+        let world = World::new();
+        let drops = LoomArc::new(AtomicUsize::new(0));
+        let guard = Once(drops.clone());
+        let slot = LoomArc::new(Mutex::new(None));
+        let waiting = waits_for(slot.clone(), || false);
+        let handle = world.spawn(async move {
+            let _guard = guard;
+            waiting.await;
+        });
+        let runnable = world.pop().unwrap();
+        let abort = handle.abort_handle();
+        let aborting = thread::spawn(move || abort.abort());
+        let mut ran = runnable.run();
+        while let Ran::Woken(again) | Ran::Yielded(again) = ran {
+            ran = again.run();
+        }
+        aborting.join().unwrap();
+        world.run_queued();
+        dropped_once(&drops);
+        assert!(loom::future::block_on(handle).unwrap_err().is_cancelled());
+        drop(slot.lock().unwrap().take());
+        world.end();
+    });
+}
+
+#[test]
+fn loom_the_last_waker_and_the_last_handle_free_once() {
+    loom::model(|| {
+        let world = World::new();
+        let slot = LoomArc::new(Mutex::new(None));
+        let drops = LoomArc::new(AtomicUsize::new(0));
+        let output = Once(drops.clone());
+        let waker_out = slot.clone();
+        let mut output = Some(output);
+        let handle = world.spawn(poll_fn(move |cx: &mut Context<'_>| {
+            *waker_out.lock().unwrap() = Some(cx.waker().clone());
+            Poll::Ready(output.take())
+        }));
+        world.run_queued();
+        let waker: Waker = slot.lock().unwrap().take().unwrap();
+        let letting_go = thread::spawn(move || drop(waker));
+        drop(handle);
+        letting_go.join().unwrap();
+        dropped_once(&drops);
+        world.end();
+    });
+}
+
+#[test]
+fn loom_shutdown_and_a_foreign_wake_end_a_task_once() {
+    loom::model(|| {
+        let world = World::new();
+        let drops = LoomArc::new(AtomicUsize::new(0));
+        let guard = Once(drops.clone());
+        let slot = LoomArc::new(Mutex::new(None));
+        let waiting = waits_for(slot.clone(), || false);
+        let handle = world.spawn(async move {
+            let _guard = guard;
+            waiting.await;
+        });
+        world.run_queued();
+        let waker: Waker = slot.lock().unwrap().take().unwrap();
+        let waking = thread::spawn(move || waker.wake());
+        world.space.cancel_idle();
+        waking.join().unwrap();
+        // Whoever came second: the wake's runnable is cancelled as the executor's queue is at its end.
+        while let Some(runnable) = world.pop() {
+            runnable.cancel();
+        }
+        dropped_once(&drops);
+        drop(handle);
+        world.end();
+    });
+}
+
+#[test]
+fn loom_a_slot_gives_each_runnable_to_one_taker() {
+    loom::model(|| {
+        let world = World::new();
+        let ran = LoomArc::new(AtomicUsize::new(0));
+        for _ in 0..2 {
+            let ran = ran.clone();
+            drop(world.spawn(async move {
+                ran.fetch_add(1, Relaxed);
+            }));
+        }
+        let slot = LoomArc::new(RunSlot::new());
+        let (second, first) = (world.pop().unwrap(), world.pop().unwrap());
+        assert!(slot.replace(first).is_none());
+        let thief = {
+            let slot = slot.clone();
+            thread::spawn(move || {
+                if let Some(runnable) = slot.take() {
+                    assert!(matches!(runnable.run(), Ran::Done));
+                }
+            })
+        };
+        for runnable in [slot.replace(second), slot.take()].into_iter().flatten() {
+            assert!(matches!(runnable.run(), Ran::Done));
+        }
+        thief.join().unwrap();
+        if let Some(runnable) = slot.take() {
+            assert!(matches!(runnable.run(), Ran::Done));
+        }
+        assert_eq!(ran.load(Relaxed), 2);
+        world.end();
+    });
+}

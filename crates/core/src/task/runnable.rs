@@ -1,0 +1,193 @@
+//! The runnable: the right to poll one task once.
+//!
+//! Invariant: it exists at most once per task, from the wake that found the task idle until the poll that leaves it so.
+//! It holds no reference; the wake count in the state word stands for it. Dropping it cancels the task, because nobody
+//! could wake it any more.
+
+use super::cell::TaskPtr;
+use super::ends::{self, End};
+use super::state::{AfterPoll, Completion};
+use super::waker::{self, PackedWaker};
+use super::{Header, JoinError, Meta, context};
+use core::fmt;
+use core::mem::ManuallyDrop;
+use core::ptr::NonNull;
+use core::task::{Context, Poll};
+
+/// What became of a task that was run.
+#[must_use = "a task that is still runnable must go back to its scheduler"]
+#[derive(Debug)]
+pub enum Ran {
+    /// It waits for a wake.
+    Pending,
+    /// It woke itself while it was polled: it goes behind everybody else ([`Why::Yield`](crate::Why::Yield)).
+    Yielded(Runnable),
+    /// Somebody else woke it while it was polled ([`Why::Wake`](crate::Why::Wake)).
+    Woken(Runnable),
+    /// It has ended.
+    Done,
+}
+
+/// The right to poll a task once.
+///
+/// Whoever holds it runs it, hands it on, or cancels the task by dropping it.
+pub struct Runnable(TaskPtr);
+
+// SAFETY: a runnable of a task that is not `Send` can travel, but `run` and `cancel` refuse to touch its future on
+// any thread but its own (`LOCAL`).
+unsafe impl Send for Runnable {}
+// SAFETY: a shared runnable only tells its metadata, which is `Sync`.
+unsafe impl Sync for Runnable {}
+
+impl Runnable {
+    /// The runnable that the caller has just gained by a transition of the state word.
+    pub(crate) fn gained(task: TaskPtr) -> Self {
+        Self(task)
+    }
+
+    pub(crate) fn into_raw(self) -> NonNull<Header> {
+        ManuallyDrop::new(self).0.0
+    }
+
+    /// # Safety
+    ///
+    /// `raw` came from [`into_raw`](Self::into_raw), and is used once.
+    pub(crate) unsafe fn from_raw(raw: NonNull<Header>) -> Self {
+        Self(TaskPtr(raw))
+    }
+
+    /// What the task is called, where it was spawned, and what it asks of its scheduler.
+    pub fn meta(&self) -> Meta {
+        self.0.meta()
+    }
+
+    /// Whether the task must stay on the thread that spawned it.
+    pub fn is_local(&self) -> bool {
+        self.0.state().load().local()
+    }
+
+    /// Polls the task once, or ends it if it was aborted.
+    ///
+    /// A panic of the future is the joiner's to see and does not come out here.
+    ///
+    /// # Panics
+    ///
+    /// If the task is not `Send` and this is not the thread that it was spawned on.
+    pub fn run(self) -> Ran {
+        let task = ManuallyDrop::new(self).0;
+        let seen = task.state().load();
+        debug_assert!(seen.wakes() > 0 && !seen.done(), "a runnable stands for a wake: {seen:?}");
+        if seen.local() && !context::is_home(task.space()) {
+            drop(Self(task));
+            panic!("a task that is not Send was run on a thread that is not its own");
+        }
+        let polling = context::Polling::begin(task);
+        if seen.abort() {
+            // SAFETY: this is the runnable, and the future has not ended.
+            unsafe { task.cancel(JoinError::cancelled()) };
+            drop(polling);
+            complete(task);
+            return Ran::Done;
+        }
+        let waker = waker::borrowed(task);
+        // SAFETY: as above.
+        let polled = unsafe { task.poll(&mut Context::from_waker(&waker)) };
+        let woke_itself = polling.woke_itself();
+        drop(polling);
+        match polled {
+            Poll::Ready(()) => {
+                complete(task);
+                Ran::Done
+            }
+            // The state word is left alone: its count is positive, so that nobody else can gain a second runnable, and what
+            // others wrote before they woke is seen when the next run loads the word.
+            Poll::Pending if woke_itself => Ran::Yielded(Self(task)),
+            Poll::Pending => match task.state().end_poll(seen) {
+                AfterPoll::Idle => Ran::Pending,
+                AfterPoll::Woken => Ran::Woken(Self(task)),
+            },
+        }
+    }
+
+    /// Ends the task without polling it: its future is dropped here, and its joiner gets
+    /// [`JoinError::cancelled`].
+    ///
+    /// A task that is not `Send`, on a thread that is not its own, goes back to its scheduler instead.
+    pub fn cancel(self) {
+        self.fail(JoinError::cancelled());
+    }
+
+    /// Ends the task without polling it, with this error for its joiner.
+    ///
+    /// From deep within other tasks' ends, it happens as soon as the outermost of them is through.
+    pub fn fail(self, error: JoinError) {
+        let task = self.0;
+        #[cfg(polyloop_loom)]
+        assert!(!task.state().load().done(), "a second runnable of a task that has ended");
+        if task.state().load().local() && !context::is_home(task.space()) {
+            // Its executor waits for it to come home (see `LocalQueue`).
+            task.state().abort();
+            let space = task.space().clone();
+            return space.schedule(self);
+        }
+        ends::end(End::Future(self, error));
+    }
+
+    /// Drops the future on this thread, which may be it, and completes the task.
+    pub(super) fn fail_now(self, error: JoinError) {
+        let task = ManuallyDrop::new(self).0;
+        let polling = context::Polling::begin(task);
+        // SAFETY: this is the runnable, and the future has not ended.
+        unsafe { task.cancel(error) };
+        drop(polling);
+        complete(task);
+    }
+}
+
+impl Drop for Runnable {
+    fn drop(&mut self) {
+        Self(self.0).cancel();
+    }
+}
+
+impl fmt::Debug for Runnable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Runnable({})", self.meta())
+    }
+}
+
+/// Publishes that the task has ended, with its output stored: to the joiner, or to nobody.
+fn complete(task: TaskPtr) {
+    let state = task.state();
+    let mut output = true;
+    let mut joiner: Option<PackedWaker> = None;
+    loop {
+        match state.complete(output, joiner.is_some()) {
+            Completion::Published => break,
+            Completion::Sole => {
+                // SAFETY: the state word said so, and the output is dropped.
+                unsafe { task.free() };
+                break;
+            }
+            Completion::DropOutput => {
+                // SAFETY: the output is there, and without a handle it is the completing thread's.
+                unsafe { task.drop_output() };
+                output = false;
+            }
+            Completion::ClaimJoiner => {
+                if state.claim_joiner() {
+                    let raw = task.joiner().with(|joiner| {
+                        // SAFETY: `CLAIMED` makes the slot this thread's.
+                        unsafe { *joiner }
+                    });
+                    // SAFETY: the handle stored it by `into_raw`, and will not touch it any more.
+                    joiner = Some(unsafe { PackedWaker::from_raw(raw) });
+                }
+            }
+        }
+    }
+    // The task may be gone by now; its joiner's waker is ours.
+    if let Some(joiner) = joiner {
+        joiner.wake();
+    }
+}

@@ -1,0 +1,168 @@
+//! Who has the seat, when threads come and go.
+
+use polyloop_core::block_on::Nested;
+use polyloop_core::time::Clock;
+use polyloop_core::{Driver, Meta};
+use polyloop_fifo::Fifo;
+use polyloop_time::{Heap, ManualClock, SystemClock};
+use std::future::poll_fn;
+use std::panic::Location;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+fn fifo(clock: Arc<dyn Clock>) -> Fifo {
+    let reactor = polyloop_reactor::Poll::new().expect("the kernel has poll(2)");
+    Fifo::new(Driver::new(Box::new(reactor), Box::new(Heap::new()), clock))
+}
+
+fn here() -> Meta {
+    Meta::new(Location::caller())
+}
+
+/// Fails when `test` takes longer than a minute: it hangs.
+fn no_hang(test: impl FnOnce() + Send + 'static) {
+    let (done, wait) = mpsc::channel();
+    let running = std::thread::spawn(move || {
+        test();
+        let _ = done.send(());
+    });
+    match wait.recv_timeout(Duration::from_secs(60)) {
+        Err(RecvTimeoutError::Timeout) => panic!("it hangs"),
+        _ => running.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload)),
+    }
+}
+
+/// A future that blocks its thread at its second poll until told, and then is ready.
+fn blocks_when_woken(
+    waker: Arc<Mutex<Option<Waker>>>,
+    inside: mpsc::Sender<()>,
+    go: mpsc::Receiver<()>,
+) -> impl Future<Output = ()> {
+    poll_fn(move |cx| {
+        if waker.lock().unwrap().replace(cx.waker().clone()).is_none() {
+            let _ = inside.send(());
+            return Poll::Pending;
+        }
+        let _ = inside.send(());
+        let _ = go.recv();
+        Poll::Ready(())
+    })
+}
+
+struct Waiting {
+    thread: std::thread::JoinHandle<Result<(), Nested>>,
+    waker: Arc<Mutex<Option<Waker>>>,
+    inside: mpsc::Receiver<()>,
+    go: mpsc::Sender<()>,
+}
+
+impl Waiting {
+    /// A thread inside `block_on`; returns once it was polled for the first time.
+    fn enter(fifo: &Fifo) -> Self {
+        let waker: Arc<Mutex<Option<Waker>>> = Arc::default();
+        let ((tell, inside), (go, wait)) = (mpsc::channel(), mpsc::channel());
+        let (fifo, its_waker) = (fifo.clone(), waker.clone());
+        let thread =
+            std::thread::spawn(move || fifo.try_block_on(blocks_when_woken(its_waker, tell, wait), here()));
+        inside.recv().unwrap();
+        Self { thread, waker, inside, go }
+    }
+
+    /// Has it begin its last poll, which it stays in.
+    fn begin_to_leave(&self) {
+        let waker = self.waker.lock().unwrap().clone().unwrap();
+        waker.wake();
+        self.inside.recv().unwrap();
+    }
+
+    fn leave(self) {
+        self.go.send(()).unwrap();
+        self.thread.join().unwrap().unwrap();
+    }
+}
+
+#[test]
+fn a_thread_that_is_called_to_the_seat_while_it_leaves_passes_it_on() {
+    no_hang(|| {
+        let fifo = fifo(Arc::new(SystemClock));
+        let first = Waiting::enter(&fifo);
+        let second = Waiting::enter(&fifo);
+        // The third waits for a task of the executor, which somebody must run.
+        let task = fifo.spawn(async { 7 }, here());
+        let ran = Arc::new(AtomicBool::new(false));
+        let third = {
+            let (fifo, ran) = (fifo.clone(), ran.clone());
+            first.begin_to_leave();
+            std::thread::spawn(move || {
+                let late = fifo.spawn(async move { ran.store(true, SeqCst) }, here());
+                fifo.try_block_on(async { (task.await.unwrap(), late.await.unwrap()) }, here()).unwrap()
+            })
+        };
+        second.begin_to_leave();
+        // Gives the third the time to take its place in the line, after the second. If it does not make it, the test
+        // still holds, but tests less.
+        std::thread::park_timeout(Duration::from_millis(50));
+        first.leave();
+        second.leave();
+        assert_eq!(third.join().unwrap(), (7, ()));
+        assert!(ran.load(SeqCst));
+        fifo.shut_down();
+    });
+}
+
+struct CountsDrop(Arc<AtomicUsize>);
+
+impl Drop for CountsDrop {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, SeqCst);
+    }
+}
+
+#[test]
+fn what_a_thread_had_queued_is_dropped_when_it_leaves_after_the_end() {
+    no_hang(|| {
+        let fifo = fifo(Arc::new(SystemClock));
+        let drops = Arc::new(AtomicUsize::new(0));
+        let inner = fifo.clone();
+        let handles = fifo
+            .try_block_on(
+                async {
+                    // Queued behind this poll, which is the last one.
+                    let handles: Vec<_> = (0..5)
+                        .map(|_| {
+                            let counted = CountsDrop(drops.clone());
+                            inner.spawn(async move { drop(counted) }, here())
+                        })
+                        .collect();
+                    let ending = inner.clone();
+                    std::thread::spawn(move || ending.shut_down()).join().unwrap();
+                    handles
+                },
+                here(),
+            )
+            .unwrap();
+        assert_eq!(drops.load(SeqCst), 5);
+        assert!(handles.iter().all(polyloop_core::JoinHandle::is_finished));
+        assert_eq!(fifo.space().live_tasks(), 0);
+    });
+}
+
+#[test]
+fn a_thread_with_nothing_to_do_does_not_call_itself() {
+    no_hang(|| {
+        let fifo = fifo(Arc::new(ManualClock::automatic()));
+        let driver = fifo.driver().clone();
+        let waiting = Waiting::enter(&fifo);
+        // Settles within a few turns; one that called itself would turn a hundred thousand times.
+        std::thread::park_timeout(Duration::from_millis(50));
+        let before = driver.turns();
+        std::thread::park_timeout(Duration::from_millis(200));
+        let turns = driver.turns() - before;
+        waiting.begin_to_leave();
+        waiting.leave();
+        assert!(turns <= 4, "{turns} turns");
+    });
+}

@@ -1,0 +1,94 @@
+//! A runtime with nothing to do: what it burns, and how to see that.
+
+use crate::catalogue::info::{ALL, Adjust, bench};
+use crate::catalogue::kit::clock;
+use crate::catalogue::kit::gate::Gate;
+use crate::catalogue::kit::measure::sample;
+use crate::catalogue::{Cell, report};
+use crate::cell::{Better, CaseInfo, Outcome, Sample};
+use polyloop_traits::{Join, Runtime};
+use std::fs;
+use std::future::pending;
+use std::thread;
+use std::time::Duration;
+
+const SETTLE: Duration = Duration::from_millis(300);
+const WINDOW: Duration = Duration::from_secs(1);
+
+pub(crate) fn cases() -> Vec<CaseInfo> {
+    let about =
+        "CPU time that a runtime with one waiting task burns, after 300 ms of settling, in one second";
+    vec![bench("idle_cpu", "µs/s", ALL, about).takes(1.5).not_quick()]
+}
+
+pub(crate) fn run<R: Runtime>(rt: &R, _: &Cell<'_>) -> Outcome {
+    let gate = Gate::default();
+    let open = gate.clone();
+    rt.spawn(pending::<()>()).detach();
+    let watch = thread::spawn(move || {
+        let burnt = burnt();
+        open.open();
+        burnt
+    });
+    rt.block_on(gate.wait());
+    report(watch.join().unwrap_or_else(|_| Err("the watching thread panicked".to_owned())))
+}
+
+/// Watches the process for a second, from a thread that sleeps meanwhile.
+fn burnt() -> Result<Vec<Sample>, String> {
+    clock::block(SETTLE);
+    // The CPU time is read inside of what is read from files, which costs more than an idle runtime burns.
+    let switches = others_switches()?;
+    let (start, cpu) = (clock::now(), clock::cpu());
+    clock::block(WINDOW);
+    let (cpu, seconds) = (clock::cpu().saturating_sub(cpu), start.elapsed().as_secs_f64());
+    let switches = others_switches()?.saturating_sub(switches);
+    Ok(vec![
+        sample("cpu", "µs/s", Better::Lower, cpu.as_secs_f64() * 1e6 / seconds),
+        sample("switches", "1/s", Better::Lower, switches as f64 / seconds),
+    ])
+}
+
+/// Voluntary context switches of all threads of this process but the calling one.
+fn others_switches() -> Result<u64, String> {
+    const FIELD: &str = "voluntary_ctxt_switches:";
+    let own = field("/proc/thread-self/status", FIELD)?;
+    let tasks = fs::read_dir("/proc/self/task").map_err(|error| format!("/proc/self/task: {error}"))?;
+    // A thread that ends meanwhile has no file any more, and is not counted.
+    let each =
+        tasks.flatten().filter_map(|task| field(&task.path().join("status").to_string_lossy(), FIELD).ok());
+    Ok(each.sum::<u64>().saturating_sub(own))
+}
+
+/// The resident set of this process in bytes.
+///
+/// # Errors
+///
+/// Where there is no `/proc`.
+pub(super) fn resident() -> Result<u64, String> {
+    field("/proc/self/status", "VmRSS:").map(|kib| kib * 1024)
+}
+
+/// A number in a file of `NAME: number` lines.
+fn field(path: &str, name: &str) -> Result<u64, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+    let value =
+        text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok());
+    value.ok_or_else(|| format!("{path} has no `{name}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_a_process_allocates_shows_in_its_resident_set() {
+        let before = resident().unwrap();
+        let block = vec![1u8; 64 << 20];
+        let after = resident().unwrap();
+        assert!(after > before + (32 << 20), "{before} {after}");
+        drop(block);
+        assert!(field("/proc/self/status", "NoSuchField:").unwrap_err().contains("NoSuchField"));
+    }
+}

@@ -1,0 +1,10 @@
+//! The seed's experiments, one family a file. Each is a program, a prediction and a sentence that says why.
+
+pub(super) mod blocked;
+pub(super) mod delay;
+pub(super) mod echo;
+pub(super) mod messages;
+pub(super) mod self_waker;
+pub(super) mod sleep;
+pub(super) mod starvation;
+pub(super) mod timeout;

@@ -1,0 +1,170 @@
+//! Every case once, on one worker of each peer; clients on threads, since a test's executable is not the lab's.
+#![cfg(all(feature = "smol", feature = "tokio"))]
+
+use super::*;
+use crate::cell::Kind;
+use std::collections::HashSet;
+
+/// Long enough for the order of sleeps half a second apart to survive a busy machine.
+const SCALE: f64 = 0.2;
+
+fn ask(subject: &str, case: &str) -> Request {
+    let (subject, case) = (subject.to_owned(), case.to_owned());
+    Request { subject, case, seed: 1, scale: SCALE, slot_ms: 5, trace: false }
+}
+
+fn catalogue() -> Standard {
+    Standard { clients: Place::Thread }
+}
+
+fn pass(request: &Request) -> Outcome {
+    let outcome = catalogue().run(request);
+    assert_eq!(outcome.status, Status::Pass, "{} on {}: {outcome:#?}", request.case, request.subject);
+    outcome
+}
+
+macro_rules! every_experiment {
+    ($($name:ident: $family:literal,)*) => {
+        mod tokio_ct { $( #[test] fn $name() { super::family("tokio-ct", $family); } )* }
+        mod tokio_mt { $( #[test] fn $name() { super::family("tokio-mt:2", $family); } )* }
+        mod smol_1 { $( #[test] fn $name() { super::family("smol-1", $family); } )* }
+        mod smol_n { $( #[test] fn $name() { super::family("smol-n:2", $family); } )* }
+
+        #[test]
+        fn every_experiment_is_tested() {
+            let tested = HashSet::from([$($family),*]);
+            let cases = cases();
+            let experiments = cases.iter().filter(|case| case.kind == Kind::Experiment);
+            let missing = experiments.filter(|case| !tested.contains(case.path.split('/').next().unwrap()));
+            assert_eq!(missing.count(), 0);
+        }
+    };
+}
+
+every_experiment! {
+    delay: "delay",
+    sleep: "sleep",
+    starvation: "starvation",
+    blocked: "blocked",
+    self_waker: "self-waker",
+    echo: "echo",
+    channel: "channel",
+    timeout: "timeout",
+    join: "join",
+}
+
+fn family(subject: &str, family: &str) {
+    let known = catalogue().resolve(subject).unwrap();
+    for case in cases().into_iter().filter(|case| case.path.split('/').next() == Some(family)) {
+        if catalogue().unsupported(&case, &known).is_some() {
+            continue;
+        }
+        let outcome = pass(&ask(subject, &case.path));
+        assert!(!outcome.predicted.unwrap().is_empty() && !outcome.observed.unwrap().is_empty());
+    }
+}
+
+#[test]
+fn every_bench_has_a_right_result_and_its_unit() {
+    // Skynet's million tasks and the thousand connections would take most of a test run; the lab's own run has them.
+    let small =
+        |case: &CaseInfo| case.path != "skynet" && !case.path.contains("conns=1000") && case.files < 1_000;
+    for case in cases().into_iter().filter(|case| case.kind == Kind::Bench).filter(small) {
+        for subject in ["tokio-ct", "smol-n:2"] {
+            let outcome = pass(&ask(subject, &case.path));
+            assert_eq!(outcome.samples[0].unit, case.unit, "{}", case.path);
+            assert!(outcome.samples.iter().all(|sample| sample.value.is_finite() && sample.value >= 0.0));
+            let names: HashSet<_> = outcome.samples.iter().map(|sample| &sample.name).collect();
+            assert_eq!(names.len(), outcome.samples.len(), "{}: names are told apart", case.path);
+        }
+    }
+}
+
+#[test]
+fn a_traced_experiment_says_why() {
+    for (case, word) in [
+        ("starvation/race/no-yields/seed", "dropped without a poll"),
+        ("starvation/spawn/no-yields/equal", "while worker 0 sat in a's first poll"),
+        ("sleep/blocking", "while worker 0 sat in nap's first poll"),
+        ("blocked/k-of-n/sleep/k=n", "while worker 0 sat in blocker 0's first poll"),
+    ] {
+        let outcome = pass(&Request { trace: true, ..ask("smol-1", case) });
+        let timeline = outcome.timeline.unwrap();
+        assert!(timeline.why.contains(word), "{case}: {}", timeline.why);
+        assert!(
+            timeline.lanes.iter().all(|lane| lane.polls.iter().all(|poll| poll.to_us <= timeline.total_us))
+        );
+    }
+}
+
+#[test]
+fn paths_are_unique_and_say_what_is_done() {
+    let cases = cases();
+    let paths: HashSet<_> = cases.iter().map(|case| &case.path).collect();
+    assert_eq!(paths.len(), cases.len());
+    assert!(cases.iter().all(|case| !case.about.is_empty() && case.seconds > 0.0 && case.files > 0));
+    assert!(cases.iter().all(|case| (case.kind == Kind::Bench) != case.unit.is_empty()));
+    assert!(cases.iter().all(|case| case.default || !case.quick), "what is quick is in a default run too");
+}
+
+#[test]
+fn what_is_not_known_is_said() {
+    let unknown = catalogue().run(&ask("tokio-ct", "no/such/case"));
+    assert_eq!(unknown.reason.unwrap(), "there is no case `no/such/case`");
+    let unknown = catalogue().run(&ask("nobody", "delay/thousand"));
+    assert!(unknown.reason.unwrap().contains("`nobody` is neither a combination"));
+}
+
+#[test]
+fn one_of_one_worker_is_all_of_them() {
+    let (all, catalogue) = (cases(), catalogue());
+    let case = all.iter().find(|case| case.path == "blocked/k-of-n/spin/k=1").unwrap();
+    assert!(catalogue.unsupported(case, &catalogue.resolve("smol-1").unwrap()).is_some());
+    assert!(catalogue.unsupported(case, &catalogue.resolve("tokio-mt:2").unwrap()).is_none());
+}
+
+#[test]
+fn only_long_sleeps_are_scaled_and_none_to_nothing() {
+    let request = ask("smol-1", "delay/thousand");
+    let contestant = crate::subjects::resolve("smol-1").unwrap();
+    let cell = |scale| Request { scale, ..request.clone() };
+    let scaled = |scale, millis| {
+        let (request, too_fast) = (cell(scale), std::cell::Cell::new(false));
+        let (nature, clients) = (contestant.nature, Place::Thread);
+        Cell { request: &request, nature, clients, too_fast: &too_fast }.scaled(millis)
+    };
+    assert_eq!(scaled(0.1, 1_000), Duration::from_millis(100));
+    assert_eq!(scaled(0.1, 499), Duration::from_millis(499));
+    assert_eq!(scaled(0.0, 500), SHORTEST);
+    assert_eq!(scaled(1.0, 1_500), Duration::from_millis(1_500));
+}
+
+#[test]
+fn an_experiment_whose_sleeps_were_too_short_is_repeated_up_to_the_texts_own() {
+    let request = Request { scale: 0.0, ..ask("smol-1", "timeout/fast-slow") };
+    let nature = crate::subjects::resolve("smol-1").unwrap().nature;
+    let by_time = || Prediction::new().times("x", 1).by_time(Prediction::new().sequence(&["a", "b"]));
+    let run = |events: fn(f64) -> [&'static str; 3], scales: &mut Vec<f64>| {
+        slower_if_too_fast(&request, |request, too_fast| {
+            scales.push(request.scale);
+            let log = Log::new(false);
+            events(request.scale).into_iter().for_each(|event| log.say("lane", event));
+            let cell = Cell { request, nature, clients: Place::Thread, too_fast };
+            judge(&cell, &log, &by_time(), |_| String::new())
+        })
+    };
+
+    let mut scales = Vec::new();
+    let late = run(|scale| if scale < 0.3 { ["x", "b", "a"] } else { ["x", "a", "b"] }, &mut scales);
+    assert_eq!((late.status, scales), (Status::Pass, vec![0.0, 0.1, 0.4]));
+    let observed = late.observed.unwrap();
+    assert!(observed.starts_with("x → a → b; before that, at scale 0, `b` came before `a`;"), "{observed}");
+
+    let mut scales = Vec::new();
+    let always = run(|_| ["x", "b", "a"], &mut scales);
+    assert_eq!((always.status, scales), (Status::Fail, vec![0.0, 0.1, 0.4, 1.0]));
+
+    let mut scales = Vec::new();
+    let structure = run(|_| ["b", "a", "y"], &mut scales);
+    assert_eq!((structure.status, scales), (Status::Fail, vec![0.0]), "no sleep excuses what is missing");
+}

@@ -1,0 +1,249 @@
+//! One cell of the matrix: a case on a subject, as it is asked for and as it answers.
+//!
+//! Invariant: a cell runs in a process of its own. What goes in is a [`Request`], what comes out is one [`Outcome`] as one
+//! line of JSON on stdout; nothing else is shared between the catalogue, which knows how to run a case, and the
+//! runner, which knows when, how often and how long.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Whether a case has a verdict or numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Predicts a partial order of events, and has a verdict.
+    Experiment,
+    /// Has numbers; its result is checked, its speed is not judged.
+    Bench,
+}
+
+/// What the lab measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SubjectKind {
+    /// A combination of ours.
+    Own,
+    /// A public runtime.
+    Peer,
+    /// A hand-written lower limit.
+    Floor,
+    /// An A/A copy of another subject.
+    Twin,
+    /// Somebody's scheduler, linked in from outside.
+    Plugin,
+}
+
+/// One subject.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// As written after `--on`: `steal:4+mio+wheel`, `tokio-mt`, …
+    pub name: String,
+    /// What it is.
+    pub kind: SubjectKind,
+    /// The executor, for own combinations.
+    pub executor: Option<String>,
+    /// The reactor, for own combinations.
+    pub reactor: Option<String>,
+    /// The timer queue, for own combinations.
+    pub timers: Option<String>,
+    /// How many threads poll tasks.
+    pub workers: usize,
+    /// The version of the crate that was linked.
+    pub version: String,
+}
+
+/// Which parts of a runtime a case depends on; the matrix collapses the others unless told to be exhaustive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Axes {
+    /// The executor matters.
+    pub executor: bool,
+    /// The reactor matters.
+    pub reactor: bool,
+    /// The timer queue matters.
+    pub timers: bool,
+}
+
+/// What the catalogue says about a case, for `--list`, the plan and the report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CaseInfo {
+    /// The path by which `--filter` selects it: `starvation/race/no-yields/seed`, `tcp_echo/conns=64/bytes=64`.
+    pub path: String,
+    /// Experiment or bench.
+    pub kind: Kind,
+    /// The parameters in its path.
+    pub params: BTreeMap<String, String>,
+    /// One sentence: what is done, and what one operation is.
+    pub about: String,
+    /// The unit of its first metric; empty for an experiment.
+    pub unit: String,
+    /// Which axes it depends on.
+    pub axes: Axes,
+    /// Whether `--quick` has it.
+    pub quick: bool,
+    /// Whether a default run has it; the rest is for `--full`.
+    pub default: bool,
+    /// How long one run takes at scale 1, for the estimate. A bench takes its slot instead.
+    pub seconds: f64,
+    /// How many open files it needs in the process.
+    pub files: u64,
+}
+
+/// What a cell process is told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// The subject's name.
+    pub subject: String,
+    /// The case's path.
+    pub case: String,
+    /// Seeds whatever the case draws.
+    pub seed: u64,
+    /// Sleeps of 500 ms and more are multiplied by this; 1 is verbatim.
+    pub scale: f64,
+    /// How long the timed part of a bench should take, in milliseconds.
+    pub slot_ms: u64,
+    /// Whether to record a timeline. Numbers of a traced run are not used.
+    pub trace: bool,
+}
+
+/// How a cell ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// As predicted, or for a bench: the result was right.
+    Pass,
+    /// Not as predicted, or the result was wrong.
+    Fail,
+    /// This machine cannot run it; the reason says why.
+    Unavailable,
+    /// This subject cannot do it by design; the reason says why.
+    Unsupported,
+    /// Killed after its time limit.
+    Timeout,
+    /// The process died.
+    Crash,
+    /// Not reached.
+    NotRun,
+}
+
+/// Which way is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Better {
+    /// Smaller numbers are better.
+    Lower,
+    /// Larger numbers are better.
+    Higher,
+}
+
+/// One number of one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// The metric's name, the same in every run of the case.
+    pub name: String,
+    /// Its unit: `ns`, `µs`, `req/s`, `bytes`, …
+    pub unit: String,
+    /// Which way is good.
+    pub better: Better,
+    /// The value.
+    pub value: f64,
+}
+
+/// What was counted, where it could be.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Polls of tasks.
+    pub polls: Option<u64>,
+    /// Atomic read-modify-writes.
+    pub atomics: Option<u64>,
+    /// Allocations.
+    pub allocations: Option<u64>,
+    /// System calls.
+    pub syscalls: Option<u64>,
+}
+
+/// One stretch of time on a lane: a labelled future was being polled.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Slice {
+    /// Start, microseconds since the run began.
+    pub from_us: f64,
+    /// End.
+    pub to_us: f64,
+    /// Which worker polled: threads are numbered in the order of their first poll.
+    pub worker: usize,
+}
+
+/// A moment on a lane.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mark {
+    /// When, microseconds since the run began.
+    pub at_us: f64,
+    /// What happened, as the experiment prints it: `a started`, `i = 2`.
+    pub text: String,
+}
+
+/// A labelled future's life.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Lane {
+    /// The label.
+    pub label: String,
+    /// When it was polled.
+    pub polls: Vec<Slice>,
+    /// When it was woken, microseconds since the run began.
+    pub wakes_us: Vec<f64>,
+    /// What it did.
+    pub marks: Vec<Mark>,
+}
+
+/// What happened when, for a person to look at.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// One lane for each labelled future, in the order of the labels' first use.
+    pub lanes: Vec<Lane>,
+    /// Length of the run in microseconds.
+    pub total_us: f64,
+    /// One sentence that says why it looks so.
+    pub why: String,
+}
+
+/// What a cell process answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// How it ended.
+    pub status: Status,
+    /// Why, if it did not pass.
+    pub reason: Option<String>,
+    /// What was predicted, in words (experiments).
+    pub predicted: Option<String>,
+    /// What was observed, in words (experiments).
+    pub observed: Option<String>,
+    /// The numbers; the first one is the case's own.
+    pub samples: Vec<Sample>,
+    /// The counts.
+    pub counts: Counts,
+    /// The timeline, if one was asked for.
+    pub timeline: Option<Timeline>,
+}
+
+/// Everything the lab can measure: the one thing that a plug-in hands to [`crate::main`].
+///
+/// The order of [`subjects`](Self::subjects) and [`cases`](Self::cases) is the order in which people see them.
+pub trait Catalogue: Sync {
+    /// The subjects of a matrix that names none.
+    fn subjects(&self) -> Vec<Subject>;
+
+    /// The subject of this name, which need not be one of [`subjects`](Self::subjects): `steal:7+poll+heap`.
+    ///
+    /// # Errors
+    ///
+    /// One sentence that says what is wrong with the name and what is allowed.
+    fn resolve(&self, name: &str) -> Result<Subject, String>;
+
+    /// Every case, for every subject.
+    fn cases(&self) -> Vec<CaseInfo>;
+
+    /// Why this subject cannot do this case by design, if it cannot.
+    fn unsupported(&self, case: &CaseInfo, subject: &Subject) -> Option<String>;
+
+    /// Runs one cell in this process. May hang, crash or print: the runner copes.
+    fn run(&self, request: &Request) -> Outcome;
+}

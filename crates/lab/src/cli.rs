@@ -1,0 +1,334 @@
+//! The command line.
+//!
+//! Invariant: a wrong value is refused here, with what is allowed, before anything runs.
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The same experiments and benchmarks on every combination and on public peers.
+#[derive(Debug, Parser)]
+#[command(name = "lab", version, subcommand_required = true, arg_required_else_help = true)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 ok; 1 an own verdict failed, a hang, a crash, or --fail-on; 2 usage;
+3 a required backend is missing under --strict; 4 nothing matched; 130 Ctrl-C.
+stdout carries the data, stderr progress and diagnostics. NO_COLOR switches colours off.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Everything on everything: table, report.html, results.json, results.md.
+    Matrix(MatrixArgs),
+    /// Named experiments on named subjects, with their timelines.
+    Run(RunArgs),
+    /// What can be run, and on what.
+    List(ListArgs),
+    /// Compares two runs, old and new.
+    Compare(CompareArgs),
+    /// The machine card, and what would make numbers surer.
+    Doctor,
+    /// Makes report.html and results.md again from a results.json.
+    Report(ReportArgs),
+}
+
+/// `matrix`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  bench matrix --quick\n  \
+                  bench matrix --exec steal --reactor mio,poll --filter 'tcp_echo*'\n  bench matrix --budget 5m --out mine")]
+pub(crate) struct MatrixArgs {
+    /// Under 3 minutes: every experiment with long sleeps × 0.1, and the short list of benches.
+    #[arg(long, conflicts_with = "full")]
+    pub(crate) quick: bool,
+    /// Every bench, 31 rounds, as long as it takes.
+    #[arg(long)]
+    pub(crate) full: bool,
+    #[command(flatten)]
+    pub(crate) choice: Choice,
+    /// Keep only these executors.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub(crate) exec: Vec<String>,
+    /// Keep only these reactors.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub(crate) reactor: Vec<String>,
+    /// Keep only these timer queues.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub(crate) timers: Vec<String>,
+    /// Keep only these peers; `none` for none, `all` for all.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub(crate) peers: Option<Vec<String>>,
+    /// Run every executor that can have several workers with each of these numbers.
+    #[arg(long, value_delimiter = ',', value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: Vec<u16>,
+    /// Run every bench on every combination, also where the bench does not depend on what differs.
+    #[arg(long)]
+    pub(crate) exhaustive: bool,
+    /// Rounds of each bench; below 5 there are no intervals.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) rounds: Option<u32>,
+    /// Fit the rounds to this: 90s, 5m, 1h30m.
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "rounds")]
+    pub(crate) budget: Option<Duration>,
+    /// How many experiments run side by side [default: 2, or 1 on one core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) jobs: Option<u16>,
+    /// Where the files go; must not hold a results.json [default: target/lab/RUN].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// What stdout carries.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+    /// Only list the cases and subjects that were chosen.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Only print the plan and its estimate.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Exit with 3 if a cell is unavailable.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Exit with 1 if the default combination is slower than tokio-mt by more than this in any bench, interval
+    /// included: 20%.
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub(crate) fail_on: Option<f64>,
+}
+
+/// What `matrix` and `run` choose in the same way.
+#[derive(Debug, Args)]
+pub(crate) struct Choice {
+    /// A subject: a combination like steal:4+mio+wheel, or a peer. Repeatable.
+    #[arg(long, value_name = "SUBJECT")]
+    pub(crate) on: Vec<String>,
+    /// A pattern on case paths: 'starvation/*', tcp_echo. Repeatable.
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) filter: Vec<String>,
+    /// Seeds the order of the cells, the cases and the intervals [default: drawn, and shown].
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Multiply sleeps of 500 ms and more by this; starvation/* is always verbatim.
+    #[arg(long, value_name = "X", value_parser = scale)]
+    pub(crate) scale: Option<f64>,
+    /// The time limit of one cell [default: 10 s and 5 times what it should take].
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// `run`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  lab run starvation --on fifo+mio+heap\n  lab run sleep --on fifo --on steal --on tokio-mt"
+)]
+pub(crate) struct RunArgs {
+    /// Experiments by path, leading part or pattern: starvation, sleep/async, '*/seed'.
+    #[arg(required = true, value_name = "EXPERIMENT")]
+    pub(crate) experiments: Vec<String>,
+    #[command(flatten)]
+    pub(crate) choice: Choice,
+    /// Columns to use [default: the terminal's].
+    #[arg(long, value_name = "COLUMNS", value_parser = clap::value_parser!(u16).range(40..=1000))]
+    pub(crate) width: Option<u16>,
+    /// Only ASCII characters.
+    #[arg(long)]
+    pub(crate) ascii: bool,
+    /// What stdout carries.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+    /// Also write the report there; must not hold a results.json.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Exit with 3 if a cell is unavailable.
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+/// `list`
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// What to list.
+    #[arg(value_enum, default_value_t = What::All)]
+    pub(crate) what: What,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum What {
+    /// Cases and subjects.
+    All,
+    /// Cases with a verdict.
+    Experiments,
+    /// Cases with numbers.
+    Benches,
+    /// What they run on.
+    Subjects,
+}
+
+/// `compare`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bench compare target/lab/before target/lab/latest --fail-on 5%")]
+pub(crate) struct CompareArgs {
+    /// The old run: a results.json, or the folder that holds it.
+    pub(crate) old: PathBuf,
+    /// The new run.
+    pub(crate) new: PathBuf,
+    /// Also show the rows in which nothing changed.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Exit with 1 if anything of ours got slower by more than this, interval included: 5%.
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub(crate) fail_on: Option<f64>,
+}
+
+/// `report`
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// A results.json, or the folder that holds it.
+    pub(crate) results: PathBuf,
+    /// Where report.html and results.md go; neither may be there.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+/// What stdout carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// For issues.
+    Markdown,
+    /// results.json.
+    Json,
+    /// For spreadsheets.
+    Csv,
+}
+
+impl Cli {
+    /// Parses, with the name by which the lab was called in every message.
+    pub(crate) fn from_environment() -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        if let Some(name) = called_as() {
+            command = command.bin_name(name);
+        }
+        Self::from_arg_matches(&command.try_get_matches()?)
+    }
+}
+
+/// How the lab was called, if somebody forwards to it: `cargo xtask bench`.
+fn called_as() -> Option<String> {
+    std::env::var("POLYLOOP_LAB_CALLED_AS").ok().filter(|name| !name.is_empty())
+}
+
+/// The command that repeats this run: as it was typed, with the seed.
+pub(crate) fn again(seed: u64) -> String {
+    let mut arguments: Vec<String> =
+        std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let program = arguments.remove(0);
+    let program = std::path::Path::new(&program).file_name().map(|name| name.to_string_lossy().into_owned());
+    let mut command = called_as().or(program).unwrap_or_else(|| "lab".into());
+    let has_seed = arguments.iter().any(|argument| argument == "--seed" || argument.starts_with("--seed="));
+    if !has_seed {
+        arguments.extend(["--seed".into(), seed.to_string()]);
+    }
+    for argument in arguments {
+        command.push(' ');
+        command += &shell_quoted(&argument);
+    }
+    command
+}
+
+fn shell_quoted(argument: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=+,%@".contains(c);
+    if !argument.is_empty() && argument.chars().all(plain) {
+        argument.to_owned()
+    } else {
+        format!("'{}'", argument.replace('\'', r"'\''"))
+    }
+}
+
+/// `90s`, `5m`, `1h30m`, `500ms`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is not a time; allowed are forms like 90s, 5m, 1h30m");
+    let mut rest = text;
+    let mut seconds = 0.0;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
+        let number: f64 = rest[..digits].parse().map_err(|_| wrong())?;
+        rest = &rest[digits..];
+        let letters = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
+        seconds += number
+            * match &rest[..letters] {
+                "ms" => 0.001,
+                "s" => 1.0,
+                "m" | "min" => 60.0,
+                "h" => 3600.0,
+                _ => return Err(wrong()),
+            };
+        rest = &rest[letters..];
+    }
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(duration) if !duration.is_zero() && seconds < 1e7 => Ok(duration),
+        _ => Err(format!("{text:?} is no time to run in; allowed is more than 0 and less than 100 days")),
+    }
+}
+
+fn scale(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(scale) if (0.01..=10.0).contains(&scale) => Ok(scale),
+        _ => Err("allowed are numbers from 0.01 to 10; 1 is verbatim".into()),
+    }
+}
+
+/// `5%` or `5` is 0.05.
+fn percent(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('%').trim().parse::<f64>() {
+        Ok(percent) if percent.is_finite() && percent >= 0.0 => Ok(percent / 100.0),
+        _ => Err("allowed are percentages from 0: 5%".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read_and_nonsense_is_refused() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        for wrong in ["", "5", "m", "0s", "-1s", "5x", "1..2s", "s5", "99999999h", "é"] {
+            assert!(duration(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn scales_and_percentages() {
+        assert_eq!(scale("0.1"), Ok(0.1));
+        for wrong in ["0", "-1", "nan", "inf", "x", "1e9"] {
+            assert!(scale(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(percent("5%"), Ok(0.05));
+        assert!(percent("-5%").is_err());
+        assert!(percent("NaN").is_err());
+    }
+
+    #[test]
+    fn a_command_can_be_pasted_into_a_shell() {
+        assert_eq!(shell_quoted("steal:4+mio+wheel"), "steal:4+mio+wheel");
+        assert_eq!(shell_quoted("starvation/*"), "'starvation/*'");
+        assert_eq!(shell_quoted("it's"), r"'it'\''s'");
+        assert_eq!(shell_quoted(""), "''");
+    }
+}

@@ -1,0 +1,234 @@
+//! From what the cells answered to `results.json`: medians, intervals, ratios.
+//!
+//! Invariant: correctness before speed. A cell whose result was wrong in any round has no numbers, and below
+//! [`ENOUGH_ROUNDS`](crate::stats::ENOUGH_ROUNDS) rounds nothing has an interval.
+
+use crate::cell::{Better, Counts, Kind, Outcome, Sample, Slice, Status, SubjectKind, Timeline};
+use crate::plan::{Plan, Planned, Todo};
+use crate::results::{Case, Cell, Metric, Results, Run, SCHEMA};
+use crate::stats::{self, Estimate};
+use std::collections::BTreeMap;
+
+/// An interval wider than this on each side makes a cell noisy.
+const NOISY: f64 = 0.10;
+/// What a timeline keeps: more cannot be seen.
+const LANES: usize = 12;
+const SLICES: usize = 2000;
+
+/// What one cell answered in all its rounds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Record {
+    /// The first answer that was not a pass, else the first one.
+    shown: Option<Outcome>,
+    series: Vec<Series>,
+}
+
+#[derive(Clone, Debug)]
+struct Series {
+    name: String,
+    unit: String,
+    better: Better,
+    values: Vec<f64>,
+}
+
+impl Record {
+    /// Adds the answer of one round.
+    pub(crate) fn add(&mut self, mut outcome: Outcome) {
+        for Sample { name, unit, better, value } in std::mem::take(&mut outcome.samples) {
+            match self.series.iter_mut().find(|series| series.name == name) {
+                Some(series) => series.values.push(value),
+                None => self.series.push(Series { name, unit, better, values: vec![value] }),
+            }
+        }
+        let passed = |outcome: &Outcome| outcome.status == Status::Pass;
+        if self.shown.as_ref().is_none_or(|shown| passed(shown) && !passed(&outcome)) {
+            self.shown = Some(outcome);
+        }
+    }
+
+    /// How it ended so far.
+    pub(crate) fn status(&self) -> (Status, Option<&str>) {
+        match &self.shown {
+            Some(outcome) => (outcome.status, outcome.reason.as_deref()),
+            None => (Status::NotRun, None),
+        }
+    }
+
+    /// Whether another round can change nothing.
+    pub(crate) fn is_over(&self) -> bool {
+        !matches!(self.status().0, Status::Pass | Status::NotRun)
+    }
+
+    /// Whether the answer is one that other processes beside it may have caused.
+    pub(crate) fn surprised(&self) -> bool {
+        matches!(self.status().0, Status::Fail | Status::Timeout | Status::Crash)
+    }
+}
+
+/// Makes the results.
+pub(crate) fn collect(plan: &Plan, records: &[Record], mut run: Run) -> Results {
+    let mut cells: Vec<Cell> =
+        plan.cells.iter().zip(records).map(|(planned, record)| cell(plan, planned, record, &run)).collect();
+    let mut cases: Vec<Case> = plan.cases.iter().map(Case::from).collect();
+    let kinds = |name: &str| plan.entries.iter().find(|e| e.subject.name == name).map(|e| e.subject.kind);
+    for case in &mut cases {
+        let of_case: Vec<usize> = (0..cells.len()).filter(|cell| cells[*cell].case == case.path).collect();
+        compare(&mut cells, &of_case, plan.seed, &kinds);
+        case.noise_floor = floor_of(&cells, &of_case, plan, &case.path);
+    }
+    let floors: Vec<f64> = cases.iter().filter_map(|case| case.noise_floor).collect();
+    run.noise_floor = stats::median(&floors);
+    let subjects = plan.entries.iter().map(|entry| entry.subject.clone()).collect();
+    Results { schema: SCHEMA, run, subjects, cases, cells }
+}
+
+fn cell(plan: &Plan, planned: &Planned, record: &Record, run: &Run) -> Cell {
+    let info = &plan.cases[planned.case];
+    let (mut status, reason) = record.status();
+    let mut reason = reason.map(str::to_owned);
+    let mut same_as = None;
+    match &planned.todo {
+        Todo::Run if status == Status::NotRun => {
+            reason = Some(if run.complete { "not reached" } else { "the run was stopped before it" }.into());
+        }
+        Todo::Run => {}
+        Todo::SameAs(other) => {
+            let name = plan.entries[*other].subject.name.clone();
+            reason = Some(format!(
+                "{name} stands for it: this bench does not depend on the parts in which they differ (--exhaustive runs it)"
+            ));
+            same_as = Some(name);
+        }
+        Todo::Skip(why, text) => {
+            status = *why;
+            reason = Some(text.clone());
+        }
+    }
+    let series: &[Series] = if status == Status::Pass { &record.series } else { &[] };
+    let metrics: BTreeMap<String, Metric> =
+        series.iter().filter_map(|series| Some((series.name.clone(), metric(series, plan.seed)?))).collect();
+    let own = series.first().map(|series| series.name.clone());
+    let noisy = own.as_ref().and_then(|name| width(metrics.get(name)?)).map(|width| width > NOISY);
+    let shown = record.shown.as_ref();
+    Cell {
+        subject: plan.entries[planned.entry].subject.name.clone(),
+        case: info.path.clone(),
+        params: info.params.clone(),
+        kind: info.kind,
+        status,
+        reason,
+        predicted: shown.and_then(|outcome| outcome.predicted.clone()),
+        observed: shown.and_then(|outcome| outcome.observed.clone()),
+        metrics,
+        metric: own,
+        counts: shown.map_or_else(Counts::default, |outcome| outcome.counts.clone()),
+        noisy,
+        same_as,
+        timeline: shown.and_then(|outcome| outcome.timeline.clone()).map(shortened),
+    }
+}
+
+fn metric(series: &Series, seed: u64) -> Option<Metric> {
+    let Estimate { median, interval } = stats::estimate(&series.values, seed)?;
+    Some(Metric {
+        unit: series.unit.clone(),
+        better: series.better,
+        median,
+        low: interval.map(|(low, _)| low),
+        high: interval.map(|(_, high)| high),
+        ratio_to_best: None,
+        ratio_to_tokio_mt: None,
+        ratio_to_best_interval: None,
+        ratio_to_tokio_mt_interval: None,
+        samples: series.values.clone(),
+    })
+}
+
+fn width(metric: &Metric) -> Option<f64> {
+    Estimate { median: metric.median, interval: Some((metric.low?, metric.high?)) }.relative_half_width()
+}
+
+/// Fills in the ratios of one case. Floors and twins are compared, and are never the best.
+fn compare(cells: &mut [Cell], of_case: &[usize], seed: u64, kind: &impl Fn(&str) -> Option<SubjectKind>) {
+    let names: std::collections::BTreeSet<String> =
+        of_case.iter().flat_map(|cell| cells[*cell].metrics.keys().cloned()).collect();
+    for name in names {
+        let of = |cell: &usize| cells[*cell].metrics.get(&name);
+        let races = |cell: &&usize| {
+            !matches!(kind(&cells[**cell].subject), Some(SubjectKind::Floor | SubjectKind::Twin))
+        };
+        let better = |a: &Metric, b: &Metric| match a.better {
+            Better::Lower => a.median.total_cmp(&b.median),
+            Better::Higher => b.median.total_cmp(&a.median),
+        };
+        let best = of_case.iter().filter(races).filter_map(of).min_by(|a, b| better(a, b)).cloned();
+        let tokio = of_case.iter().find(|cell| cells[**cell].subject == "tokio-mt").and_then(of).cloned();
+        for cell in of_case {
+            let Some(metric) = cells[*cell].metrics.get_mut(&name) else { continue };
+            if let Some(ratio) = best.as_ref().and_then(|best| times_worse(metric, best, seed)) {
+                metric.ratio_to_best = Some(ratio.median);
+                metric.ratio_to_best_interval = ratio.interval;
+            }
+            if let Some(ratio) = tokio.as_ref().and_then(|tokio| times_worse(metric, tokio, seed)) {
+                metric.ratio_to_tokio_mt = Some(ratio.median);
+                metric.ratio_to_tokio_mt_interval = ratio.interval;
+            }
+        }
+    }
+}
+
+/// How many times worse one metric is than another, whichever way is good.
+pub(crate) fn times_worse(ours: &Metric, theirs: &Metric, seed: u64) -> Option<Estimate> {
+    match ours.better {
+        Better::Lower => stats::ratio(&ours.samples, &theirs.samples, seed),
+        Better::Higher => stats::ratio(&theirs.samples, &ours.samples, seed),
+    }
+}
+
+/// What the twin differs from its original in this case.
+fn floor_of(cells: &[Cell], of_case: &[usize], plan: &Plan, case: &str) -> Option<f64> {
+    let info = plan.cases.iter().find(|info| info.path == case)?;
+    if info.kind != Kind::Bench {
+        return None;
+    }
+    let twin = plan.entries.iter().find(|entry| entry.subject.kind == SubjectKind::Twin)?;
+    let of = |name: &str| of_case.iter().find(|cell| cells[**cell].subject == name);
+    let twin = cells[*of(&twin.subject.name)?].own_metric()?;
+    let original = cells[*of(&plan.entries[plan.baseline].subject.name)?].own_metric()?;
+    stats::noise_floor(&times_worse(twin, original, plan.seed)?)
+}
+
+/// A timeline that a page can hold: no more lanes and slices than can be seen. What was left out is said.
+fn shortened(mut timeline: Timeline) -> Timeline {
+    if timeline.lanes.len() > LANES {
+        timeline.why += &format!(" (The first {LANES} of {} lanes are shown.)", timeline.lanes.len());
+        timeline.lanes.truncate(LANES);
+    }
+    let each = SLICES / timeline.lanes.len().max(1);
+    let invisible = timeline.total_us / each as f64;
+    for lane in &mut timeline.lanes {
+        if lane.polls.len() > each {
+            let polls = lane.polls.len();
+            lane.polls = joined(&lane.polls, invisible);
+            lane.polls.truncate(each);
+            timeline.why += &format!(" (Lane {}: {polls} polls, drawn together.)", lane.label);
+        }
+        lane.wakes_us.truncate(each);
+        lane.marks.truncate(each);
+    }
+    timeline
+}
+
+/// Slices of one worker with gaps that cannot be seen become one.
+fn joined(polls: &[Slice], gap_us: f64) -> Vec<Slice> {
+    let mut joined: Vec<Slice> = Vec::new();
+    for slice in polls {
+        match joined.last_mut() {
+            Some(last) if last.worker == slice.worker && slice.from_us - last.to_us < gap_us => {
+                last.to_us = slice.to_us;
+            }
+            _ => joined.push(slice.clone()),
+        }
+    }
+    joined
+}

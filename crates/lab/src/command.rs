@@ -1,0 +1,355 @@
+//! The subcommands that run something, and what their exit codes mean.
+
+use crate::calendar::Moment;
+use crate::cell::{Catalogue, Kind, Status, Subject, SubjectKind};
+use crate::cli::{self, Choice, Cli, Command, Format, MatrixArgs, ReportArgs, RunArgs};
+use crate::folder::{self, Folder};
+use crate::interrupt::{self, Interrupt};
+use crate::plan::{Plan, PlanError, Selection, Size};
+use crate::results::{Results, Run};
+use crate::run::Runner;
+use crate::view::{self, View};
+use crate::{compare, csv, doctor, limits, list, machine, markdown, sentence, table, terminal, timeline};
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Why the process ends with something else than 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// A verdict of ours, a hang, a crash, or `--fail-on`.
+    Verdict,
+    /// A wrong name, number, file or folder.
+    Usage(String),
+    /// A backend is missing under `--strict`.
+    Missing,
+    /// Nothing matched.
+    Nothing(String),
+    /// Ctrl-C.
+    Interrupted,
+}
+
+impl Failure {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Verdict => 1,
+            Self::Usage(_) => 2,
+            Self::Missing => 3,
+            Self::Nothing(_) => 4,
+            Self::Interrupted => interrupt::EXIT,
+        }
+    }
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Usage(text) => Self::Usage(text),
+            PlanError::Nothing(text) => Self::Nothing(text),
+        }
+    }
+}
+
+/// Does what the command line says.
+pub(crate) fn execute(catalogue: &dyn Catalogue, cli: Cli) -> ExitCode {
+    let done = match cli.command {
+        Command::Matrix(args) => matrix(catalogue, &args),
+        Command::Run(args) => run(catalogue, &args),
+        Command::List(args) => print(&list::render(catalogue, args.what, args.json)),
+        Command::Compare(args) => compare::execute(&args),
+        Command::Doctor => print(&doctor::render(catalogue)),
+        Command::Report(args) => report(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Failure::Usage(text) | Failure::Nothing(text) = &failure {
+                eprintln!("error: {}", table::clean(text));
+            }
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+/// Writes data to stdout. A reader that has gone away, as `head` does, is no error.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = anstream::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::Usage(format!("stdout cannot be written: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn matrix(catalogue: &dyn Catalogue, args: &MatrixArgs) -> Result<(), Failure> {
+    limits::raise_open_files();
+    let size = match (args.quick, args.full) {
+        (true, _) => Size::Quick,
+        (_, true) => Size::Full,
+        _ => Size::Usual,
+    };
+    let selection = Selection {
+        executors: args.exec.clone(),
+        reactors: args.reactor.clone(),
+        timers: args.timers.clone(),
+        peers: peers(args.peers.as_deref()),
+        workers: args.workers.iter().map(|workers| usize::from(*workers)).collect(),
+        exhaustive: args.exhaustive,
+        rounds: args.rounds.map(|rounds| rounds as usize),
+        budget: args.budget,
+        jobs: args.jobs.map_or_else(side_by_side, usize::from),
+        ..selection(size, &args.choice)
+    };
+    let plan = Plan::new(catalogue, &selection)?;
+    if args.list {
+        return print(&list::of_plan(&plan));
+    }
+    let machine = machine::Machine::look();
+    eprintln!("plan     {}", plan.line());
+    eprintln!("machine  {}", machine.line());
+    for caution in machine.cautions() {
+        eprintln!("         {caution}");
+    }
+    if let Some(budget) = args.budget.filter(|budget| plan.seconds_in_all() > budget.as_secs_f64() * 1.05) {
+        eprintln!(
+            "         the budget of {} is too small even for one round; choose less with --filter or --on",
+            crate::units::duration(budget.as_secs_f64())
+        );
+    }
+    if args.dry_run {
+        return Ok(());
+    }
+    let moment = Moment::now();
+    let folder = Folder::open(args.out.as_deref(), &moment.name()).map_err(Failure::Usage)?;
+    let results = measure(&plan, moment, machine, Some(&folder))?;
+    show(&results, args.format)?;
+    save(&folder, &results)?;
+    verdict(&results, args.strict, args.fail_on)
+}
+
+fn run(catalogue: &dyn Catalogue, args: &RunArgs) -> Result<(), Failure> {
+    limits::raise_open_files();
+    let mut selection = selection(Size::Single, &args.choice);
+    selection.filter.extend(args.experiments.iter().cloned());
+    if selection.on.is_empty() {
+        selection.on = one_for_each_executor(&catalogue.subjects());
+    }
+    let plan = Plan::new(catalogue, &selection)?;
+    let moment = Moment::now();
+    let folder = match &args.out {
+        Some(out) => Some(Folder::open(Some(out), &moment.name()).map_err(Failure::Usage)?),
+        None => None,
+    };
+    let results = measure(&plan, moment, machine::Machine::look(), folder.as_ref())?;
+    if args.format == Format::Table {
+        let ascii = args.ascii || !terminal::shows_unicode();
+        let width = args.width.map(usize::from).or_else(terminal::width).unwrap_or(120);
+        print(&timelines(&results, timeline::Style { width, ascii }))?;
+    } else {
+        show(&results, args.format)?;
+    }
+    if let Some(folder) = &folder {
+        save(folder, &results)?;
+    }
+    verdict(&results, args.strict, None)
+}
+
+/// The timelines, what is compared on one scale; then the benches, if some were named.
+fn timelines(results: &Results, style: timeline::Style) -> String {
+    let view = View::new(results);
+    let mut out = String::new();
+    for compared in view.comparisons() {
+        let beside = |cell: &&crate::results::Cell| {
+            cell.kind == Kind::Experiment && view::compared(&cell.case) == compared
+        };
+        let cells: Vec<_> = results.cells.iter().filter(beside).collect();
+        if let Some(first) = cells.first() {
+            out += &timeline::render(&cells, view.scale_us(&first.case), style);
+        }
+    }
+    if !out.is_empty() {
+        out = format!("{}\n\n{out}", timeline::legend(style));
+    }
+    if !view.cases(Kind::Bench).is_empty() {
+        out += &table::benches_only(view, style.width);
+    }
+    out
+}
+
+fn report(args: &ReportArgs) -> Result<(), Failure> {
+    let results = Results::read(&args.results).map_err(|error| Failure::Usage(error.to_string()))?;
+    let wrong =
+        |error: io::Error| Failure::Usage(format!("{}: cannot be written: {error}", args.out.display()));
+    std::fs::create_dir_all(&args.out).map_err(wrong)?;
+    folder::refuse(&args.out, &["report.html", "results.md"]).map_err(Failure::Usage)?;
+    folder::save_readable(&args.out, &results).map_err(wrong)?;
+    eprintln!("report   {}", args.out.join("report.html").display());
+    Ok(())
+}
+
+fn measure(
+    plan: &Plan,
+    moment: Moment,
+    machine: machine::Machine,
+    folder: Option<&Folder>,
+) -> Result<Results, Failure> {
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::Usage(format!("this binary does not know its own path: {error}")))?;
+    let interrupt = Interrupt::install()
+        .map_err(|error| Failure::Usage(format!("Ctrl-C cannot be taken over: {error}")))?;
+    let run = Run {
+        id: folder
+            .and_then(|folder| folder.path().file_name())
+            .map_or_else(|| moment.name(), |name| name.to_string_lossy().into_owned()),
+        started: moment.rfc3339(),
+        command: cli::again(plan.seed),
+        seed: plan.seed,
+        scale: plan.scale,
+        complete: false,
+        commit: machine::commit(),
+        rustc: machine::rustc(),
+        machine,
+        noise_floor: None,
+        rounds: if plan.running(Kind::Bench).next().is_some() { plan.rounds } else { 0 },
+        slot_ms: plan.slot_ms,
+        seconds: 0.0,
+        baseline: Some(plan.entries[plan.baseline].subject.name.clone()),
+    };
+    let mut told = false;
+    let mut save = |results: &Results| {
+        if let Some(Err(error)) = folder.map(|folder| folder.save_results(results))
+            && !std::mem::replace(&mut told, true)
+        {
+            eprintln!("warning: results.json cannot be written yet: {error}");
+        }
+    };
+    Ok(Runner { plan, program: &program, interrupt: &interrupt }.run(run, &mut save))
+}
+
+fn show(results: &Results, format: Format) -> Result<(), Failure> {
+    let view = View::new(results);
+    match format {
+        Format::Table => {
+            let width = terminal::width().unwrap_or(120);
+            print(&format!("\n{}\n{}\n", table::render(view, width), sentence::verdict(results)))
+        }
+        Format::Markdown => print(&markdown::render(results)),
+        Format::Csv => print(&csv::render(results)),
+        Format::Json => {
+            let text = results.to_json().map_err(|error| Failure::Usage(error.to_string()))?;
+            print(&text)
+        }
+    }
+}
+
+fn save(folder: &Folder, results: &Results) -> Result<(), Failure> {
+    let path = folder.path();
+    match folder.save_all(results) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => eprintln!("warning: {error}"),
+        Err(error) => return Err(Failure::Usage(format!("{}: cannot be written: {error}", path.display()))),
+    }
+    eprintln!("report   {}", nearest(&path.join("report.html")));
+    eprintln!("data     {}", nearest(&path.join("results.json")));
+    eprintln!("again    {}", results.run.command);
+    Ok(())
+}
+
+/// A path as one would type it here.
+fn nearest(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(&here).unwrap_or(path).display().to_string()
+}
+
+/// What the exit code says about a run.
+fn verdict(results: &Results, strict: bool, fail_on: Option<f64>) -> Result<(), Failure> {
+    if !results.run.complete {
+        return Err(Failure::Interrupted);
+    }
+    let went_wrong = |status| matches!(status, Status::Fail | Status::Timeout | Status::Crash);
+    let bad = results.cells.iter().any(|cell| went_wrong(cell.status) && !results.is_warning(cell));
+    if bad || fail_on.is_some_and(|limit| is_behind(results, limit)) {
+        return Err(Failure::Verdict);
+    }
+    let missing: Vec<_> = results.cells.iter().filter(|cell| cell.status == Status::Unavailable).collect();
+    if let (true, Some(first)) = (strict, missing.first()) {
+        eprintln!(
+            "error: --strict, and {} of {} cells are unavailable; the first: {} · {}: {}",
+            missing.len(),
+            results.cells.len(),
+            table::clean(&first.subject),
+            table::clean(&first.case),
+            table::clean(first.reason.as_deref().unwrap_or("no reason given"))
+        );
+        return Err(Failure::Missing);
+    }
+    Ok(())
+}
+
+/// Whether the baseline is slower than tokio-mt by more than `limit` for sure.
+fn is_behind(results: &Results, limit: f64) -> bool {
+    let mut behind = false;
+    for cell in &results.cells {
+        let metric = cell.own_metric().filter(|_| Some(&cell.subject) == results.run.baseline.as_ref());
+        let Some((low, _)) = metric.and_then(|metric| metric.ratio_to_tokio_mt_interval) else { continue };
+        if low > 1.0 + limit {
+            eprintln!("--fail-on: {} takes at least {} as long as tokio-mt", cell.case, view::times(low));
+            behind = true;
+        }
+    }
+    behind
+}
+
+fn selection(size: Size, choice: &Choice) -> Selection {
+    Selection {
+        size,
+        on: choice.on.clone(),
+        filter: choice.filter.clone(),
+        executors: Vec::new(),
+        reactors: Vec::new(),
+        timers: Vec::new(),
+        peers: None,
+        workers: Vec::new(),
+        exhaustive: false,
+        rounds: None,
+        budget: None,
+        scale: choice.scale,
+        limit: choice.timeout,
+        jobs: 1,
+        seed: choice.seed.unwrap_or_else(drawn_seed),
+    }
+}
+
+fn peers(named: Option<&[String]>) -> Option<Vec<String>> {
+    match named? {
+        [only] if only == "all" => None,
+        [only] if only == "none" => Some(Vec::new()),
+        names => Some(names.to_vec()),
+    }
+}
+
+/// Short enough to read out, different from run to run.
+fn drawn_seed() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    crate::random::Random::for_purpose(since.as_nanos() as u64, "seed").next() % 100_000
+}
+
+fn side_by_side() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| usize::from(cores).min(2))
+}
+
+/// A combination for each executor, with the default reactor and timers where there are: enough to see the difference.
+fn one_for_each_executor(subjects: &[Subject]) -> Vec<String> {
+    let own: Vec<&Subject> = subjects.iter().filter(|subject| subject.kind != SubjectKind::Peer).collect();
+    let usual = |subject: &Subject| {
+        subject.reactor.as_deref() == Some("mio") && subject.timers.as_deref() == Some("wheel")
+    };
+    let mut chosen: Vec<&Subject> = Vec::new();
+    for subject in own.iter().copied().filter(|s| usual(s)).chain(own.iter().copied()) {
+        if !chosen.iter().any(|other| other.executor == subject.executor) {
+            chosen.push(subject);
+        }
+    }
+    chosen.into_iter().map(|subject| subject.name.clone()).collect()
+}

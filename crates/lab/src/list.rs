@@ -1,0 +1,61 @@
+//! What can be run, and on what.
+
+use crate::cell::{CaseInfo, Catalogue, Kind, Subject};
+use crate::cli::What;
+use crate::plan::Plan;
+use crate::table::{BOLD, DIM, clean};
+use std::fmt::Write as _;
+
+/// The whole catalogue, as text or as JSON.
+pub(crate) fn render(catalogue: &dyn Catalogue, what: What, json: bool) -> String {
+    let mut cases = catalogue.cases();
+    cases.retain(|case| match what {
+        What::All => true,
+        What::Experiments => case.kind == Kind::Experiment,
+        What::Benches => case.kind == Kind::Bench,
+        What::Subjects => false,
+    });
+    let mut subjects = catalogue.subjects();
+    subjects.retain(|_| matches!(what, What::All | What::Subjects));
+    if json {
+        let value = serde_json::json!({ "cases": cases, "subjects": subjects });
+        return format!("{value:#}\n");
+    }
+    text(&cases, &subjects)
+}
+
+/// What a plan chose.
+pub(crate) fn of_plan(plan: &Plan) -> String {
+    let subjects: Vec<Subject> = plan.entries.iter().map(|entry| entry.subject.clone()).collect();
+    text(&plan.cases, &subjects)
+}
+
+fn text(cases: &[CaseInfo], subjects: &[Subject]) -> String {
+    let mut out = String::new();
+    for (kind, title) in [(Kind::Experiment, "experiments"), (Kind::Bench, "benches")] {
+        let of_kind: Vec<&CaseInfo> = cases.iter().filter(|case| case.kind == kind).collect();
+        if of_kind.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "{BOLD}{title}{BOLD:#}");
+        let wide = of_kind.iter().map(|case| case.path.chars().count()).max().unwrap_or(0);
+        for case in of_kind {
+            let _ = writeln!(out, "  {:wide$}  {DIM}{}{DIM:#}", clean(&case.path), clean(&case.about));
+        }
+    }
+    if !subjects.is_empty() {
+        let _ = writeln!(out, "{BOLD}subjects{BOLD:#}");
+        let wide = subjects.iter().map(|subject| subject.name.chars().count()).max().unwrap_or(0);
+        for subject in subjects {
+            let kind = format!("{:?}", subject.kind).to_lowercase();
+            let workers = crate::plan::count(subject.workers, "worker");
+            let _ = writeln!(
+                out,
+                "  {:wide$}  {DIM}{kind}, {workers}, {}{DIM:#}",
+                clean(&subject.name),
+                clean(&subject.version)
+            );
+        }
+    }
+    out
+}

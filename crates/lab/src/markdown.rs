@@ -1,0 +1,130 @@
+//! `results.md`: the table for an issue or a pull request.
+
+use crate::cell::Kind;
+use crate::results::Results;
+use crate::sentence;
+use crate::view::{self, View};
+use std::fmt::Write as _;
+
+/// The run in Markdown.
+pub(crate) fn render(results: &Results) -> String {
+    let view = View::new(results);
+    let run = &results.run;
+    let mut out = String::new();
+    let _ = writeln!(out, "{}\n", escape(&sentence::verdict(results)));
+    benches(view, &mut out);
+    experiments(view, &mut out);
+    problems(view, &mut out);
+    let _ = writeln!(out, "- Machine: {}", escape(&crate::table::machine_line(view)));
+    let _ = writeln!(out, "- Sleeps of 500 ms and more × {} (`starvation/*` verbatim)", run.scale);
+    if let Some(floor) = run.noise_floor {
+        let _ = writeln!(out, "- Noise floor: {}", view::percent(floor));
+    }
+    let commit = run.commit.as_deref().unwrap_or("unknown");
+    let _ = writeln!(
+        out,
+        "- Run {} of {}, commit {}, {}",
+        code(&run.id),
+        run.started,
+        code(commit),
+        crate::table::took(view)
+    );
+    let _ = writeln!(out, "- Again: {}", code(&run.command));
+    out
+}
+
+fn benches(view: View<'_>, out: &mut String) {
+    let cases = view.cases(Kind::Bench);
+    if cases.is_empty() {
+        return;
+    }
+    let heads: Vec<String> = cases.iter().map(|case| escape(&case.path)).collect();
+    let _ = writeln!(out, "| median ± interval, ratio to best | {} |", heads.join(" | "));
+    let _ = writeln!(out, "|---|{}", "---:|".repeat(cases.len()));
+    for subject in view.subjects() {
+        let cells: Vec<String> = cases
+            .iter()
+            .map(|case| {
+                let Some(shown) = view.bench(subject, case) else { return String::new() };
+                let same = if shown.same { "= " } else { "" };
+                let parts = [shown.value, shown.interval, shown.ratio];
+                let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+                format!("{same}{}", parts.join(" "))
+            })
+            .collect();
+        let _ = writeln!(out, "| {} | {} |", escape(&subject.name), cells.join(" | "));
+    }
+    let _ = writeln!(out);
+}
+
+fn experiments(view: View<'_>, out: &mut String) {
+    let cases = view.cases(Kind::Experiment);
+    if cases.is_empty() {
+        return;
+    }
+    let subjects = view.experimenters();
+    let names: Vec<String> = subjects.iter().map(|subject| escape(&subject.name)).collect();
+    let _ = writeln!(out, "| experiment | {} |", names.join(" | "));
+    let _ = writeln!(out, "|---|{}", ":---:|".repeat(subjects.len()));
+    for case in cases {
+        let signs: Vec<&str> = subjects
+            .iter()
+            .map(|subject| {
+                view.results.cell(&subject.name, &case.path).map_or("", |cell| view::status_sign(cell.status))
+            })
+            .collect();
+        let _ = writeln!(out, "| {} | {} |", escape(&case.path), signs.join(" | "));
+    }
+    let _ = writeln!(out);
+}
+
+fn problems(view: View<'_>, out: &mut String) {
+    for cell in view.failed() {
+        let warning = if view.results.is_warning(cell) { " (a warning: not ours)" } else { "" };
+        let _ = writeln!(
+            out,
+            "- **{}** {} · {}{warning}: {}",
+            view::status_word(cell.status),
+            escape(&cell.subject),
+            escape(&cell.case),
+            escape(cell.reason.as_deref().unwrap_or("no reason given"))
+        );
+    }
+    for (status, reason, cells) in view.missing() {
+        let _ = writeln!(
+            out,
+            "- {} {}: {}",
+            crate::plan::count(cells.len(), "cell"),
+            view::status_word(status),
+            escape(&reason)
+        );
+    }
+}
+
+/// Text that is only text in Markdown and in the HTML that it may hold.
+fn escape(text: &str) -> String {
+    let mut out = String::new();
+    for c in crate::table::clean(text).chars() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '|' | '*' | '_' | '`' | '[' | ']' | '\\' => {
+                out.push('\\');
+                out.push(c);
+            }
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// Text in a code span, whatever backticks it holds.
+fn code(text: &str) -> String {
+    let text = crate::table::clean(text);
+    let mut fence = "`".to_owned();
+    while text.contains(&fence) {
+        fence.push('`');
+    }
+    format!("{fence} {text} {fence}")
+}

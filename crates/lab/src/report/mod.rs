@@ -1,0 +1,238 @@
+//! `report.html`: one file, no network, whole without scripts.
+//!
+//! Invariant: everything a reader needs is in the HTML as rendered here. The script at its end only sorts, copies and
+//! switches the theme, and a page whose script never ran says the same. Every text from outside goes through
+//! [`html::escape`].
+
+mod html;
+mod matrix;
+mod svg;
+mod timelines;
+
+use crate::cell::Kind;
+use crate::results::Results;
+use crate::view::{self, View};
+use crate::{plan, sentence, table, units};
+use html::escape;
+use std::fmt::Write as _;
+
+/// The page.
+pub(crate) fn render(results: &Results) -> String {
+    let view = View::new(results);
+    let mut body = String::new();
+    head(view, &mut body);
+    matrix::benches(view, &mut body);
+    matrix::experiments(view, &mut body);
+    where_we_lose(view, &mut body);
+    problems(view, &mut body);
+    timelines::section(view, &mut body);
+    machine(view, &mut body);
+    method(view, &mut body);
+    html::page(&format!("Polyloop lab · {}", results.run.id), &body)
+}
+
+fn head(view: View<'_>, out: &mut String) {
+    let run = &view.results.run;
+    let _ = write!(
+        out,
+        "<header><h1>Polyloop lab</h1><p class=run>run {} · {} · commit {} · took {}\
+         <button type=button id=theme hidden>dark / light</button></p></header>\
+         <p class=verdict>{}</p><ul class=facts>",
+        escape(&run.id),
+        escape(&run.started),
+        escape(run.commit.as_deref().unwrap_or("unknown")),
+        escape(&table::took(view)),
+        escape(&sentence::verdict(view.results)),
+    );
+    let experiments = view.tally(Kind::Experiment);
+    if experiments.judged() > 0 {
+        let all = experiments.judged();
+        fact(
+            out,
+            "as predicted",
+            &format!("{} of {}", experiments.passed, plan::count(all, "experiment cell")),
+        );
+    }
+    if !view.cases(Kind::Bench).is_empty() {
+        fact(out, "rounds", &format!("{} of {} ms", run.rounds, run.slot_ms));
+        let floor = run.noise_floor.map_or_else(|| "unknown".into(), view::percent);
+        fact(out, "noise floor", &floor);
+    }
+    fact(out, "long sleeps", &format!("× {} (starvation/* verbatim)", run.scale));
+    fact(out, "seed", &run.seed.to_string());
+    fact(out, "complete", if run.complete { "yes" } else { "no: stopped early" });
+    let _ = write!(
+        out,
+        "</ul><p class=command><code id=command>{}</code> <button type=button id=copy hidden>copy</button></p>",
+        escape(&run.command)
+    );
+    let cautions = run.machine.cautions();
+    if !cautions.is_empty() {
+        out.push_str("<ul class=cautions>");
+        for caution in cautions {
+            let _ = write!(out, "<li>{}</li>", escape(&caution));
+        }
+        out.push_str("</ul>");
+    }
+}
+
+fn fact(out: &mut String, name: &str, value: &str) {
+    let _ = write!(out, "<li><b>{}</b> {}</li>", escape(name), escape(value));
+}
+
+fn where_we_lose(view: View<'_>, out: &mut String) {
+    if !view.cases(Kind::Bench).iter().any(|case| case.noise_floor.is_some()) {
+        return;
+    }
+    let baseline = view.results.run.baseline.as_deref().unwrap_or("");
+    let lost = sentence::where_we_lose(view);
+    let _ = write!(out, "<section id=losses><h2>Where we lose</h2>");
+    if lost.is_empty() {
+        let _ = write!(
+            out,
+            "<p>In this run no peer was faster than {} by more than the noise, in any bench that both ran.</p></section>",
+            escape(baseline)
+        );
+        return;
+    }
+    let _ = write!(
+        out,
+        "<p>{} against every peer, paired by round; only differences outside their interval and the noise floor.</p>\
+         <div class=scroll tabindex=0 role=region aria-label='Where we lose'><table><thead><tr><th scope=col>bench</th>\
+         <th scope=col>peer</th><th scope=col>behind by</th></tr></thead><tbody>",
+        escape(baseline)
+    );
+    for (peer, case, by) in lost {
+        let _ = write!(
+            out,
+            "<tr><th scope=row>{}</th><td>{}</td><td class='n {}'>{}</td></tr>",
+            escape(&case),
+            escape(&peer),
+            matrix::shade(by),
+            view::times(by)
+        );
+    }
+    out.push_str("</tbody></table></div></section>");
+}
+
+fn problems(view: View<'_>, out: &mut String) {
+    let failed = view.failed();
+    let missing = view.missing();
+    if failed.is_empty() && missing.is_empty() {
+        return;
+    }
+    out.push_str("<section id=problems><h2>What went wrong, and what did not run</h2>");
+    if !failed.is_empty() {
+        out.push_str("<ul>");
+    }
+    for cell in &failed {
+        let warning = view.results.is_warning(cell);
+        let _ = write!(
+            out,
+            "<li><b class={}>{}</b> {} · {}{}: {}",
+            if warning { "warn" } else { "bad" },
+            view::status_word(cell.status),
+            escape(&cell.subject),
+            escape(&cell.case),
+            if warning { " (a warning: not ours)" } else { "" },
+            escape(cell.reason.as_deref().unwrap_or("no reason given")),
+        );
+        for (what, text) in [("predicted", &cell.predicted), ("observed", &cell.observed)] {
+            if let Some(text) = text {
+                let _ = write!(out, "<br><i>{what}</i> {}", escape(text));
+            }
+        }
+        out.push_str("</li>");
+    }
+    if !failed.is_empty() {
+        out.push_str("</ul>");
+    }
+    for (status, reason, cells) in missing {
+        let _ = write!(
+            out,
+            "<details><summary>{} {}: {}</summary><p>",
+            plan::count(cells.len(), "cell"),
+            view::status_word(status),
+            escape(&reason)
+        );
+        for cell in cells {
+            let _ = write!(out, "{} · {}<br>", escape(&cell.subject), escape(&cell.case));
+        }
+        out.push_str("</p></details>");
+    }
+    out.push_str("</section>");
+}
+
+fn machine(view: View<'_>, out: &mut String) {
+    let run = &view.results.run;
+    let machine = &run.machine;
+    out.push_str("<section id=machine><h2>Machine and versions</h2><dl>");
+    let yes_no = |value: bool| if value { "yes" } else { "no" }.to_owned();
+    let rows = [
+        ("processor", machine.cpu.clone()),
+        ("cores", machine.cores.map(|cores| cores.to_string())),
+        ("virtual machine", machine.virtual_machine.map(yes_no)),
+        ("memory", machine.memory.map(|bytes| units::value(bytes as f64, "bytes"))),
+        ("system", machine.system.clone()),
+        ("kernel", machine.kernel.clone()),
+        ("load at the start", machine.load.map(|load| format!("{load:.2}"))),
+        ("frequency governor", machine.governor.clone()),
+        ("clock source", machine.clocksource.clone()),
+        ("open files allowed", machine.open_files.map(|files| files.to_string())),
+        ("optimised build", machine.optimised.map(yes_no)),
+        ("compiler", run.rustc.clone()),
+    ];
+    for (name, value) in rows {
+        let value = value.unwrap_or_else(|| "not told".into());
+        let _ = write!(out, "<div><dt>{name}</dt><dd>{}</dd></div>", escape(&value));
+    }
+    out.push_str("</dl><div class=scroll tabindex=0 role=region aria-label=Subjects><table><thead><tr>");
+    for head in ["subject", "kind", "executor", "reactor", "timers", "workers", "version"] {
+        let _ = write!(out, "<th scope=col>{head}</th>");
+    }
+    out.push_str("</tr></thead><tbody>");
+    for subject in view.subjects() {
+        let _ = write!(out, "<tr><th scope=row>{}</th>", escape(&subject.name));
+        let part = |part: &Option<String>| part.clone().unwrap_or_else(|| "–".into());
+        let cells = [
+            format!("{:?}", subject.kind).to_lowercase(),
+            part(&subject.executor),
+            part(&subject.reactor),
+            part(&subject.timers),
+            subject.workers.to_string(),
+            subject.version.clone(),
+        ];
+        for cell in cells {
+            let _ = write!(out, "<td>{}</td>", escape(&cell));
+        }
+        out.push_str("</tr>");
+    }
+    out.push_str("</tbody></table></div></section>");
+}
+
+fn method(view: View<'_>, out: &mut String) {
+    let run = &view.results.run;
+    let _ = write!(
+        out,
+        "<section id=method><h2>Method and limits</h2><ul>\
+         <li>Every cell runs in a fresh process of one binary, with a time limit. A hang or a crash is a result.</li>\
+         <li>An experiment predicts a partial order of events; its verdict does not depend on how fast the machine is. \
+         Its timeline is recorded in the same run, its speed is not judged.</li>\
+         <li>A bench runs {} rounds of {} ms. Each round visits all cells in an order drawn from seed {}. No timeline \
+         is recorded then. A cell with a wrong result in any round has no numbers.</li>\
+         <li>Shown are the median over the rounds and its 95 % bootstrap interval. Subjects are compared by the \
+         median of their ratios within each round. Below {} rounds there is no interval and no colour.</li>\
+         <li>The twin is a subject entered a second time. What it differs from itself is the noise floor; a smaller \
+         difference between two subjects is shown as ≈.</li>\
+         <li>“=” is a number measured on a combination that differs only in parts that the bench does not use.</li>\
+         <li>Sleeps of 500 ms and more were multiplied by {}; starvation/* keeps the durations of its text.</li>\
+         <li>One run on one machine. Another machine, load or version may turn any of it around; a bench is not your \
+         program.</li></ul><p>The same numbers, with every sample: <a href=results.json>results.json</a>; the table for \
+         an issue: <a href=results.md>results.md</a>.</p></section>",
+        run.rounds,
+        run.slot_ms,
+        run.seed,
+        crate::stats::ENOUGH_ROUNDS,
+        run.scale,
+    );
+}

@@ -1,0 +1,89 @@
+//! A lane as a picture: what was polled when, by which worker.
+
+use super::html::escape;
+use crate::cell::{Lane, Slice};
+use crate::timeline;
+use std::fmt::Write as _;
+
+/// The width of the picture in its own units; the page stretches it.
+const WIDTH: f64 = 1000.0;
+/// A poll shorter than this is drawn this wide, so that it can be seen.
+const SEEN: f64 = 1.2;
+/// More polls than this share one shape for each worker.
+const TITLED: usize = 60;
+/// Colours for workers.
+const COLOURS: usize = 6;
+
+/// A lane on a scale of `total_us`. It carries its own name for those who cannot see it.
+pub(super) fn lane(lane: &Lane, own_us: f64, total_us: f64, name: &str) -> String {
+    let x = |us: f64| us / total_us * WIDTH;
+    let mut out = format!(
+        "<svg viewBox='0 0 1000 10' preserveAspectRatio=none role=img aria-label='{}'>\
+         <rect class=bed width='{}' height=10 />",
+        escape(&format!("{name}, {}: {}", lane.label, timeline::told(lane, own_us))),
+        number(x(own_us)),
+    );
+    for (from, to) in waits(lane) {
+        let _ = write!(
+            out,
+            "<rect class=ready x='{}' y=3 width='{}' height=4 />",
+            number(x(from)),
+            number((x(to) - x(from)).max(SEEN))
+        );
+    }
+    if lane.polls.len() <= TITLED {
+        for (at, slice) in lane.polls.iter().enumerate() {
+            let _ = write!(
+                out,
+                "<rect class=w{} x='{}' width='{}' height=10><title>poll {}, worker {}: {} from {}</title></rect>",
+                slice.worker % COLOURS,
+                number(x(slice.from_us)),
+                number((x(slice.to_us) - x(slice.from_us)).max(SEEN)),
+                at + 1,
+                slice.worker,
+                crate::units::value(slice.to_us - slice.from_us, "µs"),
+                crate::units::value(slice.from_us, "µs"),
+            );
+        }
+    } else {
+        shapes(&lane.polls, x, &mut out);
+    }
+    out.push_str("</svg>");
+    out
+}
+
+/// All polls of a worker as one path.
+fn shapes(polls: &[Slice], x: impl Fn(f64) -> f64, out: &mut String) {
+    for colour in 0..COLOURS {
+        let mut path = String::new();
+        for slice in polls.iter().filter(|slice| slice.worker % COLOURS == colour) {
+            let width = number((x(slice.to_us) - x(slice.from_us)).max(SEEN / 2.0));
+            let _ = write!(path, "M{} 0h{width}v10h-{width}z", number(x(slice.from_us)));
+        }
+        if !path.is_empty() {
+            let _ = write!(out, "<path class=w{colour} d='{path}'/>");
+        }
+    }
+}
+
+/// From each first wake to the poll that answered it.
+fn waits(lane: &Lane) -> Vec<(f64, f64)> {
+    let mut waits = Vec::new();
+    for pair in lane.polls.windows(2) {
+        let woken = |wake: &f64| (pair[0].from_us..=pair[1].from_us).contains(wake);
+        if let Some(wake) = lane.wakes_us.iter().copied().find(woken) {
+            let from = wake.max(pair[0].to_us);
+            if pair[1].from_us > from {
+                waits.push((from, pair[1].from_us));
+            }
+        }
+    }
+    waits.truncate(TITLED);
+    waits
+}
+
+/// One digit after the point is finer than a screen.
+fn number(value: f64) -> String {
+    let text = format!("{value:.1}");
+    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+}

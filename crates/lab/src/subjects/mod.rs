@@ -1,0 +1,253 @@
+//! The subjects: what is measured, and how each is started.
+//!
+//! Invariant: a name stands for one configuration that is written down here, with the properties that a prediction may
+//! rely on. A program never asks which subject it runs on; it asks for these properties.
+
+use crate::cell::{Outcome, Subject, SubjectKind};
+use polyloop::{Builder, Combination};
+use polyloop_traits::Runtime;
+use std::io;
+use std::thread::available_parallelism;
+
+/// When a task that yielded is ready again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Yields {
+    /// At once, behind the tasks that are ready.
+    Requeue,
+    /// After the driver was turned, in no stated order among those that yielded.
+    AfterDriver,
+}
+
+/// What predictions may rely on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Nature {
+    /// How many threads poll tasks.
+    pub(crate) workers: usize,
+    /// What yielding does.
+    pub(crate) yields: Yields,
+    /// Whether a worker that is stuck in a poll is replaced by a fresh one.
+    pub(crate) relief: bool,
+}
+
+impl Nature {
+    /// One task is polled at a time, whatever happens.
+    pub(crate) fn serial(&self) -> bool {
+        self.workers == 1 && !self.relief
+    }
+}
+
+/// A program for any runtime.
+pub(crate) trait Program {
+    /// Runs on `rt`, whose properties are `nature`.
+    fn run<R: Runtime>(self, rt: &R, nature: Nature) -> Outcome;
+}
+
+/// A subject that can be started.
+#[derive(Clone, Debug)]
+pub(crate) struct Contestant {
+    pub(crate) subject: Subject,
+    pub(crate) nature: Nature,
+    launch: Launch,
+}
+
+/// Which runtime is started. Floors and plugins become further variants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Launch {
+    Own(Combination),
+    TokioCt,
+    TokioMt,
+    SmolOne,
+    SmolN,
+}
+
+impl Contestant {
+    /// Starts the runtime and runs `program` on it.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word, if the runtime cannot be started, or that this build does not have it.
+    pub(crate) fn run(&self, program: impl Program) -> io::Result<Outcome> {
+        let nature = self.nature;
+        match self.launch {
+            Launch::Own(combination) => {
+                let runtime =
+                    Builder::new().combination(combination).worker_threads(nature.workers).build()?;
+                Ok(program.run(runtime.handle(), nature))
+            }
+            #[cfg(feature = "tokio")]
+            Launch::TokioCt => Ok(program.run(&polyloop_traits::Tokio::current_thread()?, nature)),
+            #[cfg(feature = "tokio")]
+            Launch::TokioMt => {
+                Ok(program.run(&polyloop_traits::Tokio::multi_thread(nature.workers)?, nature))
+            }
+            #[cfg(not(feature = "tokio"))]
+            Launch::TokioCt | Launch::TokioMt => Err(lacks("tokio")),
+            #[cfg(feature = "smol")]
+            Launch::SmolOne => Ok(program.run(&polyloop_traits::Smol::one_thread(), nature)),
+            #[cfg(feature = "smol")]
+            Launch::SmolN => Ok(program.run(&polyloop_traits::Smol::threads(nature.workers)?, nature)),
+            #[cfg(not(feature = "smol"))]
+            Launch::SmolOne | Launch::SmolN => Err(lacks("smol")),
+        }
+    }
+}
+
+#[cfg(not(all(feature = "smol", feature = "tokio")))]
+fn lacks(feature: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, format!("this build lacks the feature `{feature}`"))
+}
+
+/// A row of the table.
+struct Row {
+    name: &'static str,
+    launch: Launch,
+    /// Whether a number of workers may follow the name.
+    many: bool,
+    yields: Yields,
+    version: &'static str,
+}
+
+/// The peers. What each does was measured before it was written down: tokio hands a yielding task back after its driver
+/// was turned, smol queues it at once; neither replaces a blocked worker.
+const PEERS: &[Row] = &[
+    Row {
+        name: "tokio-ct",
+        launch: Launch::TokioCt,
+        many: false,
+        yields: Yields::AfterDriver,
+        version: TOKIO,
+    },
+    Row {
+        name: "tokio-mt",
+        launch: Launch::TokioMt,
+        many: true,
+        yields: Yields::AfterDriver,
+        version: TOKIO,
+    },
+    Row { name: "smol-1", launch: Launch::SmolOne, many: false, yields: Yields::Requeue, version: SMOL },
+    Row { name: "smol-n", launch: Launch::SmolN, many: true, yields: Yields::Requeue, version: SMOL },
+];
+
+/// The crate versions that the lock file has; a test compares.
+const TOKIO: &str = "1.54.1";
+const SMOL: &str = "2.0.2";
+
+/// The most workers that may be asked for; more is surely a slip.
+const MOST_WORKERS: usize = 1024;
+
+/// How many workers a subject with many has if its name does not say.
+fn cores() -> usize {
+    available_parallelism().map_or(1, usize::from)
+}
+
+impl Row {
+    fn contestant(&self, name: String, workers: usize) -> Contestant {
+        let nature = Nature { workers, yields: self.yields, relief: false };
+        let subject = Subject {
+            name,
+            kind: SubjectKind::Peer,
+            executor: None,
+            reactor: None,
+            timers: None,
+            workers,
+            version: self.version.to_owned(),
+        };
+        Contestant { subject, nature, launch: self.launch }
+    }
+}
+
+/// A combination of ours under the name by which it was asked for. A task that yields is queued at once, on all of them.
+fn own(name: String, combination: Combination) -> Contestant {
+    let workers = match (combination.executor(), combination.workers()) {
+        ("fifo", _) => 1,
+        (_, Some(workers)) => workers.get(),
+        (_, None) => cores(),
+    };
+    let subject = Subject {
+        name,
+        kind: SubjectKind::Own,
+        executor: Some(combination.executor().to_owned()),
+        reactor: Some(combination.reactor().to_owned()),
+        timers: Some(combination.timers().to_owned()),
+        workers,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let nature = Nature { workers, yields: Yields::Requeue, relief: false };
+    Contestant { subject, nature, launch: Launch::Own(combination) }
+}
+
+/// The subjects that are known by name: every built-in combination, and the peers.
+pub(crate) fn all() -> Vec<Contestant> {
+    let default = |row: &Row| row.contestant(row.name.to_owned(), if row.many { cores() } else { 1 });
+    let ours = Combination::ALL.into_iter().map(|combination| own(combination.to_string(), combination));
+    ours.chain(PEERS.iter().map(default)).collect()
+}
+
+/// The subject of this name: a combination, a peer, or a peer and its number of workers as in `tokio-mt:4`.
+///
+/// # Errors
+///
+/// What is wrong with the name, and what is allowed.
+pub(crate) fn resolve(name: &str) -> Result<Contestant, String> {
+    let (base, workers) = match name.split_once(':') {
+        Some((base, workers)) => (base, Some(workers)),
+        None => (name, None),
+    };
+    let Some(row) = PEERS.iter().find(|row| row.name == base) else {
+        return match name.parse::<Combination>() {
+            Ok(combination) => Ok(own(combination.to_string(), combination)),
+            Err(error) => Err(unknown(name, &error.to_string())),
+        };
+    };
+    let workers = match workers {
+        None => return Ok(row.contestant(name.to_owned(), if row.many { cores() } else { 1 })),
+        Some(workers) if row.many => workers,
+        Some(_) => return Err(format!("`{base}` has one worker, so no number may follow its name")),
+    };
+    match workers.parse() {
+        Ok(count) if (1..=MOST_WORKERS).contains(&count) => Ok(row.contestant(name.to_owned(), count)),
+        _ => Err(format!("`{workers}` in `{name}` is not a number of workers from 1 to {MOST_WORKERS}")),
+    }
+}
+
+fn unknown(name: &str, why: &str) -> String {
+    let peers: Vec<String> =
+        PEERS.iter().map(|row| format!("{}{}", row.name, if row.many { "[:WORKERS]" } else { "" })).collect();
+    format!("`{name}` is neither a combination ({why}) nor a peer ({})", peers.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_carry_workers_only_where_there_can_be_many() {
+        assert_eq!(resolve("tokio-mt:3").unwrap().nature.workers, 3);
+        assert_eq!(resolve("tokio-mt:3").unwrap().subject.name, "tokio-mt:3");
+        assert_eq!(resolve("smol-n").unwrap().nature.workers, cores());
+        assert_eq!(resolve("smol-1").unwrap().nature.workers, 1);
+        assert!(resolve("tokio-ct:2").unwrap_err().contains("one worker"));
+        assert!(resolve("tokio-mt:0").unwrap_err().contains("from 1 to 1024"));
+        assert!(resolve("tokio-mt:many").unwrap_err().contains("`many`"));
+        let unknown = resolve("tokyo").unwrap_err();
+        assert!(unknown.contains("`tokyo`") && unknown.contains("smol-n[:WORKERS]"), "{unknown}");
+    }
+
+    #[test]
+    fn every_subject_resolves_to_itself() {
+        for contestant in all() {
+            assert_eq!(resolve(&contestant.subject.name).unwrap().subject, contestant.subject);
+        }
+    }
+
+    #[test]
+    fn versions_are_those_of_the_lock_file() {
+        let lock = include_str!("../../../../Cargo.lock");
+        for (name, version) in [("tokio", TOKIO), ("smol", SMOL)] {
+            assert!(
+                lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"")),
+                "{name} {version}"
+            );
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The table in the terminal.
+//!
+//! Invariant: without colour it says the same; colour only repeats what the ratio says. Columns that don't fit the width
+//! go into a further block, nothing is cut off.
+
+use crate::cell::{Kind, Status, SubjectKind};
+use crate::plan::count;
+use crate::units;
+use crate::view::{self, Rank, Shown, View};
+use anstyle::{AnsiColor, Style};
+use std::fmt::Write as _;
+
+/// The whole of what the terminal shows of a run.
+pub(crate) fn render(view: View<'_>, width: usize) -> String {
+    let mut out = String::new();
+    experiments(view, width, &mut out);
+    benches(view, width, &mut out);
+    problems(view, &mut out);
+    out
+}
+
+/// The benches alone, for a run of named cases.
+pub(crate) fn benches_only(view: View<'_>, width: usize) -> String {
+    let mut out = String::new();
+    benches(view, width, &mut out);
+    problems(view, &mut out);
+    out
+}
+
+/// A piece of text with a style; its width is counted without the escape codes.
+#[derive(Clone, Debug, Default)]
+struct Piece {
+    text: String,
+    style: Style,
+}
+
+impl Piece {
+    fn plain(text: impl Into<String>) -> Self {
+        Self { text: text.into(), style: Style::new() }
+    }
+
+    fn new(text: impl Into<String>, style: Style) -> Self {
+        Self { text: text.into(), style }
+    }
+
+    fn width(&self) -> usize {
+        self.text.chars().count()
+    }
+}
+
+fn experiments(view: View<'_>, width: usize, out: &mut String) {
+    let groups = view.experiment_groups();
+    if groups.is_empty() {
+        return;
+    }
+    let mut rows = vec![
+        std::iter::once(Piece::new("experiments", BOLD))
+            .chain(groups.iter().map(|group| Piece::new(*group, BOLD)))
+            .collect::<Vec<_>>(),
+    ];
+    for subject in view.experimenters() {
+        let cells = groups.iter().map(|group| experiment_group(view, &subject.name, group));
+        rows.push(std::iter::once(Piece::plain(&subject.name)).chain(cells).collect());
+    }
+    blocks(&rows, width, out);
+}
+
+fn experiment_group(view: View<'_>, subject: &str, group: &str) -> Piece {
+    let statuses: Vec<Status> = view
+        .results
+        .cells
+        .iter()
+        .filter(|cell| cell.subject == subject && cell.kind == Kind::Experiment)
+        .filter(|cell| view::group(&cell.case) == group)
+        .map(|cell| cell.status)
+        .collect();
+    let number = |of: Status| statuses.iter().filter(|status| **status == of).count();
+    let passed = number(Status::Pass);
+    let bad = number(Status::Fail) + number(Status::Timeout) + number(Status::Crash);
+    match (passed + bad, bad) {
+        (0, _) => Piece::new("n/a", DIM),
+        (judged, 0) => Piece::new(format!("{passed}/{judged} ✔"), GREEN),
+        (judged, _) => Piece::new(format!("{passed}/{judged} ✘"), RED),
+    }
+}
+
+fn benches(view: View<'_>, width: usize, out: &mut String) {
+    let cases = view.cases(Kind::Bench);
+    if cases.is_empty() {
+        return;
+    }
+    let _ = writeln!(out);
+    let mean = view.subjects().any(|subject| view.geomean(subject).is_some()) && cases.len() > 1;
+    let mut head = vec![Piece::new("median, ratio to best", BOLD)];
+    if mean {
+        head.push(Piece::new("geomean", BOLD));
+    }
+    head.extend(cases.iter().map(|case| Piece::new(&case.path, BOLD)));
+    let mut rows = vec![head];
+    for subject in view.subjects() {
+        let name_style = if subject.kind == SubjectKind::Twin { DIM } else { Style::new() };
+        let mut row = vec![Piece::new(&subject.name, name_style)];
+        if mean {
+            row.push(Piece::plain(view.geomean(subject).map(view::times).unwrap_or_default()));
+        }
+        row.extend(cases.iter().map(|case| match view.bench(subject, case) {
+            Some(shown) => bench(&shown),
+            None => Piece::default(),
+        }));
+        rows.push(row);
+    }
+    blocks(&rows, width, out);
+    legend(view, out);
+}
+
+fn bench(shown: &Shown) -> Piece {
+    let mut text = shown.value.clone();
+    if !shown.interval.is_empty() {
+        let _ = write!(text, " {}", shown.interval.replace(' ', ""));
+    }
+    if !shown.ratio.is_empty() {
+        let _ = write!(text, " {}", shown.ratio);
+    }
+    if shown.same {
+        text = format!("= {text}");
+    }
+    let style = match (shown.status, shown.rank) {
+        _ if shown.same => DIM,
+        (Status::Fail | Status::Timeout | Status::Crash, _) => RED,
+        (Status::Pass, Rank::Best | Rank::Tie) => GREEN,
+        (Status::Pass, Rank::Worse(times)) if times >= 2.0 => RED,
+        (Status::Pass, Rank::Worse(times)) if times >= 1.25 => YELLOW,
+        (Status::Pass, _) => Style::new(),
+        _ => DIM,
+    };
+    Piece::new(text, style)
+}
+
+fn legend(view: View<'_>, out: &mut String) {
+    let run = &view.results.run;
+    let mut line = match run.noise_floor {
+        Some(floor) => format!(
+            "noise floor {} (what a copy of a subject differs from it); ≈ within the noise of the best",
+            view::percent(floor)
+        ),
+        None if run.rounds < crate::stats::ENOUGH_ROUNDS => {
+            format!("{}: no intervals, no ratios (5 are needed)", count(run.rounds, "round"))
+        }
+        None => "no noise floor: the copy has no numbers".into(),
+    };
+    if view.results.cells.iter().any(|cell| cell.same_as.is_some()) {
+        line += "; = measured on a combination that differs only in what the bench does not use";
+    }
+    let _ = writeln!(out, "{DIM}{line}{DIM:#}");
+}
+
+/// Failures with their reasons, then what did not run and why.
+fn problems(view: View<'_>, out: &mut String) {
+    let failed = view.failed();
+    if !failed.is_empty() {
+        let _ = writeln!(out);
+    }
+    for cell in failed {
+        let warning = view.results.is_warning(cell);
+        let style = if warning { YELLOW } else { RED };
+        let warning = if warning { " (a warning: not ours)" } else { "" };
+        let _ = writeln!(
+            out,
+            "{style}{}{style:#} {} · {}{warning}: {}",
+            view::status_word(cell.status),
+            clean(&cell.subject),
+            clean(&cell.case),
+            clean(cell.reason.as_deref().unwrap_or("no reason given"))
+        );
+        for (what, text) in [("predicted", &cell.predicted), ("observed ", &cell.observed)] {
+            if let Some(text) = text {
+                let _ = writeln!(out, "     {what} {}", clean(text));
+            }
+        }
+    }
+    for (status, reason, cells) in view.missing().into_iter().take(8) {
+        let _ = writeln!(
+            out,
+            "{DIM}{} ({}): {}{DIM:#}",
+            view::status_word(status),
+            match cells.as_slice() {
+                [cell] => format!("{} · {}", clean(&cell.subject), clean(&cell.case)),
+                cells => count(cells.len(), "cell"),
+            },
+            clean(&reason)
+        );
+    }
+}
+
+/// Lays rows out in columns, in as many blocks as the width asks for. The first column is repeated.
+fn blocks(rows: &[Vec<Piece>], width: usize, out: &mut String) {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widest = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(Piece::width).max();
+    let widths: Vec<usize> = (0..columns).map(|column| widest(column).unwrap_or(0)).collect();
+    let mut from = 1;
+    while from < columns {
+        let mut to = from;
+        let mut used = widths[0];
+        while to < columns && (to == from || used + 2 + widths[to] <= width) {
+            used += 2 + widths[to];
+            to += 1;
+        }
+        if from > 1 {
+            let _ = writeln!(out);
+        }
+        for row in rows {
+            block_row(row, from..to, &widths, out);
+        }
+        from = to;
+    }
+}
+
+fn block_row(row: &[Piece], columns: std::ops::Range<usize>, widths: &[usize], out: &mut String) {
+    let mut line = String::new();
+    for column in std::iter::once(0).chain(columns) {
+        let empty = Piece::default();
+        let piece = row.get(column).unwrap_or(&empty);
+        let padding = " ".repeat(widths[column] - piece.width());
+        let text = clean(&piece.text);
+        let style = piece.style;
+        if column == 0 {
+            let _ = write!(line, "{style}{text}{style:#}{padding}");
+        } else {
+            let _ = write!(line, "  {padding}{style}{text}{style:#}");
+        }
+    }
+    let _ = writeln!(out, "{}", line.trim_end());
+}
+
+/// Names and reasons come from outside: a control character or a change of direction must not reach the terminal.
+pub(crate) fn clean(text: &str) -> String {
+    let odd = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if odd(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// The machine, in one line.
+pub(crate) fn machine_line(view: View<'_>) -> String {
+    let run = &view.results.run;
+    let mut line = run.machine.line();
+    if let Some(rustc) = &run.rustc {
+        let version: Vec<&str> = rustc.split(' ').take(2).collect();
+        line += &format!(" · {}", version.join(" "));
+    }
+    line
+}
+
+/// How long a run took.
+pub(crate) fn took(view: View<'_>) -> String {
+    units::duration(view.results.run.seconds)
+}
+
+pub(crate) const BOLD: Style = Style::new().bold();
+pub(crate) const DIM: Style = Style::new().dimmed();
+pub(crate) const GREEN: Style = AnsiColor::Green.on_default();
+pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default();
+pub(crate) const RED: Style = AnsiColor::Red.on_default();

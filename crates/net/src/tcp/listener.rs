@@ -1,0 +1,165 @@
+//! A listening socket.
+
+use super::TcpStream;
+use crate::Context;
+use crate::accept::{self, Pausing};
+use crate::addr::{ToTarget, resolve};
+use crate::watched::Watched;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::task::{Context as TaskContext, Poll, ready};
+
+/// How many connections the kernel may hold ready.
+const BACKLOG: i32 = 1024;
+
+/// Accepts TCP connections.
+#[derive(Debug)]
+pub struct TcpListener {
+    watched: Watched<std::net::TcpListener>,
+    context: Context,
+    pausing: Pausing,
+}
+
+impl TcpListener {
+    /// Listens on `target`, on the current runtime. A port of 0 lets the kernel choose.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word (`AddrInUse`, `PermissionDenied`, …), for the last address that was tried.
+    pub async fn bind(target: impl ToTarget) -> io::Result<Self> {
+        let context = Context::current()?;
+        let addresses = resolve(&context, target.to_target()?).await?;
+        let mut refused = io::Error::new(io::ErrorKind::InvalidInput, "no address to listen on");
+        for address in addresses {
+            match Self::bind_on(&context, address) {
+                Ok(listener) => return Ok(listener),
+                Err(error) => refused = error,
+            }
+        }
+        Err(refused)
+    }
+
+    /// Listens on `address`, on the runtime of `context`.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn bind_on(context: &Context, address: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        // Otherwise a server could not be restarted while old connections linger.
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Self::from_std_on(context, socket.into())
+    }
+
+    /// Takes a listener of the standard library over, to the current runtime.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn from_std(listener: std::net::TcpListener) -> io::Result<Self> {
+        Self::from_std_on(&Context::current()?, listener)
+    }
+
+    /// Takes a listener of the standard library over, to the runtime of `context`.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn from_std_on(context: &Context, listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let watched = Watched::new(context, listener, true)?;
+        Ok(Self { watched, context: context.clone(), pausing: Pausing::default() })
+    }
+
+    /// Gives the listener back to the standard library, in non-blocking mode.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn into_std(self) -> io::Result<std::net::TcpListener> {
+        self.watched.into_file(std::net::TcpListener::try_clone)
+    }
+
+    /// Waits for a connection.
+    ///
+    /// A connection that was given up while it waited is passed over. When the process or the system has no room
+    /// for another one (`EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`), this waits for some, from 5 ms up to 1 s at a time, and goes on by
+    /// itself.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word otherwise, or that the runtime has shut down.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a connection that was not returned is accepted by the next call.
+    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, address) = accept::accept(&self.context, &self.watched, take).await?;
+        Ok((TcpStream::watch(&self.context, stream)?, address))
+    }
+
+    /// As [`accept`](Self::accept). Of several tasks that poll, the last one is woken.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn poll_accept(&self, cx: &mut TaskContext<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        let (stream, address) = ready!(self.pausing.poll_accept(cx, &self.context, &self.watched, take))?;
+        Poll::Ready(TcpStream::watch(&self.context, stream).map(|stream| (stream, address)))
+    }
+
+    /// The address that it listens on.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.watched.get().local_addr()
+    }
+
+    /// The time to live of packets sent.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.watched.get().ttl()
+    }
+
+    /// Sets the time to live of packets sent.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+        self.watched.get().set_ttl(ttl)
+    }
+}
+
+impl AsFd for TcpListener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.watched.get().as_fd()
+    }
+}
+
+/// Accepts one connection, in non-blocking mode: one system call where the kernel has `accept4`.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn take(listener: &std::net::TcpListener) -> io::Result<(OwnedFd, SocketAddr)> {
+    use rustix::net::{SocketFlags, acceptfrom_with};
+    let (stream, address) = acceptfrom_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
+    let address = address.ok_or_else(|| io::Error::other("a connection without an address"))?;
+    let address =
+        SocketAddr::try_from(address).map_err(|_| io::Error::other("a connection of another family"))?;
+    Ok((stream, address))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+fn take(listener: &std::net::TcpListener) -> io::Result<(OwnedFd, SocketAddr)> {
+    let (stream, address) = listener.accept()?;
+    stream.set_nonblocking(true)?;
+    Ok((stream.into(), address))
+}

@@ -1,0 +1,215 @@
+//! A connection.
+
+use crate::Context;
+use crate::addr::{ToTarget, resolve};
+use crate::stream::{ByteStream, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf, futures_stream};
+use crate::watched::{Watched, byte_stream, within};
+use polyloop_core::Direction;
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+/// A TCP connection.
+///
+/// It reads and writes through the `futures-io` traits, also by shared reference, and through the methods here. Of
+/// several tasks that poll one direction by the traits, the last one is woken; the `async` methods take any number.
+#[derive(Debug)]
+pub struct TcpStream {
+    watched: Watched<std::net::TcpStream>,
+}
+
+impl TcpStream {
+    /// Connects to `target`, trying its addresses in order, on the current runtime.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word for the last address that was tried, or the resolver's.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives the attempt up.
+    pub async fn connect(target: impl ToTarget) -> io::Result<Self> {
+        let context = Context::current()?;
+        let addresses = resolve(&context, target.to_target()?).await?;
+        let mut refused = io::Error::new(io::ErrorKind::InvalidInput, "no address to connect to");
+        for address in addresses {
+            match Self::connect_on(&context, address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => refused = error,
+            }
+        }
+        Err(refused)
+    }
+
+    /// Connects to `address`, giving up after `patience`.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut`, or the kernel's word.
+    pub async fn connect_timeout(address: SocketAddr, patience: Duration) -> io::Result<Self> {
+        let context = Context::current()?;
+        within(&context, patience, Self::connect_on(&context, address)).await
+    }
+
+    /// Connects to `address`, on the runtime of `context`.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub async fn connect_on(context: &Context, address: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        let connecting = match socket.connect(&address.into()) {
+            Ok(()) => false,
+            Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => true,
+            Err(error) => return Err(error),
+        };
+        let stream = Self { watched: Watched::new(context, socket.into(), !connecting)? };
+        if connecting {
+            let event = stream.watched.ready(Direction::Write).await?;
+            stream.finish_connecting(event.is_hangup())?;
+        }
+        Ok(stream)
+    }
+
+    /// A writable socket may have failed to connect.
+    fn finish_connecting(&self, hangup: bool) -> io::Result<()> {
+        match self.watched.get().take_error()? {
+            Some(error) => Err(error),
+            // A hang-up before the connection was made comes without an error on some kernels.
+            None if hangup => self.watched.get().peer_addr().map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes a connection of the standard library over, to the current runtime.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn from_std(stream: std::net::TcpStream) -> io::Result<Self> {
+        Self::from_std_on(&Context::current()?, stream)
+    }
+
+    /// Takes a connection of the standard library over, to the runtime of `context`.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn from_std_on(context: &Context, stream: std::net::TcpStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        Self::watch(context, stream.into())
+    }
+
+    /// Watches a connection that is in non-blocking mode already.
+    pub(crate) fn watch(context: &Context, stream: OwnedFd) -> io::Result<Self> {
+        Ok(Self { watched: Watched::new(context, stream.into(), true)? })
+    }
+
+    /// Gives the connection back to the standard library, in non-blocking mode.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn into_std(self) -> io::Result<std::net::TcpStream> {
+        self.watched.into_file(std::net::TcpStream::try_clone)
+    }
+
+    /// Reads without taking what was read.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word, or that the runtime has shut down.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.watched.io(Direction::Read, |socket| socket.peek(buffer)).await
+    }
+
+    /// This side's address.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.watched.get().local_addr()
+    }
+
+    /// The other side's address.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.watched.get().peer_addr()
+    }
+
+    /// Whether small packets are sent at once.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn nodelay(&self) -> io::Result<bool> {
+        self.watched.get().nodelay()
+    }
+
+    /// Sends small packets at once, or waits for more to send.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.watched.get().set_nodelay(nodelay)
+    }
+
+    /// How long closing waits for what has not been sent; `None` leaves that to the kernel.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn linger(&self) -> io::Result<Option<Duration>> {
+        SockRef::from(self.watched.get()).linger()
+    }
+
+    /// Sets how long closing waits for what has not been sent. Zero throws it away and resets the connection; more than zero
+    /// makes the drop of the stream block, which only a program that ends can afford.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
+        SockRef::from(self.watched.get()).set_linger(linger)
+    }
+
+    /// The time to live of packets sent.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.watched.get().ttl()
+    }
+
+    /// Sets the time to live of packets sent.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+        self.watched.get().set_ttl(ttl)
+    }
+}
+
+byte_stream!(TcpStream);
+
+impl AsFd for TcpStream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.watched.get().as_fd()
+    }
+}

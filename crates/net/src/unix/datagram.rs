@@ -1,0 +1,232 @@
+//! Datagrams.
+
+use super::SocketAddr;
+use crate::Context;
+use crate::watched::Watched;
+use polyloop_core::Direction;
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixDatagram as Std;
+use std::path::Path;
+
+/// Datagrams between processes of one machine: none is lost, none overtakes another.
+#[derive(Debug)]
+pub struct UnixDatagram {
+    watched: Watched<Std>,
+}
+
+impl UnixDatagram {
+    /// Receives at `path`, on the current runtime. There must be no file yet.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::from_std(Std::bind(path)?)
+    }
+
+    /// A socket without an address, on the current runtime: it can send, and be answered only once connected to.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn unbound() -> io::Result<Self> {
+        Self::from_std(Std::unbound()?)
+    }
+
+    /// Two sockets that are connected to each other, on the current runtime.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn pair() -> io::Result<(Self, Self)> {
+        Self::pair_on(&Context::current()?)
+    }
+
+    /// Two sockets that are connected to each other, on the runtime of `context`.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn pair_on(context: &Context) -> io::Result<(Self, Self)> {
+        let (one, other) = Std::pair()?;
+        Ok((Self::from_std_on(context, one)?, Self::from_std_on(context, other)?))
+    }
+
+    /// Takes a socket of the standard library over, to the current runtime.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn from_std(socket: Std) -> io::Result<Self> {
+        Self::from_std_on(&Context::current()?, socket)
+    }
+
+    /// Takes a socket of the standard library over, to the runtime of `context`.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn from_std_on(context: &Context, socket: Std) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        Ok(Self { watched: Watched::new(context, socket, true)? })
+    }
+
+    /// Gives the socket back to the standard library, in non-blocking mode.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn into_std(self) -> io::Result<Std> {
+        self.watched.into_file(Std::try_clone)
+    }
+
+    /// Sends to and receives from the socket at `path` alone from now on.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn connect(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        self.watched.get().connect(path)
+    }
+
+    /// Sends one datagram to the socket that this one is connected to.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word, or that the runtime has shut down.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: nothing is sent if the future is dropped before it is ready.
+    pub async fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.watched.io(Direction::Write, |socket| socket.send(bytes)).await
+    }
+
+    /// Sends one datagram to the socket at `path`.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word, or that the runtime has shut down.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: nothing is sent if the future is dropped before it is ready.
+    pub async fn send_to(&self, bytes: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
+        let path = path.as_ref();
+        self.watched.io(Direction::Write, |socket| socket.send_to(bytes, path)).await
+    }
+
+    /// Receives one datagram; what does not fit is cut off.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word, or that the runtime has shut down.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: nothing is received if the future is dropped before it is ready.
+    pub async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.watched.io(Direction::Read, |socket| socket.recv(buffer)).await
+    }
+
+    /// Receives one datagram, and says from whom.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word, or that the runtime has shut down.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: nothing is received if the future is dropped before it is ready.
+    pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.watched.io(Direction::Read, |socket| socket.recv_from(buffer)).await
+    }
+
+    /// Sends now.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if there is no room; then [`writable`](Self::writable) waits for some.
+    pub fn try_send(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.watched.try_io(Direction::Write, |socket| socket.send(bytes))
+    }
+
+    /// Receives now.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` if there is nothing; then [`readable`](Self::readable) waits for more.
+    pub fn try_recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.watched.try_io(Direction::Read, |socket| socket.recv(buffer))
+    }
+
+    /// Waits until receiving is worth a try.
+    ///
+    /// # Errors
+    ///
+    /// That the runtime has shut down.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.watched.ready(Direction::Read).await.map(drop)
+    }
+
+    /// Waits until sending is worth a try.
+    ///
+    /// # Errors
+    ///
+    /// That the runtime has shut down.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.watched.ready(Direction::Write).await.map(drop)
+    }
+
+    /// Ends receiving, sending or both.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.watched.get().shutdown(how)
+    }
+
+    /// This socket's address.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.watched.get().local_addr()
+    }
+
+    /// The address that it is connected to.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.watched.get().peer_addr()
+    }
+
+    /// Takes the error that is pending on the socket, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.watched.get().take_error()
+    }
+}
+
+impl AsFd for UnixDatagram {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.watched.get().as_fd()
+    }
+}

@@ -1,0 +1,400 @@
+//! A file and who watches it: what every socket here is made of.
+//!
+//! Invariant: of the operations on one direction, each is tried while that direction counts as ready, and the readiness is
+//! cleared only by one that found out that it was spent.
+
+use crate::Context;
+use polyloop_core::{Direction, ReadyEvent, Registration, Sleep};
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::os::fd::AsFd;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
+
+/// A watched file.
+pub(crate) struct Watched<S> {
+    registration: Registration,
+    file: Arc<S>,
+}
+
+impl<S: AsFd + Send + Sync + 'static> Watched<S> {
+    /// Watches `file`, which is in non-blocking mode. See [`Registration::new`] for `optimistic`.
+    pub(crate) fn new(context: &Context, file: S, optimistic: bool) -> io::Result<Self> {
+        let file = Arc::new(file);
+        let registration = Registration::new(&context.driver, file.clone(), optimistic)?;
+        Ok(Self { registration, file })
+    }
+
+    pub(crate) fn get(&self) -> &S {
+        &self.file
+    }
+
+    /// Ends the registration and gives the file back. `share` makes another handle to it, in case a reactor that
+    /// waits at this moment still holds this one.
+    pub(crate) fn into_file(self, share: impl FnOnce(&S) -> io::Result<S>) -> io::Result<S> {
+        let Self { registration, file } = self;
+        drop(registration);
+        Arc::try_unwrap(file).or_else(|held| share(&held))
+    }
+
+    pub(crate) async fn ready(&self, direction: Direction) -> io::Result<ReadyEvent> {
+        self.registration.ready(direction).await
+    }
+
+    pub(crate) async fn io<R>(
+        &self,
+        direction: Direction,
+        mut operation: impl FnMut(&S) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.registration.io(direction, || operation(&self.file)).await
+    }
+
+    pub(crate) fn poll_io<R>(
+        &self,
+        cx: &mut TaskContext<'_>,
+        direction: Direction,
+        mut operation: impl FnMut(&S) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.registration.poll_io(cx, direction, || operation(&self.file))
+    }
+
+    pub(crate) fn try_io<R>(
+        &self,
+        direction: Direction,
+        mut operation: impl FnMut(&S) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.registration.try_io(direction, || {
+            loop {
+                match operation(&self.file) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    result => return result,
+                }
+            }
+        })
+    }
+
+    /// Reads a byte stream into `room` bytes. No room is no read: 0 bytes would look like the end.
+    pub(crate) async fn read(
+        &self,
+        room: usize,
+        mut read: impl FnMut(&S) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        if room == 0 {
+            return Ok(0);
+        }
+        loop {
+            let event = self.registration.ready(Direction::Read).await?;
+            if let Some(n) = self.read_once(event, room, &mut read)? {
+                return Ok(n);
+            }
+        }
+    }
+
+    /// As [`read`](Self::read), by the slot for the one task that polls.
+    pub(crate) fn poll_read(
+        &self,
+        cx: &mut TaskContext<'_>,
+        room: usize,
+        mut read: impl FnMut(&S) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        if room == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        loop {
+            let event = ready!(self.registration.poll_ready(cx, Direction::Read))?;
+            if let Some(n) = self.read_once(event, room, &mut read)? {
+                return Poll::Ready(Ok(n));
+            }
+        }
+    }
+
+    /// One try; `None` means another one, after the next event. A read that did not fill the room has emptied the socket: where
+    /// readiness comes once per change, the next read need not find that out by asking. But the end may have come with the
+    /// data, in one change; if that was not told, only asking finds it.
+    fn read_once(
+        &self,
+        event: ReadyEvent,
+        room: usize,
+        read: &mut impl FnMut(&S) -> io::Result<usize>,
+    ) -> io::Result<Option<usize>> {
+        match read(&self.file) {
+            Ok(n) => {
+                let emptied = 0 < n && n < room && !event.is_read_closed();
+                let caps = self.registration.driver().reactor().caps();
+                if emptied && caps.edge && caps.read_closed {
+                    self.registration.clear(event)?;
+                }
+                Ok(Some(n))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.registration.clear(event)?;
+                Ok(None)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes `length` bytes to a byte stream.
+    pub(crate) async fn write(
+        &self,
+        length: usize,
+        write: impl FnMut(&S) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        if length == 0 { Ok(0) } else { self.io(Direction::Write, write).await }
+    }
+
+    /// As [`write`](Self::write), by the slot for the one task that polls.
+    pub(crate) fn poll_write(
+        &self,
+        cx: &mut TaskContext<'_>,
+        length: usize,
+        write: impl FnMut(&S) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        if length == 0 { Poll::Ready(Ok(0)) } else { self.poll_io(cx, Direction::Write, write) }
+    }
+}
+
+impl<S> fmt::Debug for Watched<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.registration.fmt(f)
+    }
+}
+
+/// Waits for `time` on the driver's clock.
+pub(crate) async fn pause(context: &Context, time: Duration) -> io::Result<()> {
+    let driver = &context.driver;
+    let mut sleep = Sleep::until(driver.clone(), driver.now() + time);
+    poll_fn(|cx| sleep.poll_elapsed(cx)).await.map_err(io::Error::other)
+}
+
+/// Waits for `future`, but not longer than `patience`.
+pub(crate) async fn within<T>(
+    context: &Context,
+    patience: Duration,
+    future: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    let (mut future, mut pause) = (pin!(future), pin!(pause(context, patience)));
+    poll_fn(|cx| {
+        if let Poll::Ready(done) = future.as_mut().poll(cx) {
+            return Poll::Ready(done);
+        }
+        ready!(pause.as_mut().poll(cx))?;
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    })
+    .await
+}
+
+/// What both kinds of byte stream can do. The type has a field `watched`, and `shutdown`.
+macro_rules! byte_stream {
+    ($stream:ident) => {
+        impl $stream {
+            /// Reads what is there, up to the length of `buffer`; 0 bytes mean the end, or an empty buffer.
+            ///
+            /// # Errors
+            ///
+            /// The kernel's word, or that the runtime has shut down.
+            ///
+            /// # Cancel safety
+            ///
+            /// Cancel safe: nothing is read if the future is dropped before it is ready.
+            pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+                self.watched.read(buffer.len(), |mut socket| socket.read(buffer)).await
+            }
+
+            /// As [`read`](Self::read), into several buffers one after the other.
+            ///
+            /// # Errors
+            ///
+            /// As there.
+            ///
+            /// # Cancel safety
+            ///
+            /// Cancel safe.
+            pub async fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+                let room = buffers.iter().map(|buffer| buffer.len()).sum();
+                self.watched.read(room, |mut socket| socket.read_vectored(buffers)).await
+            }
+
+            /// Fills `buffer`.
+            ///
+            /// # Errors
+            ///
+            /// `UnexpectedEof` if the stream ends before; otherwise as for [`read`](Self::read).
+            ///
+            /// # Cancel safety
+            ///
+            /// Not cancel safe: what was read before is in the buffer, and nobody knows how much.
+            pub async fn read_exact(&self, mut buffer: &mut [u8]) -> io::Result<()> {
+                while !buffer.is_empty() {
+                    match self.read(buffer).await? {
+                        0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                        n => buffer = &mut buffer[n..],
+                    }
+                }
+                Ok(())
+            }
+
+            /// Writes as much of `bytes` as the kernel takes.
+            ///
+            /// # Errors
+            ///
+            /// The kernel's word, or that the runtime has shut down.
+            ///
+            /// # Cancel safety
+            ///
+            /// Cancel safe: nothing is written if the future is dropped before it is ready.
+            pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+                self.watched.write(bytes.len(), |mut socket| socket.write(bytes)).await
+            }
+
+            /// As [`write`](Self::write), from several buffers one after the other.
+            ///
+            /// # Errors
+            ///
+            /// As there.
+            ///
+            /// # Cancel safety
+            ///
+            /// Cancel safe.
+            pub async fn write_vectored(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+                let length = bytes.iter().map(|bytes| bytes.len()).sum();
+                self.watched.write(length, |mut socket| socket.write_vectored(bytes)).await
+            }
+
+            /// Writes all of `bytes`.
+            ///
+            /// # Errors
+            ///
+            /// As for [`write`](Self::write).
+            ///
+            /// # Cancel safety
+            ///
+            /// Not cancel safe: nobody knows how much was written.
+            pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+                while !bytes.is_empty() {
+                    match self.write(bytes).await? {
+                        0 => return Err(io::ErrorKind::WriteZero.into()),
+                        n => bytes = &bytes[n..],
+                    }
+                }
+                Ok(())
+            }
+
+            /// Waits until a read is worth a try.
+            ///
+            /// # Errors
+            ///
+            /// That the runtime has shut down.
+            ///
+            /// # Cancel safety
+            ///
+            /// Cancel safe.
+            pub async fn readable(&self) -> io::Result<()> {
+                self.watched.ready(Direction::Read).await.map(drop)
+            }
+
+            /// Waits until a write is worth a try.
+            ///
+            /// # Errors
+            ///
+            /// That the runtime has shut down.
+            ///
+            /// # Cancel safety
+            ///
+            /// Cancel safe.
+            pub async fn writable(&self) -> io::Result<()> {
+                self.watched.ready(Direction::Write).await.map(drop)
+            }
+
+            /// Reads now.
+            ///
+            /// # Errors
+            ///
+            /// `WouldBlock` if there is nothing; then [`readable`](Self::readable) waits for more.
+            pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+                self.watched.try_io(Direction::Read, |mut socket| socket.read(buffer))
+            }
+
+            /// Writes now.
+            ///
+            /// # Errors
+            ///
+            /// `WouldBlock` if there is no room; then [`writable`](Self::writable) waits for some.
+            pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+                self.watched.try_io(Direction::Write, |mut socket| socket.write(bytes))
+            }
+
+            /// Ends reading, writing or both. After writing has ended the peer reads to the end; this side may still read.
+            ///
+            /// # Errors
+            ///
+            /// The kernel's word.
+            pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+                self.watched.get().shutdown(how)
+            }
+
+            /// Takes the error that is pending on the socket, if there is one.
+            ///
+            /// # Errors
+            ///
+            /// The kernel's word.
+            pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+                self.watched.get().take_error()
+            }
+
+            /// Splits into halves that borrow.
+            pub fn split(&mut self) -> (ReadHalf<'_, Self>, WriteHalf<'_, Self>) {
+                ReadHalf::pair(self)
+            }
+
+            /// Splits into halves that can go to different tasks. Dropping the write half ends writing.
+            pub fn into_split(self) -> (OwnedReadHalf<Self>, OwnedWriteHalf<Self>) {
+                OwnedReadHalf::pair(self)
+            }
+        }
+
+        impl ByteStream for $stream {
+            fn end_writing(&self) -> io::Result<()> {
+                match self.shutdown(Shutdown::Write) {
+                    // The peer was faster.
+                    Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+                    result => result,
+                }
+            }
+
+            fn poll_read(&self, cx: &mut TaskContext<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+                self.watched.poll_read(cx, buffer.len(), |mut socket| socket.read(buffer))
+            }
+
+            fn poll_read_vectored(
+                &self,
+                cx: &mut TaskContext<'_>,
+                buffers: &mut [IoSliceMut<'_>],
+            ) -> Poll<io::Result<usize>> {
+                let room = buffers.iter().map(|buffer| buffer.len()).sum();
+                self.watched.poll_read(cx, room, |mut socket| socket.read_vectored(buffers))
+            }
+
+            fn poll_write(&self, cx: &mut TaskContext<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+                self.watched.poll_write(cx, bytes.len(), |mut socket| socket.write(bytes))
+            }
+
+            fn poll_write_vectored(
+                &self,
+                cx: &mut TaskContext<'_>,
+                bytes: &[IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                let length = bytes.iter().map(|bytes| bytes.len()).sum();
+                self.watched.poll_write(cx, length, |mut socket| socket.write_vectored(bytes))
+            }
+        }
+
+        futures_stream!([] $stream, |stream| stream);
+        futures_stream!(['a] &'a $stream, |stream| *stream);
+    };
+}
+pub(crate) use byte_stream;

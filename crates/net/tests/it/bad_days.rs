@@ -1,0 +1,65 @@
+//! System calls that fail on purpose: strace tampers with them while the tests of `tcp` run in another process.
+//!
+//! Where strace is missing or may not trace, this says so and holds nothing.
+
+use std::process::Command;
+
+/// Runs the tests of this name on every reactor while every third of these calls fails like that.
+fn with_failing(calls: &str, error: &str, test: &str) {
+    let inject = format!("inject={calls}:error={error}:when=1+3");
+    let trace = format!("trace={calls}");
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject]);
+    command.arg(std::env::current_exe().unwrap()).args([test, "--test-threads=2"]);
+    let output = match command.output() {
+        Ok(output) => output,
+        Err(error) => return eprintln!("skipped, no strace: {error}"),
+    };
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if err.contains("PTRACE") || err.contains("ptrace(") {
+        return eprintln!("skipped, strace may not trace here: {err}");
+    }
+    assert!(output.status.success(), "{calls} with {error}: {out}\n{err}");
+    assert!(!out.contains("running 0 tests"), "{out}");
+}
+
+#[test]
+fn bug_43_interrupted_calls_are_made_again() {
+    with_failing("recvfrom,sendto", "EINTR", "tcp::");
+    with_failing("accept4", "EINTR", "many_connections_are_served_at_once");
+}
+
+#[test]
+fn bug_43_interrupted_waits_are_waited_again() {
+    with_failing("epoll_wait,epoll_pwait,epoll_pwait2,poll,ppoll", "EINTR", "an_end_that_came");
+}
+
+#[test]
+fn bug_50_a_connection_that_was_given_up_ends_no_listener() {
+    with_failing("accept4", "ECONNABORTED", "many_connections_are_served_at_once");
+}
+
+#[test]
+fn bug_42_a_listener_without_room_goes_on_later() {
+    with_failing("accept4", "EMFILE", "a_listener_accepts_and_knows_its_peer");
+    with_failing("accept4", "ENOMEM", "what_is_sent_comes_back_in_order");
+}
+
+#[test]
+fn a_file_that_cannot_be_watched_is_an_error_and_leaves_nothing() {
+    use crate::rig::Rig;
+    use polyloop_net::UdpSocket;
+    use polyloop_reactor::{Chaos, ChaosPlan, Mio};
+
+    let plan = ChaosPlan { attach_fails: 1000, ..ChaosPlan::OFF };
+    let chaos = Chaos::new(Mio::new().unwrap(), 5, plan);
+    let control = chaos.control();
+    let rig = Rig::new(Box::new(chaos));
+    let bind = || UdpSocket::bind_on(&rig.net, ([127, 0, 0, 1], 0).into());
+    for _ in 0..3 {
+        assert!(bind().unwrap_err().raw_os_error().is_some());
+    }
+    assert_eq!(rig.net.driver.registered_sources(), 0);
+    control.set(ChaosPlan::OFF);
+    bind().unwrap();
+}

@@ -1,0 +1,11 @@
+//! Every kind of socket on every reactor, bare and in the kernel's bad days, on the FIFO executor.
+
+#![forbid(unsafe_code)]
+
+mod bad_days;
+mod files;
+mod rig;
+mod setup;
+mod tcp;
+mod udp;
+mod unix;

@@ -1,0 +1,267 @@
+//! The handle: spawn into a runtime, and find it from within.
+//!
+//! Invariant: a handle does not keep its runtime running. What is spawned through the handle of a runtime that has shut
+//! down is cancelled at once.
+
+use crate::Combination;
+use crate::net::SystemResolver;
+use polyloop_blocking::{BlockingPool, Limits};
+use polyloop_core::block_on::{Host, Nested, try_block_on};
+use polyloop_core::park::{Parking, ThreadParker};
+use polyloop_core::{Driver, Entered, JoinHandle, Meta, TaskSpace, context};
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::sync::{Arc, OnceLock};
+use std::thread::Thread;
+
+/// Spawns into a runtime, from any thread. Clones are the same handle.
+#[derive(Clone)]
+pub struct Handle(Arc<Shared>);
+
+struct Shared {
+    entry: Entry,
+    combination: Combination,
+    blocking: Arc<BlockingPool>,
+    net: polyloop_net::Context,
+}
+
+/// By what a runtime is entered.
+pub(crate) enum Entry {
+    /// Tasks run on the threads inside `block_on`.
+    Fifo(polyloop_fifo::Fifo),
+    /// Tasks run on workers.
+    Pool { space: Arc<TaskSpace>, driver: Arc<Driver> },
+}
+
+/// The handle as workers find it. They start before there is one, but no task does.
+#[derive(Clone, Default)]
+pub(crate) struct Ambient(pub(crate) Arc<OnceLock<Handle>>);
+
+thread_local! {
+    /// The runtimes that this thread has entered by a guard.
+    static ENTERED: RefCell<Vec<(u64, Handle)>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Handle {
+    pub(crate) fn new(entry: Entry, combination: Combination, limits: Limits) -> Self {
+        let driver = Arc::clone(entry.driver());
+        let blocking = Arc::new(BlockingPool::new(Arc::clone(&driver), limits));
+        let resolver = Arc::new(SystemResolver(Arc::clone(&blocking)));
+        polyloop_net::install(crate::net::current);
+        let net = polyloop_net::Context { driver, resolver };
+        Self(Arc::new(Shared { entry, combination, blocking, net }))
+    }
+
+    /// The runtime that the calling code runs on, or that its thread has entered.
+    ///
+    /// # Panics
+    ///
+    /// Outside of any; see [`try_current`](Self::try_current).
+    #[track_caller]
+    pub fn current() -> Self {
+        match Self::try_current() {
+            Ok(handle) => handle,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// The runtime that the calling code runs on, or that its thread has entered.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRuntime`] outside of any.
+    pub fn try_current() -> Result<Self, NoRuntime> {
+        let blocking = || context::with_scope(|handle: Option<&Self>| handle.cloned());
+        let working = || context::with_scope(|ambient: Option<&Ambient>| ambient?.0.get().cloned());
+        let entered =
+            || ENTERED.try_with(|entered| entered.borrow().last().map(|(_, handle)| handle.clone()));
+        blocking().or_else(working).or_else(|| entered().ok().flatten()).ok_or(NoRuntime)
+    }
+
+    /// Spawns a task. It begins when its turn comes, whether or not the handle is awaited.
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.space().spawn(future, Meta::new(Location::caller()))
+    }
+
+    pub(crate) fn spawn_with<F>(&self, future: F, meta: Meta) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.space().spawn(future, meta)
+    }
+
+    /// Runs `job`, which may block, on a thread of its own. Dropping the handle detaches it; aborting it has no effect
+    /// once it has begun.
+    ///
+    /// The handle's error can say that no thread was to be had
+    /// ([`JoinError::is_no_thread`](polyloop_core::JoinError::is_no_thread)).
+    #[track_caller]
+    pub fn spawn_blocking<F, T>(&self, job: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let here = self.clone();
+        self.0.blocking.spawn_as(move || context::enter_scope(&here, job), Meta::new(Location::caller()))
+    }
+
+    /// Runs `future` to its end on the calling thread. It need be neither `Send` nor `'static`.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of the future; and on a thread that is inside a runtime already, see
+    /// [`try_block_on`](Self::try_block_on).
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        match self.try_block_on(future) {
+            Ok(output) => output,
+            Err(nested) => panic!("{nested}"),
+        }
+    }
+
+    /// Runs `future` to its end on the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// [`Nested`], on a thread that is inside a `block_on` or polls a task: it would wait for itself.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of the future.
+    #[track_caller]
+    pub fn try_block_on<F: Future>(&self, future: F) -> Result<F::Output, Nested> {
+        let meta = Meta::new(Location::caller());
+        // In a blocking job, the pool counts this thread as waiting, so that what it waits for finds another one.
+        let block = || match &self.0.entry {
+            Entry::Fifo(fifo) => fifo.try_block_on(future, meta),
+            Entry::Pool { space, driver } => {
+                let parker = Box::new(OsThread(std::thread::current()));
+                space.enter(|| try_block_on(driver, parker, &Alone, future, meta))
+            }
+        };
+        polyloop_blocking::while_waiting(|| context::enter_scope(self, block))
+    }
+
+    /// Makes this runtime the current one of the calling thread until the guard is dropped, so that timers and sockets
+    /// can be made and tasks be spawned outside of `block_on`.
+    pub fn enter(&self) -> EnterGuard {
+        ENTERED.with(|entered| {
+            let mut entered = entered.borrow_mut();
+            let number = entered.last().map_or(0, |(number, _)| number + 1);
+            entered.push((number, self.clone()));
+            EnterGuard { number, not_send: std::marker::PhantomData }
+        })
+    }
+
+    /// What the runtime was built from.
+    pub fn combination(&self) -> &Combination {
+        &self.0.combination
+    }
+
+    /// The driver of its timers and files.
+    pub fn driver(&self) -> &Arc<Driver> {
+        self.0.entry.driver()
+    }
+
+    /// What sockets need of this runtime, for the constructors that take it.
+    pub fn net_context(&self) -> &polyloop_net::Context {
+        &self.0.net
+    }
+
+    pub(crate) fn blocking(&self) -> &BlockingPool {
+        &self.0.blocking
+    }
+
+    /// Where its tasks live.
+    pub(crate) fn space(&self) -> &Arc<TaskSpace> {
+        match &self.0.entry {
+            Entry::Fifo(fifo) => fifo.space(),
+            Entry::Pool { space, .. } => space,
+        }
+    }
+}
+
+impl Entry {
+    fn driver(&self) -> &Arc<Driver> {
+        match self {
+            Self::Fifo(fifo) => fifo.driver(),
+            Self::Pool { driver, .. } => driver,
+        }
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("combination", &self.0.combination.to_string()).finish_non_exhaustive()
+    }
+}
+
+/// There is no runtime here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoRuntime;
+
+impl fmt::Display for NoRuntime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no polyloop runtime here: call this within `Runtime::block_on` or a spawned task, or hold `Handle::enter`")
+    }
+}
+
+impl std::error::Error for NoRuntime {}
+
+impl From<NoRuntime> for std::io::Error {
+    fn from(error: NoRuntime) -> Self {
+        Self::other(error)
+    }
+}
+
+/// Keeps a runtime the current one of its thread; see [`Handle::enter`].
+#[derive(Debug)]
+#[must_use = "the runtime is left as soon as this is dropped"]
+pub struct EnterGuard {
+    number: u64,
+    not_send: std::marker::PhantomData<*const ()>,
+}
+
+impl Drop for EnterGuard {
+    fn drop(&mut self) {
+        // Guards may be dropped in any order; each takes out its own entry.
+        let _ = ENTERED.try_with(|entered| entered.borrow_mut().retain(|(number, _)| *number != self.number));
+    }
+}
+
+/// A thread inside `block_on` of an executor whose tasks run elsewhere: only its own future and local tasks run here.
+struct Alone;
+
+impl Host for Alone {
+    fn collect(&self, _: &Entered<'_>, _: &Arc<Parking>) {}
+
+    /// The workers do. This thread may leave at any moment, or block in its own future, and then nobody would be in the
+    /// driver: the workers sleep elsewhere while somebody is.
+    fn may_drive(&self) -> bool {
+        false
+    }
+
+    fn leave(&self, _: &Entered<'_>, _: &Arc<Parking>) {}
+}
+
+/// The calling thread, parked by the standard library.
+#[derive(Debug)]
+struct OsThread(Thread);
+
+impl ThreadParker for OsThread {
+    fn park(&self) {
+        std::thread::park();
+    }
+
+    fn unpark(&self) {
+        self.0.unpark();
+    }
+}

@@ -1,0 +1,189 @@
+//! The runtime behind the traits of `polyloop-traits`, so that a library that is generic over runtimes runs on any
+//! combination.
+
+use crate::Handle;
+use crate::time::{Instant, Sleep};
+use futures_io::{AsyncRead, AsyncWrite};
+use polyloop_core::{JoinError, JoinHandle, Meta, YieldNow, yield_now};
+use polyloop_net::{TcpListener, TcpStream};
+use polyloop_traits as traits;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+impl traits::BlockOn for Handle {
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        Self::block_on(self, future)
+    }
+}
+
+impl traits::Spawn for Handle {
+    type Join<T: Send + 'static> = Join<T>;
+
+    #[track_caller]
+    fn spawn<F>(&self, future: F) -> Join<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        Join(Self::spawn(self, future))
+    }
+}
+
+impl traits::SpawnLocal for Handle {
+    type LocalJoin<T: 'static> = Join<T>;
+
+    #[track_caller]
+    fn spawn_local<F>(&self, future: F) -> Result<Join<F::Output>, traits::NotLocal<F>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let spawned = polyloop_core::spawn_local(future, Meta::new(Location::caller()));
+        spawned.map(Join).map_err(|future| traits::NotLocal { future })
+    }
+}
+
+impl traits::SpawnBlocking for Handle {
+    type BlockingJoin<T: Send + 'static> = Join<T>;
+
+    #[track_caller]
+    fn spawn_blocking<F, T>(&self, f: F) -> Join<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        Join(Self::spawn_blocking(self, f))
+    }
+}
+
+impl traits::Yield for Handle {
+    type Yield = YieldNow;
+
+    fn yield_now(&self) -> YieldNow {
+        yield_now()
+    }
+}
+
+impl traits::Time for Handle {
+    type Instant = Instant;
+    type Sleep = Sleep;
+
+    fn now(&self) -> Instant {
+        Instant(self.driver().now())
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        Sleep::after(self, duration)
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Sleep {
+        Sleep(polyloop_core::Sleep::until(self.driver().clone(), deadline.0))
+    }
+}
+
+impl traits::Net for Handle {
+    type TcpStream = Connection;
+    type TcpListener = Listener;
+
+    async fn connect(&self, addr: SocketAddr) -> io::Result<Connection> {
+        TcpStream::connect_on(self.net_context(), addr).await.map(Connection)
+    }
+
+    fn bind(&self, addr: SocketAddr) -> io::Result<Listener> {
+        TcpListener::bind_on(self.net_context(), addr).map(Listener)
+    }
+}
+
+/// A join handle behind the trait: dropping it detaches the task.
+#[derive(Debug)]
+pub struct Join<T>(JoinHandle<T>);
+
+impl<T> Future for Join<T> {
+    type Output = Result<T, traits::JoinFailed>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map_err(failed)
+    }
+}
+
+fn failed(error: JoinError) -> traits::JoinFailed {
+    match error.try_into_panic() {
+        Ok(payload) => traits::JoinFailed::panicked(payload),
+        // That no thread could be had is an end without output, too; the trait knows no third one.
+        Err(_) => traits::JoinFailed::cancelled(),
+    }
+}
+
+impl<T> traits::Join<T> for Join<T> {
+    const ON_DROP: traits::OnDrop = traits::OnDrop::Detach;
+
+    fn abort(&mut self) {
+        self.0.abort();
+    }
+
+    fn detach(self) {}
+}
+
+/// A [`TcpStream`] behind the trait.
+#[derive(Debug)]
+pub struct Connection(pub TcpStream);
+
+/// A [`TcpListener`] behind the trait.
+#[derive(Debug)]
+pub struct Listener(pub TcpListener);
+
+impl traits::TcpListener for Listener {
+    type Stream = Connection;
+
+    async fn accept(&self) -> io::Result<(Connection, SocketAddr)> {
+        let (stream, addr) = self.0.accept().await?;
+        Ok((Connection(stream), addr))
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+impl traits::TcpStream for Connection {
+    fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.0.set_nodelay(nodelay)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.0.peer_addr()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_close(cx)
+    }
+}

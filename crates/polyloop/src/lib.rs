@@ -1,0 +1,46 @@
+//! One program, any executor, any reactor, any timer queue.
+//!
+//! ```
+//! use polyloop::{Runtime, time};
+//! use std::time::Duration;
+//!
+//! let runtime = Runtime::from_name("fifo+poll+heap")?;
+//! let sum = runtime.block_on(async {
+//!     let nap = polyloop::spawn(async {
+//!         time::sleep(Duration::from_millis(1)).await;
+//!         20
+//!     });
+//!     nap.await.unwrap() + 22
+//! });
+//! assert_eq!(sum, 42);
+//! # Ok::<(), polyloop::BuildError>(())
+//! ```
+//!
+//! A runtime is chosen by type (`Runtime::<Steal, Mio, Wheel>::new()`), by name ([`Runtime::from_name`]), or by the
+//! environment variable `POLYLOOP` ([`Runtime::from_env`]). What the program says wins, then the variable, then the default
+//! `steal+mio+wheel`. Whatever is chosen, the program is the same; names follow tokio where the concept is the same.
+//!
+//! Invariant: this is the only crate that names both an executor and a reactor.
+
+#![forbid(unsafe_code)]
+
+mod builder;
+mod combination;
+mod handle;
+pub mod interop;
+mod kinds;
+pub mod net;
+mod runtime;
+pub mod task;
+pub mod time;
+
+pub use builder::{BuildError, Builder};
+pub use combination::{BlockPolicy, Combination, CombinationError};
+pub use handle::{EnterGuard, Handle, NoRuntime};
+pub use kinds::{Any, ExecutorKind, Fifo, ReactorKind, Steal, TimersKind};
+pub use polyloop_blocking::Limits as BlockingLimits;
+pub use polyloop_core::block_on::Nested;
+pub use polyloop_reactor::{Mio, Poll, Polling};
+pub use polyloop_time::{Heap, ManualClock, SystemClock, Wheel};
+pub use runtime::Runtime;
+pub use task::spawn;

@@ -1,0 +1,124 @@
+//! Spawning into the current runtime.
+
+use crate::Handle;
+use polyloop_core::{JoinHandle, Meta};
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+
+/// Spawns a task into the current runtime. It begins when its turn comes, whether or not the handle is awaited;
+/// dropping the handle detaches it.
+///
+/// # Panics
+///
+/// Outside of a runtime; [`Handle::try_current`] tells.
+#[track_caller]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let meta = Meta::new(Location::caller());
+    Handle::current().spawn_with(future, meta)
+}
+
+/// Runs `job`, which may block, on a thread of its own; see [`Handle::spawn_blocking`].
+///
+/// # Panics
+///
+/// Outside of a runtime.
+#[track_caller]
+pub fn spawn_blocking<F, T>(job: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    Handle::current().spawn_blocking(job)
+}
+
+/// Spawns a task that need not be `Send` and stays on the calling thread, which must be inside `block_on`. It is
+/// dropped at the latest when that `block_on` returns.
+///
+/// # Panics
+///
+/// On any other thread; see [`try_spawn_local`].
+#[track_caller]
+pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    match polyloop_core::spawn_local(future, Meta::new(Location::caller())) {
+        Ok(handle) => handle,
+        Err(_) => panic!("{NotLocal}"),
+    }
+}
+
+/// As [`spawn_local`].
+///
+/// # Errors
+///
+/// [`NotLocal`], on a thread that is not inside `block_on`, such as a worker.
+#[track_caller]
+pub fn try_spawn_local<F>(future: F) -> Result<JoinHandle<F::Output>, NotLocal>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    polyloop_core::spawn_local(future, Meta::new(Location::caller())).map_err(|_| NotLocal)
+}
+
+/// This thread has no queue for tasks that are not `Send`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotLocal;
+
+impl fmt::Display for NotLocal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("tasks that are not `Send` can only be spawned on a thread inside `block_on`; workers run `Send` tasks only")
+    }
+}
+
+impl std::error::Error for NotLocal {}
+
+/// Spawns tasks with a name and with wishes to the scheduler.
+#[derive(Debug)]
+#[must_use = "a builder spawns nothing until it is told to"]
+pub struct Builder {
+    meta: Meta,
+}
+
+impl Default for Builder {
+    #[track_caller]
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Builder {
+    /// A task without a name and without wishes.
+    #[track_caller]
+    pub fn new() -> Self {
+        Self { meta: Meta::new(Location::caller()) }
+    }
+
+    /// The name by which diagnostics call the task.
+    pub fn name(mut self, name: impl Into<Box<str>>) -> Self {
+        self.meta.name = Some(name.into());
+        self
+    }
+
+    /// Spawns into the current runtime.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    #[track_caller]
+    pub fn spawn<F>(mut self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.meta.location = Location::caller();
+        Handle::current().spawn_with(future, self.meta)
+    }
+}

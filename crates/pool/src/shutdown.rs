@@ -1,0 +1,54 @@
+//! The end of a pool.
+//!
+//! Invariant: every future is dropped exactly once, by the worker that polls it or by whoever shuts down; those that
+//! are still being polled when patience ends are in the report, and are dropped when their poll ends. Nobody waits for
+//! them.
+
+use crate::shared::Shared;
+use crate::worker::Here;
+use polyloop_core::{Scheduler, TaskSpace, context};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a shutdown left behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Workers that had not ended: each was still in a poll.
+    pub stuck: Vec<Stuck>,
+}
+
+/// A worker whose poll had not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stuck {
+    /// Its index.
+    pub worker: usize,
+}
+
+pub(crate) fn shut_down<S: Scheduler>(
+    shared: &Arc<Shared<S>>,
+    space: &Arc<TaskSpace>,
+    patience: Duration,
+) -> Report {
+    shared.close();
+    // A worker that drops its own runtime would wait for itself.
+    let own = context::with_scope(|here: Option<&Here<S>>| {
+        usize::from(here.is_some_and(|here| here.is_in(shared)))
+    });
+    let mut stuck = {
+        let mut alive = shared.alive.lock();
+        let mut left = patience;
+        while alive.len() > own && !left.is_zero() {
+            let step = left.min(Duration::from_millis(1));
+            // A step at a time, so that no clock is needed to know how much patience is left.
+            if shared.ended.wait_for(&mut alive, step).timed_out() {
+                left -= step;
+            }
+        }
+        alive.clone()
+    };
+    shared.cancel_all(space);
+    shared.driver().close();
+    space.retire();
+    stuck.sort_unstable();
+    Report { stuck: stuck.into_iter().map(|worker| Stuck { worker }).collect() }
+}

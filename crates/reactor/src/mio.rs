@@ -1,0 +1,192 @@
+//! The reactor over mio: epoll on Linux, kqueue on the BSDs and macOS.
+//!
+//! Invariant: a file is registered once, edge-triggered, and never again until it is detached; a turn is one system
+//! call. The price is mio's timeout, a whole number of milliseconds rounded up, so that a short wait is late rather
+//! than a spin.
+
+use crate::bell::Bell;
+use crate::kept::{Change, KeptFiles};
+use core::fmt;
+use core::time::Duration;
+use mio::unix::SourceFd;
+use polyloop_core::reactor::{Caps, Event, Events, File, Interest, Reactor, ReactorHandle, Ready, Token};
+use polyloop_core::shim::atomic::{AtomicU64, Ordering};
+use polyloop_core::time::Wait;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::Arc;
+
+/// The waker's own token; [`Token::to_u64`] never makes it.
+const DOORBELL: mio::Token = mio::Token(usize::MAX);
+
+/// At most so many events in one turn; the rest comes with the next.
+const BATCH: usize = 1024;
+
+/// A reactor over mio.
+#[derive(Debug)]
+pub struct Mio {
+    poll: mio::Poll,
+    batch: mio::Events,
+    shared: Arc<Shared>,
+}
+
+/// What turns and handles share.
+struct Shared {
+    registry: mio::Registry,
+    waker: mio::Waker,
+    bell: Bell,
+    files: KeptFiles,
+    syscalls: AtomicU64,
+}
+
+impl Mio {
+    /// Opens it.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word, and `Unsupported` where a pointer is narrower than a [`Token`]: mio carries no more through
+    /// the kernel, and half a token would lose the generation that makes stale events harmless. `Poll` works there.
+    pub fn new() -> io::Result<Self> {
+        if usize::BITS < u64::BITS {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "mio carries 32 bits here, a token has 64",
+            ));
+        }
+        let poll = mio::Poll::new()?;
+        let registry = poll.registry().try_clone()?;
+        let waker = mio::Waker::new(&registry, DOORBELL)?;
+        let (bell, files, syscalls) = Default::default();
+        let shared = Arc::new(Shared { registry, waker, bell, files, syscalls });
+        Ok(Self { poll, batch: mio::Events::with_capacity(BATCH), shared })
+    }
+
+    /// The file of this reactor, for a foreign event loop: when it is readable, a turn with [`Wait::Now`] is due.
+    /// From the first call on an unpark always shows in it.
+    pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        if self.shared.bell.watch_from_outside() {
+            self.shared.ring();
+        }
+        Some(self.poll.registry().as_fd())
+    }
+}
+
+impl Reactor for Mio {
+    fn handle(&self) -> Arc<dyn ReactorHandle> {
+        self.shared.clone()
+    }
+
+    fn turn(&mut self, asked: Wait, events: &mut Events) -> io::Result<()> {
+        let timeout = match self.shared.bell.begin(asked) {
+            Wait::Now => Some(Duration::ZERO),
+            Wait::For(most) => Some(most),
+            Wait::Forever => None,
+        };
+        self.shared.count();
+        let outcome = self.poll.poll(&mut self.batch, timeout);
+        self.shared.bell.end(asked);
+        match outcome {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            other => other?,
+        }
+        for event in self.batch.iter().filter(|event| event.token() != DOORBELL) {
+            events.push(Event::Ready { token: Token::from_u64(event.token().0 as u64), ready: ready(event) });
+        }
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn count(&self) {
+        self.syscalls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn ring(&self) {
+        self.count();
+        // It fails only if the counter of the eventfd is full, and mio empties it then.
+        let _ = self.waker.wake();
+    }
+
+    fn register(&self, fd: BorrowedFd<'_>, token: Token, interest: Interest) -> io::Result<()> {
+        let Some(interest) = interests(interest) else { return Ok(()) };
+        self.count();
+        self.registry.register(&mut SourceFd(&fd.as_raw_fd()), word(token), interest)
+    }
+}
+
+impl ReactorHandle for Shared {
+    fn name(&self) -> &'static str {
+        "mio"
+    }
+
+    fn caps(&self) -> Caps {
+        let mut caps = Caps::READINESS;
+        caps.edge = true;
+        caps.read_closed = true;
+        caps.timeout_resolution = Duration::from_millis(1);
+        caps.pollable_fd = true;
+        caps
+    }
+
+    fn attach(&self, file: Arc<dyn File>, token: Token, interest: Interest) -> io::Result<()> {
+        self.files.attach(file, token, interest, |fd| self.register(fd, token, interest))
+    }
+
+    /// Costs nothing but the look-up, unless a direction is asked for that was not attached.
+    fn rearm(&self, token: Token, interest: Interest) -> io::Result<()> {
+        self.files.rearm(token, interest, |change, file, all| match (change, interests(all)) {
+            (Change::Modify, Some(interests)) => {
+                self.count();
+                self.registry.reregister(&mut SourceFd(&file.as_fd().as_raw_fd()), word(token), interests)
+            }
+            _ => self.register(file.as_fd(), token, all),
+        })
+    }
+
+    fn detach(&self, token: Token) -> io::Result<()> {
+        self.files.detach(token, |file| {
+            self.count();
+            self.registry.deregister(&mut SourceFd(&file.as_fd().as_raw_fd()))
+        })
+    }
+
+    fn unpark(&self) {
+        if self.bell.ring() {
+            self.ring();
+        }
+    }
+
+    fn syscalls(&self) -> u64 {
+        self.syscalls.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MioHandle").field("bell", &self.bell).finish_non_exhaustive()
+    }
+}
+
+fn word(token: Token) -> mio::Token {
+    mio::Token(token.to_u64() as usize)
+}
+
+fn interests(interest: Interest) -> Option<mio::Interest> {
+    match (interest.read, interest.write) {
+        (true, true) => Some(mio::Interest::READABLE | mio::Interest::WRITABLE),
+        (true, false) => Some(mio::Interest::READABLE),
+        (false, true) => Some(mio::Interest::WRITABLE),
+        (false, false) => None,
+    }
+}
+
+fn ready(event: &mio::event::Event) -> Ready {
+    let hangup = event.is_error() || (event.is_read_closed() && event.is_write_closed());
+    let read_closed = event.is_read_closed();
+    Ready {
+        read: event.is_readable() || read_closed || hangup,
+        write: event.is_writable() || event.is_write_closed() || hangup,
+        read_closed,
+        hangup,
+    }
+}

@@ -1,0 +1,249 @@
+//! The work-stealing scheduler, on crossbeam-deque, run by the pool.
+//!
+//! Each worker has a FIFO deque and a LIFO slot; runnables from outside go to a shared injector. A worker takes from its
+//! slot, its deque, the injector, and then from its siblings.
+//!
+//! Invariant: whatever is pushed can be taken by any worker (C5): from the injector and the deques at once, from a slot
+//! when its owner is stuck. The slot is spared otherwise, because a task that was just woken finds its data in the
+//! owner's cache; two tasks that wake each other would bounce between workers.
+//!
+//! What a stuck worker has queued goes to the injector, because its siblings look for victims only when they run dry: one
+//! that always has something to do would never come to it.
+//!
+//! A push to an own deque does not wake a sibling as such: a wake-up costs microseconds. A sibling is invited when the
+//! backlog is worth more than that, by the average poll.
+//!
+//! Declared constants (C3): of the polls of one worker, at most [`LIFO_POLLS`] in a row come from the slot, and every
+//! [`INJECTOR_INTERVAL`]th, and the first after a driver turn, looks at the injector first. So a task that is the n-th in
+//! its deque is polled within 4·n + 4 polls of the worker that holds it, plus one for every 61.
+
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+mod tests;
+
+use crossbeam_deque::{Injector, Steal as Stolen, Stealer, Worker};
+use parking_lot::Mutex;
+use polyloop_core::{Notify, RunSlot, Runnable, Scheduler, Why};
+use std::fmt;
+use std::num::NonZeroUsize;
+
+/// How many polls in a row may come from the LIFO slot, so that two tasks that wake each other do not keep the rest
+/// waiting.
+pub const LIFO_POLLS: u8 = 3;
+
+/// Every so many polls a worker looks at the injector first, so that what comes from outside is not kept waiting by a
+/// deque that never empties. A prime, so that it does not fall into step with a program.
+pub const INJECTOR_INTERVAL: u32 = 61;
+
+/// The most runnables that are taken from the injector at once.
+const INJECTOR_BATCH: usize = 32;
+
+/// What it costs to wake a sleeping sibling, in nanoseconds: measured at 5 to 17 µs on a virtual machine.
+const WAKE_COST: u64 = 11_000;
+
+/// How long a poll takes until it has been measured: long enough that the first backlog is shared.
+const FIRST_GUESS: u64 = 50_000;
+
+/// The scheduler.
+pub struct Steal {
+    injector: Injector<Runnable>,
+    workers: Box<[Public]>,
+    /// The deques' own ends, until their workers take them.
+    private: Mutex<Vec<Option<Worker<Runnable>>>>,
+}
+
+/// What siblings can reach of a worker. On a line of its own, as the owner writes the slot at every wake.
+#[repr(align(128))]
+struct Public {
+    slot: RunSlot,
+    stealer: Stealer<Runnable>,
+}
+
+/// What a worker keeps to itself.
+pub struct Local {
+    index: usize,
+    deque: Worker<Runnable>,
+    /// How many of the last polls came from the slot without one from elsewhere.
+    lifo_polls: u8,
+    tick: u32,
+    /// Where to begin looking for a victim.
+    random: u32,
+    /// Average length of a poll, in nanoseconds.
+    poll_nanos: u64,
+}
+
+impl Steal {
+    /// A scheduler for so many workers.
+    pub fn new(workers: NonZeroUsize) -> Self {
+        let private: Vec<_> = (0..workers.get()).map(|_| Worker::new_fifo()).collect();
+        let public = |deque: &Worker<Runnable>| Public { slot: RunSlot::new(), stealer: deque.stealer() };
+        Self {
+            injector: Injector::new(),
+            workers: private.iter().map(public).collect(),
+            private: Mutex::new(private.into_iter().map(Some).collect()),
+        }
+    }
+
+    /// Takes from the injector: one to run, and a fair share to keep.
+    fn take_from_injector(&self, local: &Local) -> Option<Runnable> {
+        if self.injector.is_empty() {
+            return None;
+        }
+        let share = self.injector.len() / self.workers.len() + 1;
+        let limit = share.min(INJECTOR_BATCH);
+        retry(|| self.injector.steal_batch_with_limit_and_pop(&local.deque, limit))
+    }
+
+    /// Takes half of a sibling's deque.
+    fn take_from_sibling(&self, local: &mut Local) -> Option<Runnable> {
+        let count = self.workers.len();
+        let start = local.next_random() as usize % count;
+        let victims = (start..start + count).map(|at| at % count).filter(|victim| *victim != local.index);
+        let steal = |victim: usize| retry(|| self.workers[victim].stealer.steal_batch_and_pop(&local.deque));
+        victims.into_iter().find_map(steal)
+    }
+}
+
+impl Local {
+    /// xorshift: any victim will do, as long as thieves do not all begin with the same.
+    fn next_random(&mut self) -> u32 {
+        let mut x = self.random;
+        x ^= x << 13;
+        x ^= x >> 17;
+        x ^= x << 5;
+        self.random = x;
+        x
+    }
+
+    /// Whether the backlog is worth waking a sibling for. A task that yielded has ended its poll, so that the first in
+    /// the deque is not kept waiting by anything.
+    fn is_worth_sharing(&self, why: Why) -> bool {
+        let backlog = self.deque.len().saturating_sub(usize::from(why == Why::Yield));
+        (backlog as u64).saturating_mul(self.poll_nanos) > WAKE_COST
+    }
+}
+
+fn retry(mut steal: impl FnMut() -> Stolen<Runnable>) -> Option<Runnable> {
+    loop {
+        match steal() {
+            Stolen::Success(runnable) => return Some(runnable),
+            Stolen::Empty => return None,
+            Stolen::Retry => polyloop_core::shim::hint::spin_loop(),
+        }
+    }
+}
+
+impl Scheduler for Steal {
+    type Local = Local;
+
+    fn name(&self) -> &'static str {
+        "steal"
+    }
+
+    fn local(&self, index: usize) -> Local {
+        let deque = self.private.lock()[index].take().expect("each worker asks for its local part once");
+        let random = 0x9E37_79B9_u32.wrapping_mul(index as u32 + 1);
+        Local { index, deque, lifo_polls: 0, tick: 0, random, poll_nanos: FIRST_GUESS }
+    }
+
+    fn push(&self, local: Option<&mut Local>, runnable: Runnable, why: Why) -> Notify {
+        let Some(local) = local else {
+            self.injector.push(runnable);
+            return Notify::One;
+        };
+        let to_deque = match why {
+            // Whoever woke or spawned it has just touched its data.
+            Why::Spawn | Why::Wake => self.workers[local.index].slot.replace(runnable),
+            Why::Yield | Why::Io | Why::Timer => Some(runnable),
+        };
+        match to_deque {
+            None => Notify::None,
+            Some(runnable) => {
+                local.deque.push(runnable);
+                if local.is_worth_sharing(why) { Notify::One } else { Notify::None }
+            }
+        }
+    }
+
+    fn next(&self, local: &mut Local) -> Option<Runnable> {
+        local.tick = local.tick.wrapping_add(1);
+        if local.tick.is_multiple_of(INJECTOR_INTERVAL)
+            && let Some(runnable) = self.take_from_injector(local)
+        {
+            return Some(runnable);
+        }
+        let slot = &self.workers[local.index].slot;
+        if local.lifo_polls < LIFO_POLLS
+            && let Some(runnable) = slot.take()
+        {
+            local.lifo_polls += 1;
+            return Some(runnable);
+        }
+        local.lifo_polls = 0;
+        local
+            .deque
+            .pop()
+            .or_else(|| slot.take())
+            .or_else(|| self.take_from_injector(local))
+            .or_else(|| self.take_from_sibling(local))
+    }
+
+    fn has_work(&self) -> bool {
+        !self.injector.is_empty() || self.workers.iter().any(|worker| !worker.stealer.is_empty())
+    }
+
+    fn observe_poll(&self, local: &mut Local, nanos: u64) {
+        // Half the weight to the latest stretch: programs change their ways quickly.
+        local.poll_nanos = local.poll_nanos / 2 + nanos / 2;
+        // Long polls must not keep the injector waiting for dozens of them.
+        local.tick = INJECTOR_INTERVAL - 1;
+    }
+
+    fn observe_stuck(&self, index: usize, stuck: bool) {
+        if !stuck {
+            return;
+        }
+        let Public { slot, stealer } = &self.workers[index];
+        // No more than there is now: a poll that never ends may push for ever.
+        for _ in 0..stealer.len() {
+            let Some(runnable) = retry(|| stealer.steal()) else { break };
+            self.injector.push(runnable);
+        }
+        if let Some(runnable) = slot.take() {
+            self.injector.push(runnable);
+        }
+    }
+
+    fn drain(&self) -> Vec<Runnable> {
+        let mut all = Vec::new();
+        while let Some(runnable) = retry(|| self.injector.steal()) {
+            all.push(runnable);
+        }
+        for worker in &self.workers {
+            all.extend(worker.slot.take());
+            while let Some(runnable) = retry(|| worker.stealer.steal()) {
+                all.push(runnable);
+            }
+        }
+        all
+    }
+}
+
+impl fmt::Debug for Steal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Steal")
+            .field("workers", &self.workers.len())
+            .field("injector", &self.injector.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Local")
+            .field("index", &self.index)
+            .field("queued", &self.deque.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,9 @@
+//! The pool with its work-stealing scheduler, by situation and under stress.
+//!
+//! What can go wrong here is a hang, so every test runs under a watchdog. Rounds are short unless `POLYLOOP_STRESS=long`.
+
+mod blocked;
+mod clock;
+mod end;
+mod kit;
+mod load;

@@ -1,0 +1,257 @@
+//! What the traits promise, on every adapter.
+#![cfg(all(feature = "smol", feature = "tokio"))]
+
+use futures::io::{AsyncReadExt, AsyncWriteExt};
+use polyloop_traits::{
+    Join, NotLocal, OnDrop, Runtime, Smol, Spawn, SpawnLocal, TcpListener, TcpStream, Tokio,
+};
+use std::future::pending;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+macro_rules! on_every_adapter {
+    ($($name:ident)*) => {
+        mod tokio_ct { $( #[test] fn $name() { super::$name(super::Tokio::current_thread().unwrap()); } )* }
+        mod tokio_mt { $( #[test] fn $name() { super::$name(super::Tokio::multi_thread(2).unwrap()); } )* }
+        mod smol_one { $( #[test] fn $name() { super::$name(super::Smol::one_thread()); } )* }
+        mod smol_n { $( #[test] fn $name() { super::$name(super::Smol::threads(2).unwrap()); } )* }
+    };
+}
+
+on_every_adapter! {
+    a_task_gives_its_value
+    a_panic_reaches_the_joiner_and_nobody_else
+    an_aborted_task_is_dropped_before_its_handle_resolves
+    abort_after_the_end_keeps_the_value
+    a_detached_task_runs_on
+    dropping_a_handle_does_what_on_drop_says
+    a_blocking_closure_gives_its_value_and_its_panic
+    sleep_is_never_early
+    sleep_and_sockets_need_no_context
+    yield_lets_another_task_run
+    bytes_come_back_over_tcp
+    spawn_from_a_foreign_thread_wakes_the_runtime
+    local_tasks_run_and_are_dropped_with_block_on
+    a_local_task_is_refused_elsewhere
+    a_local_task_spawned_from_a_local_task_runs
+    two_runtimes_at_once
+}
+
+/// Counts its drops.
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn a_task_gives_its_value(rt: impl Runtime) {
+    let doubled = rt.block_on(async { rt.spawn(async { 21 * 2 }).await });
+    assert_eq!(doubled.unwrap(), 42);
+}
+
+fn a_panic_reaches_the_joiner_and_nobody_else(rt: impl Runtime) {
+    rt.block_on(async {
+        let failed = rt.spawn(async { std::panic::panic_any("on purpose") }).await.unwrap_err();
+        assert!(failed.is_panic() && !failed.is_cancelled());
+        assert_eq!(failed.to_string(), "the task panicked: on purpose");
+        assert_eq!(failed.into_panic().unwrap().downcast_ref(), Some(&"on purpose"));
+        assert_eq!(rt.spawn(async { "still alive" }).await.unwrap(), "still alive");
+    });
+}
+
+fn an_aborted_task_is_dropped_before_its_handle_resolves(rt: impl Runtime) {
+    let drops = Arc::new(AtomicUsize::new(0));
+    rt.block_on(async {
+        let counted = Counted(drops.clone());
+        let mut join = rt.spawn(async move {
+            let _counted = counted;
+            pending::<()>().await;
+        });
+        rt.yield_now().await;
+        join.abort();
+        assert!(join.await.unwrap_err().is_cancelled());
+        assert_eq!(drops.load(Ordering::SeqCst), 1);
+    });
+}
+
+fn abort_after_the_end_keeps_the_value(rt: impl Runtime) {
+    rt.block_on(async {
+        let (sender, receiver) = mpsc::channel::<()>();
+        let mut join = rt.spawn(async move {
+            let _tells = sender;
+            7
+        });
+        // The sender's drop is the last thing before the task's end; a little later it is certainly over.
+        while receiver.try_recv() != Err(mpsc::TryRecvError::Disconnected) {
+            rt.yield_now().await;
+        }
+        rt.sleep(Duration::from_millis(20)).await;
+        join.abort();
+        assert_eq!(join.await.unwrap(), 7);
+    });
+}
+
+fn a_detached_task_runs_on(rt: impl Runtime) {
+    let (sender, receiver) = mpsc::channel();
+    let timer = rt.clone();
+    rt.block_on(async {
+        rt.spawn(async move {
+            timer.sleep(Duration::from_millis(1)).await;
+            sender.send("done").unwrap();
+        })
+        .detach();
+        while receiver.try_recv() != Ok("done") {
+            rt.sleep(Duration::from_millis(1)).await;
+        }
+    });
+}
+
+fn dropping_a_handle_does_what_on_drop_says<R: Runtime>(rt: R) {
+    fn policy<J: Join<T>, T>(_: &J) -> OnDrop {
+        J::ON_DROP
+    }
+    let drops = Arc::new(AtomicUsize::new(0));
+    rt.block_on(async {
+        let counted = Counted(drops.clone());
+        let (open, gate) = futures::channel::oneshot::channel::<()>();
+        let join = rt.spawn(async move {
+            let _counted = counted;
+            gate.await.ok();
+        });
+        let policy = policy(&join);
+        drop(join);
+        rt.spawn(async {}).await.unwrap();
+        rt.sleep(Duration::from_millis(20)).await;
+        assert_eq!(drops.load(Ordering::SeqCst), usize::from(policy == OnDrop::Abort));
+        drop(open);
+        while drops.load(Ordering::SeqCst) == 0 {
+            rt.yield_now().await;
+        }
+    });
+}
+
+fn a_blocking_closure_gives_its_value_and_its_panic(rt: impl Runtime) {
+    rt.block_on(async {
+        assert_eq!(rt.spawn_blocking(|| 6 * 7).await.unwrap(), 42);
+        let failed = rt.spawn_blocking(|| std::panic::panic_any("blocked")).await.unwrap_err();
+        assert_eq!(failed.to_string(), "the task panicked: blocked");
+    });
+}
+
+fn sleep_is_never_early(rt: impl Runtime) {
+    rt.block_on(async {
+        for micros in [0, 1, 999, 1_000, 2_500] {
+            let (start, wait) = (rt.now(), Duration::from_micros(micros));
+            rt.sleep(wait).await;
+            assert!(rt.now() >= start + wait, "{wait:?} ended early");
+            rt.sleep_until(start).await;
+        }
+    });
+}
+
+fn sleep_and_sockets_need_no_context(rt: impl Runtime) {
+    // Made outside, and polled by another executor while a thread drives the runtime.
+    let (stop, stopped) = futures::channel::oneshot::channel::<()>();
+    let driven = rt.clone();
+    let driver = std::thread::spawn(move || driven.block_on(stopped));
+    futures::executor::block_on(async {
+        rt.sleep(Duration::from_millis(2)).await;
+        let listener = rt.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let client = rt.connect(listener.local_addr().unwrap()).await.unwrap();
+        let (server, peer) = listener.accept().await.unwrap();
+        assert_eq!(client.local_addr().unwrap(), peer);
+        assert_eq!(client.peer_addr().unwrap(), server.local_addr().unwrap());
+    });
+    stop.send(()).unwrap();
+    driver.join().unwrap().unwrap();
+}
+
+fn yield_lets_another_task_run(rt: impl Runtime) {
+    let ran = Arc::new(AtomicUsize::new(0));
+    rt.block_on(async {
+        let flag = ran.clone();
+        let join = rt.spawn(async move { flag.store(1, Ordering::SeqCst) });
+        while ran.load(Ordering::SeqCst) == 0 {
+            rt.yield_now().await;
+        }
+        join.await.unwrap();
+    });
+}
+
+fn bytes_come_back_over_tcp(rt: impl Runtime) {
+    rt.block_on(async {
+        let listener = rt.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let server = rt.spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.set_nodelay(true).unwrap();
+            let mut bytes = vec![0; 100_000];
+            stream.read_exact(&mut bytes).await.unwrap();
+            stream.write_all(&bytes).await.unwrap();
+            stream.close().await.unwrap();
+        });
+        let mut client = rt.connect(addr).await.unwrap();
+        let sent: Vec<u8> = (0..100_000).map(|i| i as u8).collect();
+        client.write_all(&sent).await.unwrap();
+        let mut received = Vec::new();
+        client.read_to_end(&mut received).await.unwrap();
+        assert!(received == sent);
+        server.await.unwrap();
+        assert!(rt.connect(addr).await.is_err(), "nobody listens any more");
+    });
+}
+
+fn spawn_from_a_foreign_thread_wakes_the_runtime(rt: impl Runtime) {
+    let (sender, receiver) = futures::channel::oneshot::channel();
+    let handle = rt.clone();
+    let thread = std::thread::spawn(move || handle.spawn(async move { sender.send(5).unwrap() }).detach());
+    assert_eq!(rt.block_on(receiver).unwrap(), 5);
+    thread.join().unwrap();
+}
+
+fn local_tasks_run_and_are_dropped_with_block_on<R: Runtime + SpawnLocal>(rt: R) {
+    let shared = Rc::new(3);
+    rt.block_on(async {
+        let local = shared.clone();
+        let sum = rt.spawn_local(async move { *local + 4 }).unwrap();
+        assert_eq!(sum.await.unwrap(), 7);
+        let held = shared.clone();
+        rt.spawn_local(async move {
+            let _held = held;
+            pending::<()>().await;
+        })
+        .unwrap()
+        .detach();
+        rt.yield_now().await;
+        assert_eq!(Rc::strong_count(&shared), 2);
+    });
+    assert_eq!(Rc::strong_count(&shared), 1, "dropped when block_on returned");
+}
+
+fn a_local_task_is_refused_elsewhere<R: Runtime + SpawnLocal>(rt: R) {
+    let Err(NotLocal { future }) = rt.spawn_local(async { 1 }) else { panic!("not inside block_on") };
+    assert_eq!(futures::executor::block_on(future), 1, "the future comes back unharmed");
+}
+
+fn a_local_task_spawned_from_a_local_task_runs<R: Runtime + SpawnLocal>(rt: R) {
+    let inner = rt.clone();
+    let value = rt.block_on(async {
+        let outer = rt.spawn_local(async move { inner.spawn_local(async { Rc::new(9) }).unwrap().await });
+        outer.unwrap().await.unwrap().unwrap()
+    });
+    assert_eq!(*value, 9);
+}
+
+fn two_runtimes_at_once<R: Runtime>(rt: R) {
+    let other = Smol::threads(1).unwrap();
+    rt.block_on(async {
+        let there = other.spawn(async { 1 });
+        let here = rt.spawn(async { 2 });
+        assert_eq!(there.await.unwrap() + here.await.unwrap(), 3);
+    });
+}

@@ -1,0 +1,88 @@
+//! The suite for executors: C1 to C3 in polls, on every combination with one worker.
+
+use polyloop::{Builder, Runtime};
+use polyloop_conformance::executor;
+use polyloop_conformance::executor::{Executor, Promise, TestClock};
+use polyloop_core::Driver;
+use polyloop_core::block_on::{CHECK_POLLS, MAX_POLLS};
+use polyloop_steal::{INJECTOR_INTERVAL, LIFO_POLLS};
+use std::future::Future;
+use std::sync::{Arc, mpsc};
+
+/// An executor whose tasks run on the calling thread.
+struct Here(Runtime);
+
+impl Executor for Here {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, future: F) {
+        drop(self.0.spawn(future));
+    }
+
+    fn run<F>(&self, future: F) -> F::Output
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.0.block_on(future)
+    }
+
+    fn driver(&self) -> Arc<Driver> {
+        self.0.handle().driver().clone()
+    }
+}
+
+/// An executor whose tasks run on a worker. The calling thread keeps out of `block_on`, where it would drive.
+struct Worker(Runtime);
+
+impl Executor for Worker {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, future: F) {
+        drop(self.0.spawn(future));
+    }
+
+    fn run<F>(&self, future: F) -> F::Output
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let (give, given) = mpsc::channel();
+        drop(self.0.spawn(async move { give.send(future.await).unwrap() }));
+        given.recv().expect("the task has not panicked")
+    }
+
+    fn driver(&self) -> Arc<Driver> {
+        self.0.handle().driver().clone()
+    }
+}
+
+const TURN: u64 = MAX_POLLS as u64;
+const TURN_WHEN_LATE: u64 = CHECK_POLLS as u64;
+
+/// A place in the queue behind those that are always ready.
+const FIFO: Promise = Promise { turn: TURN, turn_when_late: TURN_WHEN_LATE, reach: |n, others| n + others };
+
+/// As `polyloop_steal` declares it: 4·n + 4, and one for every 61.
+const STEAL: Promise = Promise {
+    turn: TURN,
+    turn_when_late: TURN_WHEN_LATE,
+    reach: |n, others| {
+        let row = u64::from(LIFO_POLLS) + 1;
+        let polls = row * (n + others) + row;
+        polls + polls.div_ceil(u64::from(INJECTOR_INTERVAL))
+    },
+};
+
+fn build(name: &str, clock: TestClock) -> Runtime {
+    Builder::new().combination(name).clock(clock).build().unwrap()
+}
+
+executor!(fifo_mio_wheel, FIFO, |clock| Here(build("fifo+mio+wheel", clock)));
+executor!(fifo_mio_heap, FIFO, |clock| Here(build("fifo+mio+heap", clock)));
+executor!(fifo_polling_wheel, FIFO, |clock| Here(build("fifo+polling+wheel", clock)));
+executor!(fifo_polling_heap, FIFO, |clock| Here(build("fifo+polling+heap", clock)));
+executor!(fifo_poll_wheel, FIFO, |clock| Here(build("fifo+poll+wheel", clock)));
+executor!(fifo_poll_heap, FIFO, |clock| Here(build("fifo+poll+heap", clock)));
+executor!(steal_mio_wheel, STEAL, |clock| Worker(build("steal:1+mio+wheel", clock)));
+executor!(steal_mio_heap, STEAL, |clock| Worker(build("steal:1+mio+heap", clock)));
+executor!(steal_polling_wheel, STEAL, |clock| Worker(build("steal:1+polling+wheel", clock)));
+executor!(steal_polling_heap, STEAL, |clock| Worker(build("steal:1+polling+heap", clock)));
+executor!(steal_poll_wheel, STEAL, |clock| Worker(build("steal:1+poll+wheel", clock)));
+executor!(steal_poll_heap, STEAL, |clock| Worker(build("steal:1+poll+heap", clock)));

@@ -1,0 +1,36 @@
+//! `cargo xtask bench …`: the matrix, and what changed between two of them.
+
+use crate::exec;
+use crate::forward::{self, Peers};
+use crate::stop::Stop;
+
+const HELP: &str = "\
+Measures. What comes after the command goes to the lab; each has its own --help.
+
+Usage: cargo xtask bench COMMAND [ARGUMENTS]
+
+  matrix    every experiment and bench on every combination and on tokio and smol
+  compare   two runs of it, old and new
+  micro     criterion benches of single parts; the arguments are criterion's
+
+Exit codes: 0 ok; 1 an own verdict failed, a hang, a crash, or --fail-on; 2 usage; 3 a required backend is missing under
+--strict; 4 nothing matched; 101 build failed; 130 Ctrl-C.
+
+Example: cargo xtask bench matrix --quick
+";
+
+pub(crate) fn run(arguments: Vec<String>) -> Result<(), Stop> {
+    let peers = match arguments.first().map(String::as_str) {
+        None | Some("--help" | "-h" | "help") => return Err(Stop::Help(HELP)),
+        Some("matrix") => Peers::With,
+        Some("compare") => Peers::Without,
+        Some("micro") => {
+            let mut cargo = exec::cargo(&["bench", "--package", "polyloop-benches", "--"]);
+            return exec::check(cargo.args(&arguments[1..]));
+        }
+        Some(other) => {
+            return Err(Stop::Usage(format!("there is no `{other}`; there are matrix, compare, micro")));
+        }
+    };
+    forward::to_lab("cargo xtask bench", peers, &arguments)
+}

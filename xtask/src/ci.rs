@@ -1,0 +1,185 @@
+//! CI is these steps in this order: what is quick and often red comes first, and the tests' total is the last line.
+
+use std::time::Duration;
+
+use crate::args::Args;
+use crate::exec;
+use crate::stop::Stop;
+use crate::test;
+use crate::workspace::Workspace;
+use crate::{docs, loom, miri, tidy, tsan};
+
+const HELP: &str = "\
+Runs all checks in order and stops at the first red one. A step whose tool is not installed is skipped, or red where
+the variable CI is set. The last line is the total of the tests.
+
+Usage: cargo xtask ci [STEP]…
+
+Steps: fmt, tidy, clippy, docs, loom, miri, tsan, smoke, test. Without a name all of them run.
+
+Example: cargo xtask ci fmt tidy clippy
+";
+
+type Step = (&'static str, fn() -> Result<(), Stop>);
+
+/// All steps but the last one, which is the tests.
+const STEPS: &[Step] = &[
+    ("fmt", fmt),
+    ("tidy", tidy),
+    ("clippy", clippy),
+    ("docs", docs),
+    ("loom", loom),
+    ("miri", miri),
+    ("tsan", tsan),
+    ("smoke", smoke),
+];
+
+fn fmt() -> Result<(), Stop> {
+    exec::check(&mut exec::cargo(&["fmt", "--all", "--check"]))
+}
+
+fn tidy() -> Result<(), Stop> {
+    tidy::run(Vec::new())
+}
+
+fn clippy() -> Result<(), Stop> {
+    exec::check(&mut exec::cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+}
+
+fn docs() -> Result<(), Stop> {
+    docs::run(Vec::new())
+}
+
+fn loom() -> Result<(), Stop> {
+    loom::run(vec!["--mutants".to_owned()])
+}
+
+fn miri() -> Result<(), Stop> {
+    miri::run(vec!["--short".to_owned()])
+}
+
+fn tsan() -> Result<(), Stop> {
+    tsan::run(vec!["--short".to_owned()])
+}
+
+/// A small matrix: verdicts on both executors and a peer, and one bench.
+fn smoke() -> Result<(), Stop> {
+    if !Workspace::load()?.member("lab")?.has(&["bin"]) {
+        return Err(Stop::Missing("the lab has no program yet".into()));
+    }
+    let mut matrix = exec::cargo(&["xtask", "bench", "matrix", "--quick", "--out", "target/lab/smoke"]);
+    matrix.args(["--filter", "sleep/*", "--filter", "echo/*", "--filter", "spawn_join"]);
+    exec::check(matrix.args(["--on", "fifo+poll+heap", "--on", "steal+mio+wheel", "--on", "tokio-ct"]))
+}
+
+/// How a step ended.
+enum Light {
+    Green,
+    Skipped(String),
+    Red(String),
+}
+
+pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
+    let args = Args::parse(raw, HELP, &[], &[])?;
+    let known = |name: &String| name == "test" || STEPS.iter().any(|step| step.0 == name);
+    if let Some(name) = args.free.iter().find(|name| !known(name)) {
+        return Err(Stop::Usage(format!("there is no step `{name}`")));
+    }
+    let wanted = |name: &str| args.free.is_empty() || args.free.iter().any(|other| other == name);
+    let mut report = Report::default();
+    for (name, step) in STEPS.iter().filter(|step| wanted(step.0)) {
+        report.step(name, step)?;
+    }
+    if !wanted("test") {
+        report.print();
+        return Ok(());
+    }
+    let mut totals = None;
+    let ran = report.step("test", || {
+        let ran = *totals.insert(test::totals(&Workspace::load()?, &[], 1)?);
+        if ran.is_green() { Ok(()) } else { Err(Stop::failed("there are failed tests")) }
+    });
+    let Some(totals) = totals else { return ran };
+    if ran.is_ok() {
+        report.print();
+    }
+    println!("{totals}");
+    ran.map_err(|_| Stop::Said)
+}
+
+/// The steps so far.
+#[derive(Default)]
+struct Report {
+    steps: Vec<(String, Duration, Light)>,
+}
+
+impl Report {
+    /// Runs one step. A red one prints the report and ends the run.
+    fn step(&mut self, name: &str, step: impl FnOnce() -> Result<(), Stop>) -> Result<(), Stop> {
+        eprintln!("\n==== {name}");
+        let start = exec::now();
+        let light = light(step(), exec::in_ci());
+        let stop = match &light {
+            Light::Red(why) => Some(Stop::Failed(format!("RED at {name}: {why}"))),
+            Light::Green | Light::Skipped(_) => None,
+        };
+        self.steps.push((name.to_owned(), start.elapsed(), light));
+        match stop {
+            Some(stop) => {
+                self.print();
+                Err(stop)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn print(&self) {
+        println!("\n==== summary");
+        for (name, time, light) in &self.steps {
+            let text = match light {
+                Light::Green => "ok".to_owned(),
+                Light::Skipped(why) => format!("skipped: {why}"),
+                Light::Red(why) => format!("RED: {why}"),
+            };
+            println!("{name:<8}{:>7.1} s  {text}", time.as_secs_f64());
+        }
+        let total: Duration = self.steps.iter().map(|step| step.1).sum();
+        println!("{:<8}{:>7.1} s", "all", total.as_secs_f64());
+    }
+}
+
+fn light(result: Result<(), Stop>, strict: bool) -> Light {
+    match result {
+        Ok(()) => Light::Green,
+        Err(Stop::Missing(why)) if !strict => Light::Skipped(why),
+        Err(Stop::Missing(why) | Stop::Failed(why) | Stop::Usage(why)) => Light::Red(why),
+        Err(Stop::Help(_) | Stop::Said) => Light::Red("see above".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_tool_is_red_only_where_nothing_may_be_missing() {
+        let missing = || Err(Stop::Missing("no miri".into()));
+        assert!(matches!(light(missing(), false), Light::Skipped(_)));
+        assert!(matches!(light(missing(), true), Light::Red(_)));
+        assert!(matches!(light(Ok(()), true), Light::Green));
+        assert!(matches!(light(Err(Stop::failed("no")), false), Light::Red(_)));
+    }
+
+    #[test]
+    fn the_first_red_step_ends_the_run() {
+        let mut report = Report::default();
+        assert_eq!(report.step("a", || Ok(())), Ok(()));
+        assert_eq!(report.step("b", || Err(Stop::failed("why"))), Err(Stop::Failed("RED at b: why".into())));
+        assert_eq!(report.steps.len(), 2);
+    }
+
+    #[test]
+    fn an_unknown_step_is_refused() {
+        assert!(matches!(run(vec!["clipy".into()]), Err(Stop::Usage(_))));
+    }
+}

@@ -1,0 +1,251 @@
+//! Every test of the workspace counts exactly once, and the last line printed is the total.
+//!
+//! A test that finds its optional tool missing appends `name: reason` to the file that `POLYLOOP_SKIPPED` names and
+//! returns. The runner saw it pass; here it is counted as skipped, or as failed where `CI` is set.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::AddAssign;
+use std::path::Path;
+use std::process::Command;
+
+use crate::args::Args;
+use crate::exec;
+use crate::stop::Stop;
+use crate::workspace::{Package, Workspace};
+
+const HELP: &str = "\
+Runs the unit, integration and documentation tests of the workspace, without `tests/ecosystem`, through
+cargo-nextest if it is there and `cargo test` if not. The last line is `N passed, N failed, N skipped`.
+
+Usage: cargo xtask test [-p CRATE]… [--repeat N]
+
+  -p CRATE    only this crate, `core` or `polyloop-core`; repeatable
+  --repeat N  run unit and integration tests N times, to find the one that fails sometimes
+
+Example: cargo xtask test -p time -p core --repeat 20
+";
+
+/// What lives outside the workspace's own tests: it needs the network and its own time.
+const APART: &str = "tests/ecosystem/";
+
+/// How many tests ended how.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+pub(crate) struct Totals {
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+}
+
+impl Totals {
+    /// Whether no test failed.
+    pub(crate) fn is_green(self) -> bool {
+        self.failed == 0
+    }
+}
+
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+    }
+}
+
+impl AddAssign for Totals {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
+    let args = Args::parse(raw, HELP, &[], &["-p", "--repeat"])?;
+    args.nothing_else()?;
+    let workspace = Workspace::load()?;
+    let wanted = args.values("-p").map(|name| workspace.member(name)).collect::<Result<Vec<_>, _>>()?;
+    let totals = totals(&workspace, &wanted, args.number("--repeat", 1)?)?;
+    println!("{totals}");
+    if totals.is_green() { Ok(()) } else { Err(Stop::Said) }
+}
+
+/// Runs the tests of `wanted`, or of all members if that is empty.
+pub(crate) fn totals(workspace: &Workspace, wanted: &[&Package], rounds: u32) -> Result<Totals, Stop> {
+    let chosen: Vec<&Package> = match wanted {
+        [] => workspace.packages.iter().filter(|package| !package.manifest.starts_with(APART)).collect(),
+        some => some.to_vec(),
+    };
+    let selection: Vec<&str> = match wanted {
+        [] => {
+            let apart = workspace.packages.iter().filter(|package| package.manifest.starts_with(APART));
+            let apart = apart.flat_map(|package| ["--exclude", package.name.as_str()]);
+            std::iter::once("--workspace").chain(apart).collect()
+        }
+        some => some.iter().flat_map(|package| ["-p", package.name.as_str()]).collect(),
+    };
+    std::fs::create_dir_all(&workspace.target).map_err(|error| cannot_write(&workspace.target, &error))?;
+    let skips = workspace.target.join("skipped-tests.txt");
+    let mut totals = Totals::default();
+    for _ in 0..rounds {
+        totals += one_round(&runner(&selection), &skips)?;
+    }
+    // Only libraries have documentation tests, and cargo refuses to look for them elsewhere.
+    if chosen.iter().any(|package| package.has(&["lib", "rlib", "proc-macro"])) {
+        let mut words = vec!["test", "--doc", "--no-fail-fast"];
+        let libraries = chosen.iter().filter(|package| package.has(&["lib", "rlib", "proc-macro"]));
+        words.extend(libraries.flat_map(|package| ["-p", package.name.as_str()]));
+        let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
+        totals += one_round(&words, &skips)?;
+    }
+    Ok(totals)
+}
+
+/// Runs a `cargo test` of some instrument (Miri, a sanitizer). No test at all is no proof, so it is an error.
+pub(crate) fn instrumented(command: &mut Command) -> Result<(), Stop> {
+    let mut totals = Totals::default();
+    let status = exec::watch(command, |line| totals += count_libtest(line).unwrap_or_default())?;
+    match totals {
+        _ if !status.success() => Err(Stop::Failed(format!("{totals}; the run ended with {status}"))),
+        Totals { passed: 0, .. } => Err(Stop::failed("no test ran, so nothing is shown")),
+        _ => {
+            println!("{totals}");
+            Ok(())
+        }
+    }
+}
+
+fn runner(selection: &[&str]) -> Vec<String> {
+    let mut words = if exec::works(&mut exec::cargo(&["nextest", "--version"])) {
+        vec!["nextest", "run", "--no-fail-fast", "--no-tests=pass"]
+    } else {
+        eprintln!(
+            "test: cargo-nextest is not installed, so `cargo test` runs: `cargo install cargo-nextest --locked`"
+        );
+        vec!["test", "--no-fail-fast", "--lib", "--bins", "--tests", "--examples"]
+    };
+    words.extend(selection);
+    words.into_iter().map(str::to_owned).collect()
+}
+
+fn one_round(words: &[String], skips: &Path) -> Result<Totals, Stop> {
+    std::fs::write(skips, "").map_err(|error| cannot_write(skips, &error))?;
+    let mut command: Command = exec::cargo(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    command.env("POLYLOOP_SKIPPED", skips);
+    let mut totals = Totals::default();
+    let count = if words[0] == "nextest" { count_nextest } else { count_libtest };
+    let status = exec::watch(&mut command, |line| totals += count(line).unwrap_or_default())?;
+    if !status.success() && totals.failed == 0 {
+        // It did not build, or the runner itself broke: no test says so, and the total must not look green.
+        eprintln!("test: the run failed without a failed test; it counts as one");
+        totals.failed = 1;
+    }
+    let said = std::fs::read_to_string(skips).map_err(|error| cannot_write(skips, &error))?;
+    Ok(with_skips(totals, &said, exec::in_ci()))
+}
+
+/// Moves tests that skipped themselves from the passed to the skipped, or to the failed where nothing may be missing.
+fn with_skips(mut totals: Totals, said: &str, strict: bool) -> Totals {
+    for line in said.lines().filter(|line| !line.is_empty()).collect::<BTreeSet<_>>() {
+        eprintln!("{}: {line}", if strict { "missing, and CI is set" } else { "skipped" });
+        totals.passed = totals.passed.saturating_sub(1);
+        if strict {
+            totals.failed += 1;
+        } else {
+            totals.skipped += 1;
+        }
+    }
+    totals
+}
+
+/// Reads the closing line of nextest. Only that one: it shows the closing lines of failed test programs too.
+fn count_nextest(line: &str) -> Option<Totals> {
+    let line = without_colour(line);
+    let rest = line.trim_start().strip_prefix("Summary [")?;
+    let list = rest.split_once("tests run: ").or_else(|| rest.split_once("test run: "))?.1;
+    Some(sum(list, ", "))
+}
+
+/// Reads the closing line of a test program that `cargo test` runs.
+fn count_libtest(line: &str) -> Option<Totals> {
+    let line = without_colour(line);
+    let list = line.strip_prefix("test result: ")?.split_once(". ")?.1;
+    Some(sum(list, "; "))
+}
+
+/// Adds up `3 passed, 1 failed`.
+fn sum(list: &str, separator: &str) -> Totals {
+    let mut totals = Totals::default();
+    for part in without_parentheses(list).split(separator) {
+        let Some((number, word)) = part.trim().split_once(' ') else { continue };
+        let Ok(number) = number.parse::<usize>() else { continue };
+        match word.trim() {
+            "passed" => totals.passed += number,
+            "skipped" | "ignored" => totals.skipped += number,
+            "failed" | "timed out" | "exec failed" => totals.failed += number,
+            _ => {}
+        }
+    }
+    totals
+}
+
+fn without_parentheses(text: &str) -> String {
+    let mut depth = 0;
+    let outside = text.chars().filter(|&c| {
+        depth += i32::from(c == '(');
+        let keep = depth == 0;
+        depth -= i32::from(c == ')');
+        keep
+    });
+    outside.collect()
+}
+
+fn without_colour(text: &str) -> String {
+    let mut parts = text.split('\u{1b}');
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        plain.push_str(part.split_once('m').map_or("", |(_, rest)| rest));
+    }
+    plain
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> Stop {
+    Stop::Failed(format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn totals(passed: usize, failed: usize, skipped: usize) -> Totals {
+        Totals { passed, failed, skipped }
+    }
+
+    #[test]
+    fn reads_nextest() {
+        let line = "     Summary [   0.003s] 12 tests run: 8 passed (1 slow, 1 flaky), 2 failed, 2 timed out, 3 skipped";
+        assert_eq!(count_nextest(line), Some(totals(8, 4, 3)));
+        assert_eq!(
+            count_nextest("     Summary [   0.001s] 1 test run: 1 passed, 0 skipped"),
+            Some(totals(1, 0, 0))
+        );
+        let coloured =
+            "\u{1b}[32;1m     Summary\u{1b}[0m [   0.003s] 1 test run: \u{1b}[1m1\u{1b}[0m passed, 0 skipped";
+        assert_eq!(count_nextest(coloured), Some(totals(1, 0, 0)));
+        assert_eq!(count_nextest("        PASS [   0.001s] a b::c"), None);
+        // What a failed test printed is shown indented, its program's closing line among it.
+        assert_eq!(count_nextest("    test result: FAILED. 0 passed; 1 failed; 0 ignored"), None);
+    }
+
+    #[test]
+    fn reads_libtest() {
+        let line = "test result: FAILED. 3 passed; 1 failed; 2 ignored; 0 measured; 9 filtered out; finished in 0.00s";
+        assert_eq!(count_libtest(line), Some(totals(3, 1, 2)));
+        assert_eq!(count_libtest("test a::b ... ok"), None);
+    }
+
+    #[test]
+    fn a_test_that_skipped_itself_is_no_pass() {
+        let said = "a: no strace\nb: no chromium\na: no strace\n";
+        assert_eq!(with_skips(totals(5, 0, 1), said, false), totals(3, 0, 3));
+        assert_eq!(with_skips(totals(5, 0, 1), said, true), totals(3, 2, 1));
+    }
+}

@@ -1,0 +1,126 @@
+//! Lints, versions and reasons stand in one place for the whole workspace.
+
+use super::Problem;
+use super::tree::{File, Tree};
+use crate::toml::{self, Entry};
+
+/// Where each outside dependency has its line.
+const REASONS: &str = "docs/dependencies.md";
+
+pub(super) fn check(tree: &Tree) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for file in tree.files.iter().filter(|file| file.path.ends_with("Cargo.toml")) {
+        let entries = toml::entries(&file.text);
+        if entries.iter().any(|entry| entry.table.starts_with("workspace")) {
+            if file.path == "Cargo.toml" {
+                problems.extend(reasons(tree, file, &entries));
+            }
+        } else if entries.iter().any(|entry| entry.table == "package") {
+            problems.extend(member(file, &entries));
+        }
+    }
+    problems
+}
+
+fn member(file: &File, entries: &[Entry]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let lints = |entry: &Entry| entry.table == "lints" && entry.key == "workspace" && entry.value == "true";
+    if !entries.iter().any(lints) {
+        let what = "no `[lints] workspace = true`";
+        problems.push(Problem::new(&file.path, 1, what, "add it, so that the workspace's lints hold here"));
+    }
+    for entry in entries {
+        let (kind, single) = match entry.table.rsplit_once('.') {
+            Some((before, _)) if before.ends_with("dependencies") => (before, true),
+            _ => (entry.table.as_str(), false),
+        };
+        // `[dependencies.name]` spreads one dependency over several entries; only its version must not be there.
+        let own_version = if single {
+            matches!(entry.key.as_str(), "version" | "path" | "git")
+        } else {
+            let inherits = entry.key.ends_with(".workspace") || entry.value.contains("workspace = true");
+            kind.ends_with("dependencies") && !inherits
+        };
+        if own_version {
+            let what = format!("`{}` has its version here", entry.key);
+            let remedy =
+                "put it in the root's [workspace.dependencies] and inherit it with `workspace = true`";
+            problems.push(Problem::new(&file.path, entry.line, what, remedy));
+        }
+    }
+    problems
+}
+
+/// Each outside dependency has one line in the table of reasons, and each line a dependency.
+fn reasons(tree: &Tree, root: &File, entries: &[Entry]) -> Vec<Problem> {
+    let outside = |entry: &&Entry| entry.table == "workspace.dependencies" && !entry.value.contains("path =");
+    let names: Vec<&Entry> = entries.iter().filter(outside).collect();
+    let Some(file) = tree.file(REASONS) else {
+        return vec![Problem::new(
+            REASONS,
+            1,
+            "it is missing",
+            "write one line per dependency: name, why, upkeep",
+        )];
+    };
+    let lines = file.text.lines().enumerate();
+    let listed: Vec<(usize, &str)> =
+        lines.filter_map(|(index, line)| Some((index + 1, row(line)?))).collect();
+    let mut problems = Vec::new();
+    for entry in &names {
+        if !listed.iter().any(|(_, name)| *name == entry.key) {
+            let what = format!("`{}` has no line in {REASONS}", entry.key);
+            problems.push(Problem::new(&root.path, entry.line, what, "add one: name, why, upkeep"));
+        }
+    }
+    for (line, name) in listed {
+        if !names.iter().any(|entry| entry.key == name) {
+            let what = format!("`{name}` is no dependency of the workspace");
+            problems.push(Problem::new(REASONS, line, what, "remove its line"));
+        }
+    }
+    problems
+}
+
+/// The name in a table row that begins with one: | `name` | … |
+fn row(line: &str) -> Option<&str> {
+    line.strip_prefix("| `")?.split_once('`').map(|(name, _)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "[package]\nname = \"x\"\n[lints]\nworkspace = true\n[dependencies]\na.workspace = true\n\
+                        b = { workspace = true, features = [\"c\"] }\n";
+
+    fn count(files: &[(&str, &str)]) -> usize {
+        check(&Tree::of(files)).len()
+    }
+
+    #[test]
+    fn lints_are_inherited() {
+        assert_eq!(count(&[("crates/x/Cargo.toml", GOOD)]), 0);
+        let without = GOOD.replace("[lints]\nworkspace = true\n", "");
+        assert_eq!(count(&[("crates/x/Cargo.toml", &without)]), 1);
+    }
+
+    #[test]
+    fn versions_are_inherited() {
+        for bad in ["c = \"1\"", "c = { version = \"1\" }", "c = { path = \"../c\" }"] {
+            assert_eq!(count(&[("crates/x/Cargo.toml", &format!("{GOOD}{bad}\n"))]), 1, "{bad}");
+        }
+        let spread = format!("{GOOD}[dev-dependencies.c]\nworkspace = true\n");
+        assert_eq!(count(&[("crates/x/Cargo.toml", &spread)]), 0);
+        assert_eq!(count(&[("crates/x/Cargo.toml", &format!("{spread}version = \"1\"\n"))]), 1);
+    }
+
+    #[test]
+    fn every_dependency_has_its_reason() {
+        let root = "[workspace]\n[workspace.dependencies]\na = \"1\"\nours = { path = \"x\" }\n";
+        assert_eq!(count(&[("Cargo.toml", root), (REASONS, "# D\n| `a` | why | upkeep |\n")]), 0);
+        assert_eq!(count(&[("Cargo.toml", root), (REASONS, "# D\n")]), 1);
+        assert_eq!(count(&[("Cargo.toml", root), (REASONS, "# D\n| `a` | w | u |\n| `b` | w | u |\n")]), 1);
+        assert_eq!(count(&[("Cargo.toml", root)]), 1);
+    }
+}

@@ -1,0 +1,118 @@
+//! The workspace as `cargo metadata` tells it: members, their edges and their targets. Nothing is fetched.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::exec;
+use crate::stop::Stop;
+
+/// All members and where they are.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    pub(crate) root: PathBuf,
+    /// Where cargo builds; honours `CARGO_TARGET_DIR`.
+    pub(crate) target: PathBuf,
+    pub(crate) packages: Vec<Package>,
+}
+
+/// One member. Paths are relative to the root, with `/`.
+#[derive(Debug)]
+pub(crate) struct Package {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) manifest: String,
+    pub(crate) dependencies: Vec<Dependency>,
+    pub(crate) targets: Vec<Target>,
+}
+
+/// One edge out of a member.
+#[derive(Debug)]
+pub(crate) struct Dependency {
+    pub(crate) name: String,
+    pub(crate) dev: bool,
+    /// `cfg(…)`, if it holds only there.
+    pub(crate) target: Option<String>,
+}
+
+/// One thing that cargo builds.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) kind: String,
+    pub(crate) source: String,
+}
+
+impl Workspace {
+    /// Asks cargo.
+    pub(crate) fn load() -> Result<Self, Stop> {
+        let mut cargo = std::process::Command::new("cargo");
+        cargo.args(["metadata", "--format-version", "1", "--no-deps", "--offline"]);
+        cargo.current_dir(exec::root());
+        let text = exec::output(&mut cargo)?;
+        let data: Value =
+            serde_json::from_str(&text).map_err(|error| Stop::Failed(format!("cargo metadata: {error}")))?;
+        let root = PathBuf::from(string(&data["workspace_root"]));
+        let packages = list(&data["packages"]).iter().map(|package| Package::read(package, &root)).collect();
+        Ok(Self { target: PathBuf::from(string(&data["target_directory"])), packages, root })
+    }
+
+    /// The member called `name`; `core` means `polyloop-core`.
+    pub(crate) fn member(&self, name: &str) -> Result<&Package, Stop> {
+        let found = self.packages.iter().find(|package| package.name == name || package.short() == name);
+        found.ok_or_else(|| Stop::Usage(format!("there is no crate `{name}` in this workspace")))
+    }
+}
+
+impl Package {
+    fn read(data: &Value, root: &Path) -> Self {
+        let dependency = |data: &Value| Dependency {
+            name: string(&data["name"]),
+            dev: data["kind"] == "dev",
+            target: data["target"].as_str().map(str::to_owned),
+        };
+        let target = |data: &Value| Target {
+            kind: data["kind"].get(0).map(string).unwrap_or_default(),
+            source: relative(root, &string(&data["src_path"])),
+        };
+        Self {
+            name: string(&data["name"]),
+            version: string(&data["version"]),
+            manifest: relative(root, &string(&data["manifest_path"])),
+            dependencies: list(&data["dependencies"]).iter().map(dependency).collect(),
+            targets: list(&data["targets"]).iter().map(target).collect(),
+        }
+    }
+
+    /// The name without the family's: `core` for `polyloop-core`.
+    pub(crate) fn short(&self) -> &str {
+        short(&self.name)
+    }
+
+    /// The folder, with a `/` at its end.
+    pub(crate) fn folder(&self) -> &str {
+        self.manifest.strip_suffix("Cargo.toml").unwrap_or(&self.manifest)
+    }
+
+    /// Whether there is a target of one of these kinds.
+    pub(crate) fn has(&self, kinds: &[&str]) -> bool {
+        self.targets.iter().any(|target| kinds.contains(&target.kind.as_str()))
+    }
+}
+
+/// `core` for `polyloop-core`; other names stay.
+pub(crate) fn short(name: &str) -> &str {
+    name.strip_prefix("polyloop-").unwrap_or(name)
+}
+
+fn list(data: &Value) -> &[Value] {
+    data.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn string(data: &Value) -> String {
+    data.as_str().unwrap_or_default().to_owned()
+}
+
+fn relative(root: &Path, path: &str) -> String {
+    let path = Path::new(path);
+    path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/")
+}
