@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod budget;
 mod environment;
 mod executors;
 mod runtimes;

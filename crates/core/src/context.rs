@@ -3,6 +3,7 @@
 //! Invariant: everything here is a pointer to something on this thread's own stack, or kept alive by it, for as long as
 //! a closure runs. So nothing is looked up by name, and nothing outlives its scope.
 
+use crate::budget::Budget;
 use crate::schedule::Why;
 use crate::task::{Header, Heap, TaskPtr, TaskSpace};
 use core::any::TypeId;
@@ -26,10 +27,22 @@ struct Scope {
 
 struct Context {
     current: Cell<*const Header>,
-    self_woken: Cell<bool>,
+    poll: Cell<ThisPoll>,
     why: Cell<Why>,
     homes: Cell<*const Home>,
     scopes: Cell<*const Scope>,
+}
+
+/// What is noted about the poll that is going on. One value, so that a poll begins with one store.
+#[derive(Clone, Copy)]
+struct ThisPoll {
+    budget: Budget,
+    self_woken: bool,
+}
+
+impl ThisPoll {
+    const BEGIN: Self = Self { budget: Budget::FULL, self_woken: false };
+    const NONE: Self = Self { budget: Budget::UNLIMITED, self_woken: false };
 }
 
 #[cfg(not(polyloop_loom))]
@@ -37,7 +50,7 @@ thread_local! {
     static CONTEXT: Context = const {
         Context {
             current: Cell::new(null()),
-            self_woken: Cell::new(false),
+            poll: Cell::new(ThisPoll::NONE),
             why: Cell::new(Why::Wake),
             homes: Cell::new(null()),
             scopes: Cell::new(null()),
@@ -50,18 +63,18 @@ thread_local! {
 loom::thread_local! {
     static CONTEXT: Context = Context {
         current: Cell::new(null()),
-        self_woken: Cell::new(false),
+        poll: Cell::new(ThisPoll::NONE),
         why: Cell::new(Why::Wake),
         homes: Cell::new(null()),
         scopes: Cell::new(null()),
     };
 }
 
-/// The task that this thread polls, and whether it woke itself; put back when the guard goes.
+/// The task that this thread polls, whether it woke itself, and what it may still do; put back when the guard goes.
 pub(crate) struct Polling {
     task: *const Header,
     outer: *const Header,
-    outer_woken: bool,
+    outer_poll: ThisPoll,
 }
 
 impl Polling {
@@ -71,7 +84,7 @@ impl Polling {
         CONTEXT.with(|context| Self {
             task,
             outer: context.current.replace(task),
-            outer_woken: context.self_woken.replace(false),
+            outer_poll: context.poll.replace(ThisPoll::BEGIN),
         })
     }
 
@@ -79,7 +92,7 @@ impl Polling {
     pub(crate) fn woke_itself(&self) -> bool {
         CONTEXT.with(|context| {
             debug_assert!(context.current.get() == self.task, "polls nest");
-            context.self_woken.get()
+            context.poll.get().self_woken
         })
     }
 }
@@ -88,7 +101,7 @@ impl Drop for Polling {
     fn drop(&mut self) {
         CONTEXT.with(|context| {
             context.current.set(self.outer);
-            context.self_woken.set(self.outer_woken);
+            context.poll.set(self.outer_poll);
         });
     }
 }
@@ -100,15 +113,27 @@ pub(crate) fn note_self_wake(task: TaskPtr) -> bool {
     with_context(|context| {
         let is_current = context.current.get() == task.0.as_ptr().cast_const();
         if is_current {
-            context.self_woken.set(true);
+            context.poll.set(ThisPoll { self_woken: true, ..context.poll.get() });
         }
         is_current
     })
     .unwrap_or(false)
 }
 
+#[inline]
 fn with_context<R>(f: impl FnOnce(&Context) -> R) -> Option<R> {
     CONTEXT.try_with(f).ok()
+}
+
+/// What the poll that is going on may still do.
+#[inline]
+pub(crate) fn budget() -> Budget {
+    with_context(|context| context.poll.get().budget).unwrap_or(Budget::UNLIMITED)
+}
+
+#[inline]
+pub(crate) fn set_budget(budget: Budget) {
+    with_context(|context| context.poll.set(ThisPoll { budget, ..context.poll.get() }));
 }
 
 /// Why tasks that are woken now are woken, unless said otherwise.
@@ -195,13 +220,17 @@ pub fn is_polling() -> bool {
 ///
 /// For a blocking job, which is a task only so that it can be joined and aborted like one.
 pub fn outside_of_tasks<R>(f: impl FnOnce() -> R) -> R {
-    struct Back(*const Header);
+    struct Back(*const Header, ThisPoll);
     impl Drop for Back {
         fn drop(&mut self) {
-            with_context(|context| context.current.set(self.0));
+            with_context(|context| {
+                context.current.set(self.0);
+                context.poll.set(self.1);
+            });
         }
     }
-    let _back = Back(CONTEXT.with(|context| context.current.replace(null())));
+    let _back =
+        CONTEXT.with(|context| Back(context.current.replace(null()), context.poll.replace(ThisPoll::NONE)));
     f()
 }
 

@@ -4,6 +4,7 @@
 //! Invariant: this crate makes no system call, starts no thread and reads no clock.
 
 pub mod block_on;
+pub mod budget;
 #[expect(unsafe_code, reason = "thread-locals that point to the stack")]
 pub mod context;
 mod driver;

@@ -3,12 +3,13 @@
 //! Invariant: a sleep has at most one entry in its driver's queue, however often it is polled; dropping it takes the
 //! entry out.
 
+use crate::budget::poll_proceed;
 use crate::driver::{Driver, Gone};
 use crate::time::{Instant, TimerKey};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 use std::sync::Arc;
 
 /// Waits until an instant of one driver's clock. Never ends early.
@@ -65,12 +66,19 @@ impl Sleep {
         }
     }
 
-    /// Polls for the deadline.
+    /// Polls for the deadline. Takes one operation of the poll's [budget](crate::budget) once it has passed.
     ///
     /// # Errors
     ///
     /// [`Gone`] if the driver has shut down before the deadline.
     pub fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        let operation = ready!(poll_proceed(cx));
+        ready!(self.poll_armed(cx))?;
+        operation.made_progress();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_armed(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Gone>> {
         match self.state {
             State::Elapsed => Poll::Ready(Ok(())),
             State::New => {
@@ -96,7 +104,7 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        match core::task::ready!(self.poll_elapsed(cx)) {
+        match ready!(self.poll_elapsed(cx)) {
             Ok(()) => Poll::Ready(()),
             Err(gone) => panic!("{gone}"),
         }

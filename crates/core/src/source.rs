@@ -5,6 +5,7 @@
 //! "would block" by the kernel, and only if no event came since he looked (the tick tells).
 
 use crate::WakeBatch;
+use crate::budget::{Operation, poll_proceed};
 use crate::driver::Driver;
 use crate::reactor::{Event, Events, File, Interest, Ready, Token};
 use crate::shim::atomic::{
@@ -14,7 +15,7 @@ use crate::shim::atomic::{
 use crate::shim::sync::Mutex;
 use core::fmt;
 use core::future::poll_fn;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll, Waker, ready};
 use std::io;
 use std::sync::Arc;
 
@@ -323,7 +324,8 @@ impl Registration {
     ///
     /// That the driver has shut down.
     pub fn poll_ready(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<ReadyEvent>> {
-        self.poll_with(direction, |waiters| {
+        let operation = ready!(poll_proceed(cx));
+        self.poll_with(operation, direction, |waiters| {
             let slot = match direction {
                 Direction::Read => &mut waiters.reader,
                 Direction::Write => &mut waiters.writer,
@@ -348,7 +350,8 @@ impl Registration {
     pub async fn ready(&self, direction: Direction) -> io::Result<ReadyEvent> {
         let mut ticket = Ticket { source: &self.source, number: None };
         poll_fn(|cx| {
-            self.poll_with(direction, |waiters| match ticket.find(waiters) {
+            let operation = ready!(poll_proceed(cx));
+            self.poll_with(operation, direction, |waiters| match ticket.find(waiters) {
                 Some(waker) if waker.will_wake(cx.waker()) => None,
                 Some(waker) => Some(core::mem::replace(waker, cx.waker().clone())),
                 None => {
@@ -364,14 +367,14 @@ impl Registration {
 
     fn poll_with(
         &self,
+        operation: Operation,
         direction: Direction,
         enter: impl FnOnce(&mut Waiters) -> Option<Waker>,
     ) -> Poll<io::Result<ReadyEvent>> {
-        match self.source.look_or_enter(direction, enter) {
-            Some(word) if word & GONE != 0 => Poll::Ready(Err(gone())),
-            Some(word) => Poll::Ready(Ok(ReadyEvent { direction, word })),
-            None => Poll::Pending,
-        }
+        let Some(word) = self.source.look_or_enter(direction, enter) else { return Poll::Pending };
+        // It counts also if the kernel will say otherwise: asking it is what costs.
+        operation.made_progress();
+        Poll::Ready(if word & GONE != 0 { Err(gone()) } else { Ok(ReadyEvent { direction, word }) })
     }
 
     /// Notes that the kernel said "would block" although `event` had said ready. An event that came meanwhile stands.
@@ -398,7 +401,7 @@ impl Registration {
         mut operation: impl FnMut() -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         loop {
-            let event = core::task::ready!(self.poll_ready(cx, direction))?;
+            let event = ready!(self.poll_ready(cx, direction))?;
             match operation() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear(event)?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -4,7 +4,7 @@
 //! cleared only by one that found out that it was spent.
 
 use crate::Context;
-use polyloop_core::{Direction, ReadyEvent, Registration, Sleep};
+use polyloop_core::{Direction, ReadyEvent, Registration, Sleep, budget};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -182,7 +182,8 @@ pub(crate) async fn within<T>(
         if let Poll::Ready(done) = future.as_mut().poll(cx) {
             return Poll::Ready(done);
         }
-        ready!(pause.as_mut().poll(cx))?;
+        // The deadline holds also for one that uses its whole budget in every poll.
+        ready!(budget::unlimited(|| pause.as_mut().poll(cx)))?;
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     })
     .await

@@ -1,6 +1,7 @@
 //! A future with a deadline.
 
 use super::{Instant, Sleep, sleep, sleep_until};
+use polyloop_core::budget;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -58,7 +59,8 @@ impl<F: Future> Future for Timeout<F> {
         if let Poll::Ready(output) = this.future.poll(cx) {
             return Poll::Ready(Ok(output));
         }
-        Pin::new(this.sleep).poll(cx).map(|()| Err(Elapsed(())))
+        // The deadline holds also for a future that uses its whole budget in every poll.
+        budget::unlimited(|| Pin::new(this.sleep).poll(cx)).map(|()| Err(Elapsed(())))
     }
 }
 

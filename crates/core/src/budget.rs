@@ -1,0 +1,133 @@
+//! A cooperative budget: how much one poll of a task may do before it lets others go.
+//!
+//! Invariant: *a poll begins with [`OPERATIONS`], every operation of ours that made progress takes one, and with none left
+//! each of them wakes its task and says "pending"*. So a task whose channel is always full and whose socket is
+//! always ready ends its poll all the same, and nobody has to write `yield_now` for that.
+//!
+//! The budget belongs to the poll, not to the future: [`Polling`](crate::context) puts it where the thread notes anyway which task
+//! it polls. Outside of a task there is none, and everything may go on.
+//!
+//! A poll that is refused again and again and does not end is not a selfish one but an executor of somebody else's inside
+//! of the task (`block_on` of another crate, say), which waits for a wake that it has had. After [`PATIENCE`] refusals it gets
+//! a budget again, so that it is slow instead of stuck.
+
+use crate::context;
+use core::cell::Cell;
+use core::marker::PhantomData;
+use core::task::{Context, Poll};
+
+/// How many operations a poll may do. Tokio's number.
+pub const OPERATIONS: u32 = 128;
+
+/// How many refusals end in a new budget within the same poll. Far more than a poll with many branches needs.
+pub const PATIENCE: u32 = 1 << 16;
+
+/// What is left: so many operations; below one, how many were refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Budget(i32);
+
+const FULL: i32 = OPERATIONS as i32;
+const SPENT_FOR_LONG: i32 = -(PATIENCE as i32);
+
+impl Budget {
+    /// What a poll begins with.
+    pub(crate) const FULL: Self = Self(FULL);
+    /// What there is where nothing is counted: more than can be had.
+    pub(crate) const UNLIMITED: Self = Self(i32::MAX);
+
+    fn is_limited(self) -> bool {
+        self.0 <= FULL
+    }
+}
+
+/// Admits one operation, or wakes the task and says "pending" if this poll has had its share.
+///
+/// To be asked before the operation is tried. Whoever then finds that the operation is pending drops the [`Operation`];
+/// whoever got somewhere says so by [`made_progress`](Operation::made_progress).
+///
+/// # Examples
+///
+/// ```
+/// use polyloop_core::budget::poll_proceed;
+/// use std::task::{Context, Poll, ready};
+///
+/// fn poll_pop(queue: &mut Vec<u8>, cx: &mut Context<'_>) -> Poll<u8> {
+///     let operation = ready!(poll_proceed(cx));
+///     match queue.pop() {
+///         Some(byte) => {
+///             operation.made_progress();
+///             Poll::Ready(byte)
+///         }
+///         // (And keeps the waker for whoever pushes.)
+///         None => Poll::Pending,
+///     }
+/// }
+/// ```
+#[inline]
+pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<Operation> {
+    let Budget(left) = context::budget();
+    if left <= 0 {
+        refuse(left, cx);
+        return Poll::Pending;
+    }
+    let counted = Budget(left).is_limited();
+    if counted {
+        context::set_budget(Budget(left - 1));
+    }
+    Poll::Ready(Operation { give_back: Cell::new(counted), here: PhantomData })
+}
+
+#[cold]
+fn refuse(left: i32, cx: &Context<'_>) {
+    context::set_budget(if left <= SPENT_FOR_LONG { Budget::FULL } else { Budget(left - 1) });
+    cx.waker().wake_by_ref();
+}
+
+/// Whether [`poll_proceed`] would admit an operation now.
+#[inline]
+pub fn has_remaining() -> bool {
+    context::budget().0 > 0
+}
+
+/// Runs `f`, in which every operation is admitted and none is counted.
+pub fn unlimited<R>(f: impl FnOnce() -> R) -> R {
+    struct Restore(Budget);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            context::set_budget(self.0);
+        }
+    }
+    let _restore = Restore(context::budget());
+    context::set_budget(Budget::UNLIMITED);
+    f()
+}
+
+/// One operation that was admitted. Dropping it gives it back, unless it [made progress](Self::made_progress).
+#[derive(Debug)]
+#[must_use = "an operation that is dropped at once is not counted"]
+pub struct Operation {
+    give_back: Cell<bool>,
+    /// It belongs to the poll that is going on, and so to its thread.
+    here: PhantomData<*const ()>,
+}
+
+impl Operation {
+    /// The operation did something: it counts.
+    #[inline]
+    pub fn made_progress(&self) {
+        self.give_back.set(false);
+    }
+}
+
+impl Drop for Operation {
+    #[inline]
+    fn drop(&mut self) {
+        let Budget(left) = context::budget();
+        if self.give_back.get() && left < FULL {
+            context::set_budget(Budget(left + 1));
+        }
+    }
+}
+
+#[cfg(all(test, not(polyloop_loom)))]
+mod tests;

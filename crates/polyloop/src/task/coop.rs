@@ -1,0 +1,108 @@
+//! The cooperative budget, for futures of all kinds.
+//!
+//! One poll of a task may do [`OPERATIONS`] operations. Each channel, lock, timer and socket of ours takes one when it
+//! made progress; with none left it wakes its task and says "pending", so that others have their turn. So a loop that
+//! receives from a channel that is always full needs no [`yield_now`](super::yield_now).
+//!
+//! What is not ours counts nothing: wrap it in [`budgeted`], or call [`consume_budget`] in the loop. Outside of a polyloop
+//! task there is no budget, and nothing is ever held up. Jobs of [`spawn_blocking`](super::spawn_blocking) are outside.
+//!
+//! Names are tokio's; [`cooperative`] is tokio's name for [`budgeted`].
+//!
+//! Invariant: the wrappers here add nothing to what a future does but when it may do it.
+
+use pin_project_lite::pin_project;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+pub use self::budgeted as cooperative;
+pub use polyloop_core::budget::{
+    OPERATIONS, Operation as RestoreOnPending, has_remaining as has_budget_remaining, poll_proceed,
+};
+
+/// Lets `future` take part in the budget: it is not polled when the poll of its task has none left, and takes one operation
+/// when it is ready.
+///
+/// # Cancel safety
+///
+/// As `future`: what it is ready with is passed on at once.
+///
+/// # Examples
+///
+/// A channel of another crate, which is always ready, would keep its task's thread for as long as there is something to
+/// receive; wrapped it lets others go in between:
+///
+/// ```
+/// # let runtime = polyloop::Runtime::from_name("fifo+poll+heap").unwrap();
+/// # runtime.block_on(async {
+/// use polyloop::task::budgeted;
+///
+/// let other = polyloop::spawn(async { "had its turn" });
+/// for _ in 0..1000 {
+///     budgeted(std::future::ready(())).await;
+/// }
+/// assert!(other.is_finished());
+/// # });
+/// ```
+pub fn budgeted<F: Future>(future: F) -> Budgeted<F> {
+    Budgeted { future }
+}
+
+pin_project! {
+    /// The future of [`budgeted`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless they are awaited"]
+    pub struct Budgeted<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for Budgeted<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let operation = ready!(poll_proceed(cx));
+        let output = ready!(self.project().future.poll(cx));
+        operation.made_progress();
+        Poll::Ready(output)
+    }
+}
+
+/// Takes one operation of the budget, and lets others go first if there is none left.
+///
+/// # Cancel safety
+///
+/// Cancel safe.
+pub async fn consume_budget() {
+    poll_fn(|cx| poll_proceed(cx).map(|operation| operation.made_progress())).await;
+}
+
+/// Takes `future` out of the budget: whatever it does is admitted, and nothing is counted. It can keep its thread for as
+/// long as it likes.
+///
+/// # Cancel safety
+///
+/// As `future`.
+pub fn unconstrained<F: Future>(future: F) -> Unconstrained<F> {
+    Unconstrained { future }
+}
+
+pin_project! {
+    /// The future of [`unconstrained`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless they are awaited"]
+    pub struct Unconstrained<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for Unconstrained<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        polyloop_core::budget::unlimited(|| self.project().future.poll(cx))
+    }
+}
