@@ -3,6 +3,7 @@
 //! Invariant: counted in polls and operations; no test here looks at the wall's clock.
 
 use crate::subjects::{builder, names};
+use polyloop::net::unix::UnixStream;
 use polyloop::task::coop::OPERATIONS;
 use polyloop::task::{budgeted, consume_budget, unconstrained, yield_now};
 use polyloop::{Runtime, time};
@@ -23,8 +24,8 @@ fn on_one_thread(body: fn(&Runtime)) {
     }
 }
 
-/// Runs `hog` as a task beside one that waits for its turn; how many times `hog` went round by then.
-async fn rounds_before_the_other<F, R>(round: F) -> u32
+/// Runs `round` over and over in one task beside another one that yields; the most rounds between two turns of the latter.
+async fn rounds_between_turns<F, R>(round: F) -> u32
 where
     F: Fn() -> R + Send + 'static,
     R: Future<Output = ()> + Send,
@@ -40,16 +41,19 @@ where
             }
         }
     };
-    let seen = rounds.clone();
+    let other = async move {
+        let (mut most, mut last) = (0, rounds.load(Relaxed));
+        for _ in 0..20 {
+            yield_now().await;
+            let now = rounds.load(Relaxed);
+            (most, last) = (most.max(now - last), now);
+        }
+        over.store(true, SeqCst);
+        assert!(last > 0, "both had their turns");
+        most
+    };
     // Spawned by a task, so that both are ready before either is polled.
-    let both = polyloop::spawn(async move {
-        let hog = polyloop::spawn(hog);
-        let other = polyloop::spawn(async move {
-            over.store(true, SeqCst);
-            seen.load(Relaxed)
-        });
-        (hog, other)
-    });
+    let both = polyloop::spawn(async move { (polyloop::spawn(hog), polyloop::spawn(other)) });
     let (hog, other) = both.await.unwrap();
     hog.await.unwrap();
     other.await.unwrap()
@@ -58,7 +62,23 @@ where
 #[test]
 fn a_sleep_of_no_length_lets_others_go_within_the_budget() {
     on_one_thread(|runtime| {
-        let rounds = runtime.block_on(rounds_before_the_other(|| time::sleep(Duration::ZERO)));
+        let rounds = runtime.block_on(rounds_between_turns(|| time::sleep(Duration::ZERO)));
+        assert!(rounds <= OPERATIONS, "{rounds}");
+    });
+}
+
+#[test]
+fn a_socket_that_is_always_ready_lets_others_go_within_the_budget() {
+    on_one_thread(|runtime| {
+        let rounds = runtime.block_on(async {
+            let (socket, _peer) = UnixStream::pair().unwrap();
+            let socket = Arc::new(socket);
+            rounds_between_turns(move || {
+                let socket = socket.clone();
+                async move { socket.writable().await.unwrap() }
+            })
+            .await
+        });
         assert!(rounds <= OPERATIONS, "{rounds}");
     });
 }
@@ -66,9 +86,9 @@ fn a_sleep_of_no_length_lets_others_go_within_the_budget() {
 #[test]
 fn a_future_of_somebody_else_lets_others_go_once_it_is_wrapped() {
     on_one_thread(|runtime| {
-        let rounds = runtime.block_on(rounds_before_the_other(|| budgeted(std::future::ready(()))));
+        let rounds = runtime.block_on(rounds_between_turns(|| budgeted(std::future::ready(()))));
         assert!(rounds <= OPERATIONS, "{rounds}");
-        let rounds = runtime.block_on(rounds_before_the_other(consume_budget));
+        let rounds = runtime.block_on(rounds_between_turns(consume_budget));
         assert!(rounds <= OPERATIONS, "{rounds}");
     });
 }
