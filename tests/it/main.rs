@@ -12,4 +12,5 @@ mod runtimes;
 mod seed;
 mod shutdown;
 mod subjects;
+mod sync;
 mod virtual_time;

@@ -31,6 +31,7 @@ pub mod interop;
 mod kinds;
 pub mod net;
 mod runtime;
+pub mod sync;
 pub mod task;
 pub mod time;
 
@@ -44,3 +45,4 @@ pub use polyloop_reactor::{Mio, Poll, Polling};
 pub use polyloop_time::{Heap, ManualClock, SystemClock, Wheel};
 pub use runtime::Runtime;
 pub use task::spawn;
+pub use tokio::{join, pin, select, try_join};
