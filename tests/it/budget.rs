@@ -4,9 +4,12 @@
 
 use crate::subjects::{builder, names};
 use polyloop::net::unix::UnixStream;
+use polyloop::sync::{
+    Barrier, Mutex, Notify, OnceCell, RwLock, Semaphore, SetOnce, broadcast, mpsc, oneshot, watch,
+};
 use polyloop::task::coop::OPERATIONS;
 use polyloop::task::{budgeted, consume_budget, unconstrained, yield_now};
-use polyloop::{Runtime, time};
+use polyloop::{Runtime, spawn, time};
 use polyloop_conformance::{LIMIT, watched};
 use std::sync::Arc;
 use std::sync::atomic::{
@@ -24,28 +27,36 @@ fn on_one_thread(body: fn(&Runtime)) {
     }
 }
 
-/// Runs `round` over and over in one task beside another one that yields; the most rounds between two turns of the latter.
-async fn rounds_between_turns<F, R>(round: F) -> u32
+/// How often a hog went round.
+#[derive(Clone, Default)]
+struct Rounds(Arc<(AtomicU32, AtomicBool)>);
+
+impl Rounds {
+    /// Whether the hog goes on. It ends by itself after so many rounds that a failure is one of the test and not of its
+    /// time limit.
+    fn go_on(&self) -> bool {
+        let (count, over) = &*self.0;
+        count.load(Relaxed) < 100_000 && !over.load(SeqCst)
+    }
+
+    fn went_round(&self) {
+        self.0.0.fetch_add(1, Relaxed);
+    }
+}
+
+/// Runs `hog` as a task beside another one that yields; the most rounds between two turns of the latter.
+async fn rounds_between_turns<R>(hog: impl FnOnce(Rounds) -> R) -> u32
 where
-    F: Fn() -> R + Send + 'static,
-    R: Future<Output = ()> + Send,
+    R: Future<Output = ()> + Send + 'static,
 {
-    let (rounds, over) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
-    let hog = {
-        let (rounds, over) = (rounds.clone(), over.clone());
-        async move {
-            // So many rounds, if nobody stops it, that a failure is one of this test and not of its time limit.
-            while !over.load(SeqCst) && rounds.load(Relaxed) < 100_000 {
-                round().await;
-                rounds.fetch_add(1, Relaxed);
-            }
-        }
-    };
+    let rounds = Rounds::default();
+    let hog = hog(rounds.clone());
     let other = async move {
-        let (mut most, mut last) = (0, rounds.load(Relaxed));
+        let (count, over) = &*rounds.0;
+        let (mut most, mut last) = (0, count.load(Relaxed));
         for _ in 0..20 {
             yield_now().await;
-            let now = rounds.load(Relaxed);
+            let now = count.load(Relaxed);
             (most, last) = (most.max(now - last), now);
         }
         over.store(true, SeqCst);
@@ -53,52 +64,78 @@ where
         most
     };
     // Spawned by a task, so that both are ready before either is polled.
-    let both = polyloop::spawn(async move { (polyloop::spawn(hog), polyloop::spawn(other)) });
+    let both = spawn(async move { (spawn(hog), spawn(other)) });
     let (hog, other) = both.await.unwrap();
     hog.await.unwrap();
     other.await.unwrap()
 }
 
-#[test]
-fn a_sleep_of_no_length_lets_others_go_within_the_budget() {
-    on_one_thread(|runtime| {
-        let rounds = runtime.block_on(rounds_between_turns(|| time::sleep(Duration::ZERO)));
-        assert!(rounds <= OPERATIONS, "{rounds}");
-    });
+/// A hog that does `$operation` over and over, after `$before`, lets others go within the budget.
+macro_rules! lets_others_go {
+    ($($name:ident: { $($before:tt)* } $operation:expr;)*) => { $(
+        #[test]
+        fn $name() {
+            on_one_thread(|runtime| {
+                let most = runtime.block_on(rounds_between_turns(|rounds| async move {
+                    $($before)*
+                    while rounds.go_on() {
+                        let _ = $operation;
+                        rounds.went_round();
+                    }
+                }));
+                assert!(most <= OPERATIONS, "{most} rounds");
+            });
+        }
+    )* };
 }
 
-#[test]
-fn a_socket_that_is_always_ready_lets_others_go_within_the_budget() {
-    on_one_thread(|runtime| {
-        let rounds = runtime.block_on(async {
-            let (socket, _peer) = UnixStream::pair().unwrap();
-            let socket = Arc::new(socket);
-            rounds_between_turns(move || {
-                let socket = socket.clone();
-                async move { socket.writable().await.unwrap() }
-            })
-            .await
-        });
-        assert!(rounds <= OPERATIONS, "{rounds}");
-    });
-}
-
-#[test]
-fn a_future_of_somebody_else_lets_others_go_once_it_is_wrapped() {
-    on_one_thread(|runtime| {
-        let rounds = runtime.block_on(rounds_between_turns(|| budgeted(std::future::ready(()))));
-        assert!(rounds <= OPERATIONS, "{rounds}");
-        let rounds = runtime.block_on(rounds_between_turns(consume_budget));
-        assert!(rounds <= OPERATIONS, "{rounds}");
-    });
+lets_others_go! {
+    a_sleep_of_no_length: {} time::sleep(Duration::ZERO).await;
+    a_socket_that_is_always_writable: {
+        let (socket, _peer) = UnixStream::pair().unwrap();
+    } socket.writable().await.unwrap();
+    a_future_of_somebody_else_that_is_wrapped: {} budgeted(std::future::ready(())).await;
+    one_that_consumes_the_budget_by_hand: {} consume_budget().await;
+    a_channel_that_is_always_full: {
+        let (sender, mut receiver) = mpsc::channel(1);
+        sender.try_send(()).unwrap();
+    } { receiver.recv().await.unwrap(); sender.try_send(()).unwrap() };
+    a_channel_that_always_has_room: {
+        let (sender, mut receiver) = mpsc::channel(1);
+    } { sender.send(()).await.unwrap(); receiver.try_recv().unwrap() };
+    a_channel_without_bound_received_in_batches: {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let mut batch = Vec::new();
+    } { sender.send(()).unwrap(); receiver.recv_many(&mut batch, 10).await };
+    a_channel_that_is_closed: {
+        let (_, mut receiver) = mpsc::channel::<()>(1);
+    } receiver.recv().await;
+    a_oneshot: {} { let (sender, receiver) = oneshot::channel(); sender.send(()).unwrap(); receiver.await };
+    a_broadcast: {
+        let (sender, mut receiver) = broadcast::channel(1);
+    } { sender.send(()).unwrap(); receiver.recv().await };
+    a_watched_value: {
+        let (sender, mut receiver) = watch::channel(());
+    } { sender.send(()).unwrap(); receiver.changed().await };
+    a_mutex_that_is_free: { let mutex = Mutex::new(()); } mutex.lock().await;
+    a_mutex_that_is_free_by_owned_guards: {
+        let mutex = Arc::new(Mutex::new(()));
+    } mutex.clone().lock_owned().await;
+    a_lock_to_read: { let lock = RwLock::new(()); } lock.read().await;
+    a_lock_to_write: { let lock = RwLock::new(()); } lock.write().await;
+    a_semaphore_with_permits: { let permits = Semaphore::new(1); } permits.acquire().await.unwrap();
+    a_bell_that_was_rung: { let bell = Notify::new(); } { bell.notify_one(); bell.notified().await };
+    a_barrier_for_one: { let barrier = Barrier::new(1); } barrier.wait().await;
+    a_cell_that_is_filled: { let cell = OnceCell::new_with(Some(())); } cell.get_or_init(async || ()).await;
+    a_value_that_was_set: { let cell = SetOnce::new_with(Some(())); } cell.wait().await;
 }
 
 #[test]
 fn what_is_unconstrained_goes_on_to_its_end() {
     on_one_thread(|runtime| {
         let finished = runtime.block_on(async {
-            polyloop::spawn(async {
-                let other = polyloop::spawn(async {});
+            spawn(async {
+                let other = spawn(async {});
                 unconstrained(async {
                     for _ in 0..10 * OPERATIONS {
                         consume_budget().await;
