@@ -5,7 +5,7 @@
 
 use crate::budget::Budget;
 use crate::schedule::Why;
-use crate::task::{Header, Heap, TaskPtr, TaskSpace};
+use crate::task::{Header, Heap, Id, TaskPtr, TaskSpace};
 use core::any::TypeId;
 use core::cell::Cell;
 use core::ptr::{NonNull, null};
@@ -214,6 +214,13 @@ pub(crate) fn is_home(space: &TaskSpace) -> bool {
 /// Whether this thread polls a task just now.
 pub fn is_polling() -> bool {
     with_context(|context| !context.current.get().is_null()).unwrap_or(false)
+}
+
+/// The id of the task that this thread polls.
+pub(crate) fn current_id() -> Option<Id> {
+    let current = with_context(|context| context.current.get())?;
+    // The task lives: its runnable is further down this thread's stack.
+    NonNull::new(current.cast_mut()).map(|task| TaskPtr(task).id())
 }
 
 /// Runs `f` as if this thread polled no task: what `f` does is no poll, and may block.

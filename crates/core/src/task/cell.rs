@@ -8,7 +8,7 @@ use super::meta::MetaWord;
 use super::slab;
 use super::space::TaskSpace;
 use super::state::State;
-use super::{JoinError, Meta};
+use super::{Id, JoinError, Meta};
 use crate::shim::cell::UnsafeCell;
 use core::alloc::Layout;
 use core::mem::ManuallyDrop;
@@ -257,8 +257,18 @@ impl TaskPtr {
     }
 
     pub(crate) fn meta(self) -> Meta {
-        // SAFETY: as above; the field is constant while the task lives.
+        // SAFETY: as above; what the word stands for is constant while the task lives.
         unsafe { (*self.0.as_ptr()).meta.get() }
+    }
+
+    pub(crate) fn id(self) -> Id {
+        // SAFETY: as above; the word can be asked from any thread.
+        unsafe { (*self.0.as_ptr()).meta.id() }
+    }
+
+    pub(crate) fn known_id(self) -> Option<Id> {
+        // SAFETY: as above.
+        unsafe { (*self.0.as_ptr()).meta.known_id() }
     }
 
     /// The space this task lives in, valid while the cell is.

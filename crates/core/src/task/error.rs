@@ -1,13 +1,20 @@
 //! Why a task has no output.
 
+use super::Id;
 use core::any::Any;
 use core::fmt;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 /// Why a joined task has no output.
 ///
 /// One pointer wide, so that the result of a task that returns nothing is, too.
-pub struct JoinError(Box<Reason>);
+pub struct JoinError(Box<Inner>);
+
+struct Inner {
+    reason: Reason,
+    /// Set when the error is joined.
+    id: OnceLock<Id>,
+}
 
 enum Reason {
     Cancelled,
@@ -17,34 +24,47 @@ enum Reason {
 }
 
 impl JoinError {
+    fn new(reason: Reason) -> Self {
+        Self(Box::new(Inner { reason, id: OnceLock::new() }))
+    }
+
+    pub(super) fn set_id(&self, id: Id) {
+        self.0.id.get_or_init(|| id);
+    }
+
+    /// The id of the task that was joined. (An error that never came out of a join handle has an id of its own.)
+    pub fn id(&self) -> Id {
+        *self.0.id.get_or_init(Id::fresh)
+    }
+
     /// The task was aborted, or its executor shut down before it ended.
     pub fn cancelled() -> Self {
-        Self(Box::new(Reason::Cancelled))
+        Self::new(Reason::Cancelled)
     }
 
     /// The task panicked with this payload.
     pub fn panicked(payload: Box<dyn Any + Send>) -> Self {
-        Self(Box::new(Reason::Panicked(Mutex::new(payload))))
+        Self::new(Reason::Panicked(Mutex::new(payload)))
     }
 
     /// A blocking job found no thread to run on, for this reason.
     pub fn no_thread(reason: std::io::Error) -> Self {
-        Self(Box::new(Reason::NoThread(reason)))
+        Self::new(Reason::NoThread(reason))
     }
 
     /// Whether the task was aborted, or its executor shut down before it ended.
     pub fn is_cancelled(&self) -> bool {
-        matches!(*self.0, Reason::Cancelled)
+        matches!(self.0.reason, Reason::Cancelled)
     }
 
     /// Whether the task panicked.
     pub fn is_panic(&self) -> bool {
-        matches!(*self.0, Reason::Panicked(_))
+        matches!(self.0.reason, Reason::Panicked(_))
     }
 
     /// Whether a blocking job found no thread to run on: the pool was full and no thread could be started.
     pub fn is_no_thread(&self) -> bool {
-        matches!(*self.0, Reason::NoThread(_))
+        matches!(self.0.reason, Reason::NoThread(_))
     }
 
     /// The payload with which the task panicked.
@@ -53,11 +73,12 @@ impl JoinError {
     ///
     /// The error itself if the task did not panic.
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, Self> {
-        match *self.0 {
+        let Inner { reason, id } = *self.0;
+        match reason {
             Reason::Panicked(payload) => {
                 Ok(payload.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()))
             }
-            other => Err(Self(Box::new(other))),
+            reason => Err(Self(Box::new(Inner { reason, id }))),
         }
     }
 
@@ -84,7 +105,7 @@ fn message(payload: &(dyn Any + Send)) -> Option<&str> {
 
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.0 {
+        match &self.0.reason {
             Reason::Cancelled => f.write_str("the task was cancelled"),
             Reason::Panicked(payload) => {
                 let payload = payload.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

@@ -6,7 +6,8 @@
 use super::cell::TaskPtr;
 use super::ends::{self, End, Output};
 use super::waker::{self, PackedWaker};
-use super::{JoinError, Meta};
+use super::id::IdAtEnd;
+use super::{Id, JoinError, Meta};
 use core::fmt;
 use core::future::Future;
 use core::marker::PhantomData;
@@ -31,7 +32,8 @@ pub struct JoinHandle<T> {
     /// Which waker stands in the slot, to know without a look at the slot that it need not be replaced. It is the clone
     /// that was stored, not what it was made from: only what the slot keeps alive cannot give its address to another.
     registered: Option<(*const (), &'static RawWakerVTable)>,
-    finished: bool,
+    /// Whether it has yielded, and the task's id for afterwards.
+    end: IdAtEnd,
     output: PhantomData<T>,
 }
 
@@ -49,42 +51,59 @@ impl<T> RefUnwindSafe for JoinHandle<T> {}
 impl<T> JoinHandle<T> {
     /// The handle of a task spawned with `HANDLE` set, of which there is no other.
     pub(crate) fn new(task: TaskPtr) -> Self {
-        Self { task, registered: None, finished: false, output: PhantomData }
+        Self { task, registered: None, end: IdAtEnd::waiting(), output: PhantomData }
     }
 
     /// Asks the task to end. Its future is dropped the next time it would be polled; if it has ended by itself
     /// before that, its output stands.
     pub fn abort(&self) {
-        if !self.finished {
+        if !self.end.is_end() {
             abort(self.task);
         }
     }
 
     /// Whether the task has ended.
     pub fn is_finished(&self) -> bool {
-        self.finished || self.task.state().load().done()
+        self.end.is_end() || self.task.state().load().done()
     }
 
     /// A handle that can only end the task, and may outlive this one.
     pub fn abort_handle(&self) -> AbortHandle {
-        if self.finished {
-            return AbortHandle { task: None };
+        if let Some(id) = self.end.id() {
+            return AbortHandle(Whose::Joined(id));
         }
         self.task.state().retain();
-        AbortHandle { task: Some(self.task) }
+        AbortHandle(Whose::Task(self.task))
     }
 
     /// What the task is called and where it was spawned; `None` once the handle has yielded.
     pub fn meta(&self) -> Option<Meta> {
-        (!self.finished).then(|| self.task.meta())
+        (!self.end.is_end()).then(|| self.task.meta())
+    }
+
+    /// The task's id.
+    pub fn id(&self) -> Id {
+        self.end.id().unwrap_or_else(|| self.task.id())
     }
 
     /// Takes the output of a task that is done, and gives the handle's share of the cell up.
     fn finish(&mut self) -> Result<T, JoinError> {
-        self.finished = true;
         // SAFETY: the task is done, so that its output is the handle's; `T` is its type since the spawn.
         let output = unsafe { self.task.take_output() };
-        if self.task.state().leave_done() {
+        if let Err(error) = &output {
+            error.set_id(self.task.id());
+        }
+        let state = self.task.state();
+        match self.task.known_id() {
+            Some(id) => self.end.known(id),
+            None if state.load().references() == 0 => self.end.unknown(),
+            // An abort handle can still be asked for the id; both must say the same.
+            None => {
+                state.retain();
+                self.end.kept();
+            }
+        }
+        if state.leave_done() {
             // SAFETY: the state word said so.
             unsafe { self.task.free() };
         }
@@ -114,7 +133,7 @@ impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        assert!(!self.finished, "a join handle was polled after it had yielded");
+        assert!(!self.end.is_end(), "a join handle was polled after it had yielded");
         let seen = self.task.state().load();
         if seen.done() {
             return Poll::Ready(self.finish());
@@ -149,7 +168,10 @@ impl<T> Future for JoinHandle<T> {
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
-        if self.finished {
+        if self.end.is_end() {
+            if self.end.is_kept() {
+                waker::release_task(self.task);
+            }
             return;
         }
         let state = self.task.state();
@@ -182,9 +204,14 @@ impl<T> fmt::Debug for JoinHandle<T> {
 }
 
 /// Can end a task, from anywhere, and ask whether it has ended.
-pub struct AbortHandle {
-    /// One reference; none if the task had been joined already.
-    task: Option<TaskPtr>,
+pub struct AbortHandle(Whose);
+
+#[derive(Clone, Copy)]
+enum Whose {
+    /// One reference.
+    Task(TaskPtr),
+    /// The task had been joined already.
+    Joined(Id),
 }
 
 // SAFETY: all it does is atomic.
@@ -198,29 +225,48 @@ impl RefUnwindSafe for AbortHandle {}
 impl AbortHandle {
     /// Asks the task to end; see [`JoinHandle::abort`].
     pub fn abort(&self) {
-        if let Some(task) = self.task {
+        if let Whose::Task(task) = self.0 {
             abort(task);
         }
     }
 
     /// Whether the task has ended.
     pub fn is_finished(&self) -> bool {
-        self.task.is_none_or(|task| task.state().load().done())
+        match self.0 {
+            Whose::Task(task) => task.state().load().done(),
+            Whose::Joined(_) => true,
+        }
+    }
+
+    /// The task's id.
+    pub fn id(&self) -> Id {
+        match self.0 {
+            Whose::Task(task) => task.id(),
+            Whose::Joined(id) => id,
+        }
+    }
+
+    /// What the task is called and where it was spawned; `None` if it had been joined when this handle was made.
+    pub fn meta(&self) -> Option<Meta> {
+        match self.0 {
+            Whose::Task(task) => Some(task.meta()),
+            Whose::Joined(_) => None,
+        }
     }
 }
 
 impl Clone for AbortHandle {
     fn clone(&self) -> Self {
-        if let Some(task) = self.task {
+        if let Whose::Task(task) = self.0 {
             task.state().retain();
         }
-        Self { task: self.task }
+        Self(self.0)
     }
 }
 
 impl Drop for AbortHandle {
     fn drop(&mut self) {
-        if let Some(task) = self.task {
+        if let Whose::Task(task) = self.0 {
             waker::release_task(task);
         }
     }

@@ -123,6 +123,22 @@ fn loom_what_was_written_before_a_wake_is_seen_by_the_next_poll() {
 }
 
 #[test]
+fn loom_all_who_ask_for_an_id_hear_the_same() {
+    loom::model(|| {
+        let world = World::new();
+        let handle = world.spawn(async { id() });
+        let abort = handle.abort_handle();
+        let asking = thread::spawn(move || abort.id());
+        let here = handle.id();
+        world.run_queued();
+        assert_eq!(asking.join().unwrap(), here);
+        assert_eq!(handle.id(), here);
+        drop(handle);
+        world.end();
+    });
+}
+
+#[test]
 fn loom_a_wake_while_polled_is_not_lost() {
     loom::model(|| {
         let world = World::new();

@@ -1,5 +1,13 @@
-//! What a task is called and where it was spawned: one word in the header, a box only for those that ask for more.
+//! What a task is called, where it was spawned, and its id: one word in the header, a box only for those of whom more is told
+//! or asked.
+//!
+//! Invariant: the word changes once at most, from a location to a box, and never while nobody keeps the task.
 
+use super::id::Id;
+use crate::shim::atomic::{
+    AtomicPtr,
+    Ordering::{AcqRel, Acquire},
+};
 use core::fmt;
 use core::panic::Location;
 
@@ -35,42 +43,93 @@ impl fmt::Display for Meta {
     }
 }
 
-/// Either a location or a whole [`Meta`] in one word: both are at least two-aligned, so the low bit tells which.
-pub(crate) struct MetaWord(*const ());
+/// What the header's word stands for once it is more than a location.
+struct Known {
+    meta: Meta,
+    id: Id,
+}
+
+/// Either a location or a [`Known`] in one word: both are at least two-aligned, so the low bit tells which.
+///
+/// The first one to ask for the id of a task that has only a location puts a [`Known`] in its place. From then on the
+/// word stays as it is.
+pub(crate) struct MetaWord(AtomicPtr<()>);
 
 const BOXED: usize = 1;
-const _: () = assert!(align_of::<Location<'static>>() > BOXED && align_of::<Meta>() > BOXED);
+const _: () = assert!(align_of::<Location<'static>>() > BOXED && align_of::<Known>() > BOXED);
+
+/// The word for a box.
+fn tagged(known: Known) -> *mut () {
+    let boxed: *mut Known = Box::into_raw(Box::new(known));
+    boxed.map_addr(|addr| addr | BOXED).cast()
+}
+
+/// The box behind a word, if it has one.
+fn boxed(word: *mut ()) -> Option<*mut Known> {
+    let is_boxed = word.addr() & BOXED != 0;
+    is_boxed.then(|| word.map_addr(|addr| addr & !BOXED).cast())
+}
 
 impl MetaWord {
     pub(crate) fn new(meta: Meta) -> Self {
         // Field by field: to compare locations is to compare file names.
         if let Meta { name: None, location, class: 0, weight: 1, deadline: None } = meta {
-            return Self(core::ptr::from_ref(location).cast());
+            return Self(AtomicPtr::new(core::ptr::from_ref(location).cast_mut().cast()));
         }
-        let boxed: *mut Meta = Box::into_raw(Box::new(meta));
-        Self(boxed.map_addr(|addr| addr | BOXED).cast_const().cast())
+        Self(AtomicPtr::new(tagged(Known { meta, id: Id::fresh() })))
     }
 
-    fn boxed(&self) -> Option<*mut Meta> {
-        let is_boxed = self.0.addr() & BOXED != 0;
-        is_boxed.then(|| self.0.map_addr(|addr| addr & !BOXED).cast_mut().cast())
+    fn word(&self) -> *mut () {
+        // Ordering: Acquire pairs with the Release by which `id` puts a box in.
+        self.0.load(Acquire)
     }
 
     pub(crate) fn get(&self) -> Meta {
-        match self.boxed() {
-            // SAFETY: a tagged word came from the box in `new`, which lives as long as `self` and is never written.
-            Some(meta) => unsafe { (*meta).clone() },
+        let word = self.word();
+        match boxed(word) {
+            // SAFETY: a tagged word came from `tagged`, whose box lives as long as `self` and is never written.
+            Some(known) => unsafe { (*known).meta.clone() },
             // SAFETY: an untagged word came from a `&'static Location`.
-            None => Meta::new(unsafe { &*self.0.cast::<Location<'static>>() }),
+            None => Meta::new(unsafe { &*word.cast::<Location<'static>>() }),
+        }
+    }
+
+    /// The id, if it is known yet.
+    pub(crate) fn known_id(&self) -> Option<Id> {
+        // SAFETY: as in `get`.
+        boxed(self.word()).map(|known| unsafe { (*known).id })
+    }
+
+    /// The id, from now on if not before.
+    pub(crate) fn id(&self) -> Id {
+        let word = self.word();
+        if let Some(known) = boxed(word) {
+            // SAFETY: as in `get`.
+            return unsafe { (*known).id };
+        }
+        let id = Id::fresh();
+        let mine = tagged(Known { meta: self.get(), id });
+        // Ordering: Release publishes the box to whoever loads the word; Acquire in the failure case sees theirs.
+        #[cfg(not(polyloop_mutant = "id_not_compared"))]
+        let put = self.0.compare_exchange(word, mine, AcqRel, Acquire);
+        #[cfg(polyloop_mutant = "id_not_compared")]
+        let put = Ok::<_, *mut ()>(self.0.swap(mine, AcqRel));
+        match put {
+            Ok(_) => id,
+            // Somebody else was faster; the word stays as it is from then on.
+            Err(_) => {
+                drop(Self(AtomicPtr::new(mine)));
+                self.id()
+            }
         }
     }
 }
 
 impl Drop for MetaWord {
     fn drop(&mut self) {
-        if let Some(meta) = self.boxed() {
-            // SAFETY: the box came from `new`, and this is its only owner.
-            drop(unsafe { Box::from_raw(meta) });
+        if let Some(known) = boxed(self.word()) {
+            // SAFETY: the box came from `tagged`, and this is its only owner.
+            drop(unsafe { Box::from_raw(known) });
         }
     }
 }

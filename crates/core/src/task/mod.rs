@@ -12,6 +12,7 @@
 mod cell;
 mod ends;
 mod error;
+mod id;
 mod join;
 #[cfg(all(test, polyloop_loom))]
 mod loom_tests;
@@ -27,6 +28,7 @@ mod tests;
 mod waker;
 
 pub use error::JoinError;
+pub use id::{Id, id, try_id};
 pub use join::{AbortHandle, JoinHandle};
 pub use meta::Meta;
 pub use runnable::{Ran, Runnable};

@@ -2,6 +2,7 @@
 
 mod abort;
 mod chains;
+mod ids;
 mod join;
 mod life;
 mod limits;

@@ -24,6 +24,8 @@ const _: () = {
     unwinds::<AbortHandle>();
     is_send::<JoinError>();
     is_sync::<JoinError>();
+    is_send::<Id>();
+    is_sync::<Id>();
     is_send::<TaskSpace>();
     is_sync::<TaskSpace>();
     is_send::<RunQueue>();
@@ -72,6 +74,6 @@ fn a_task_of_256_bytes_takes_its_header_more() {
 fn handles_are_small() {
     assert_eq!(size_of::<Runnable>(), 8);
     assert_eq!(size_of::<Option<Runnable>>(), 8);
-    assert_eq!(size_of::<AbortHandle>(), 8);
+    assert_eq!(size_of::<AbortHandle>(), 16);
     assert!(size_of::<JoinHandle<[u8; 100]>>() <= 32);
 }
