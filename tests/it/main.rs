@@ -7,6 +7,7 @@
 mod budget;
 mod environment;
 mod executors;
+mod join_set;
 mod runtimes;
 #[cfg(target_os = "linux")]
 mod seed;

@@ -5,8 +5,8 @@
 
 use super::cell::TaskPtr;
 use super::ends::{self, End, Output};
-use super::waker::{self, PackedWaker};
 use super::id::IdAtEnd;
+use super::waker::{self, PackedWaker};
 use super::{Id, JoinError, Meta};
 use core::fmt;
 use core::future::Future;

@@ -84,7 +84,10 @@ impl<T> Receiver<T> {
     /// # Cancel safety
     ///
     /// Cancel safe.
-    pub async fn wait_for(&mut self, is_right: impl FnMut(&T) -> bool) -> Result<Ref<'_, T>, error::RecvError> {
+    pub async fn wait_for(
+        &mut self,
+        is_right: impl FnMut(&T) -> bool,
+    ) -> Result<Ref<'_, T>, error::RecvError> {
         budgeted(self.0.wait_for(is_right)).await
     }
 }

@@ -1,8 +1,11 @@
-//! Tasks: spawning, joining, yielding.
+//! Tasks: spawning, joining, yielding, and letting others go.
 
 pub mod coop;
+pub mod join_set;
 mod spawn;
 
 pub use coop::{Budgeted, Unconstrained, budgeted, consume_budget, unconstrained};
-pub use polyloop_core::{AbortHandle, JoinError, JoinHandle, YieldNow, yield_now};
+pub use join_set::JoinSet;
+pub use polyloop_core::task::{Id, id, try_id};
+pub use polyloop_core::{AbortHandle, JoinError, JoinHandle, Meta, YieldNow, yield_now};
 pub use spawn::{Builder, NotLocal, spawn, spawn_blocking, spawn_local, try_spawn_local};

@@ -76,12 +76,7 @@ impl<T> Receiver<T> {
     }
 
     /// Polls for [`recv_many`](Self::recv_many).
-    pub fn poll_recv_many(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffer: &mut Vec<T>,
-        limit: usize,
-    ) -> Poll<usize> {
+    pub fn poll_recv_many(&mut self, cx: &mut Context<'_>, buffer: &mut Vec<T>, limit: usize) -> Poll<usize> {
         let operation = ready!(poll_proceed(cx));
         let received = ready!(self.0.poll_recv_many(cx, buffer, limit));
         operation.made_progress();
