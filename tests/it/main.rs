@@ -8,6 +8,7 @@ mod budget;
 mod environment;
 mod executors;
 mod join_set;
+mod macros;
 mod runtimes;
 #[cfg(target_os = "linux")]
 mod seed;
