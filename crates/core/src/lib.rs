@@ -28,11 +28,11 @@ mod yield_now;
 
 pub use driver::{Busy, Driver, Gone, Lease, Turn, Wakes};
 pub use local::{Entered, LocalQueue, Unpark, push_as_guest, spawn_local};
-pub use probe::contained_panics;
+pub use probe::{Count, contained_panics};
 pub use queue::{RunQueue, RunSlot};
 pub use schedule::{Notify, Schedule, Scheduler, Why};
 pub use sleep::Sleep;
 pub use source::{Direction, ReadyEvent, Registration};
-pub use task::{AbortHandle, JoinError, JoinHandle, Meta, Ran, Runnable, TaskSpace};
+pub use task::{AbortHandle, JoinError, JoinHandle, Meta, Ran, Runnable, TaskCounts, TaskSpace};
 pub use wake_batch::WakeBatch;
 pub use yield_now::{YieldNow, yield_now};

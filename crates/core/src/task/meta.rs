@@ -1,7 +1,11 @@
 //! What a task is called and where it was spawned: one word in the header, a box only for those that ask for more.
 
+use crate::shim::atomic::{AtomicPtr, Ordering::Relaxed};
+use crate::shim::cell::UnsafeCell;
+use crate::shim::sync::Mutex;
 use core::fmt;
 use core::panic::Location;
+use core::ptr::null_mut;
 
 /// What a scheduler and a diagnostic may know about a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,41 +40,84 @@ impl fmt::Display for Meta {
 }
 
 /// Either a location or a whole [`Meta`] in one word: both are at least two-aligned, so the low bit tells which.
-pub(crate) struct MetaWord(*const ());
+///
+/// The registry reads the word of a task that somebody else holds and may end at any moment. A location is there for
+/// ever; a box is only given up under the lock that the registry holds meanwhile, its page's. So the name of a task that
+/// is stuck in a poll can be told without a word from the thread that polls it.
+pub(crate) struct MetaWord(AtomicPtr<()>);
 
 const BOXED: usize = 1;
-const _: () = assert!(align_of::<Location<'static>>() > BOXED && align_of::<Meta>() > BOXED);
+const _: () = assert!(align_of::<Location<'static>>() > BOXED && align_of::<UnsafeCell<Meta>>() > BOXED);
 
 impl MetaWord {
-    pub(crate) fn new(meta: Meta) -> Self {
-        // Field by field: to compare locations is to compare file names.
-        if let Meta { name: None, location, class: 0, weight: 1, deadline: None } = meta {
-            return Self(core::ptr::from_ref(location).cast());
-        }
-        let boxed: *mut Meta = Box::into_raw(Box::new(meta));
-        Self(boxed.map_addr(|addr| addr | BOXED).cast_const().cast())
+    /// The word of a slot that never held a task.
+    pub(crate) fn empty() -> Self {
+        Self(AtomicPtr::new(null_mut()))
     }
 
-    fn boxed(&self) -> Option<*mut Meta> {
-        let is_boxed = self.0.addr() & BOXED != 0;
-        is_boxed.then(|| self.0.map_addr(|addr| addr & !BOXED).cast_mut().cast())
+    /// Describes the slot's new task, before the state word says that there is one.
+    pub(crate) fn set(&self, meta: Meta) {
+        // Ordering: Relaxed, because the state word publishes it.
+        self.0.store(pack(meta), Relaxed);
     }
 
+    /// For one who keeps the task.
     pub(crate) fn get(&self) -> Meta {
-        match self.boxed() {
-            // SAFETY: a tagged word came from the box in `new`, which lives as long as `self` and is never written.
-            Some(meta) => unsafe { (*meta).clone() },
-            // SAFETY: an untagged word came from a `&'static Location`.
-            None => Meta::new(unsafe { &*self.0.cast::<Location<'static>>() }),
+        // SAFETY: the word was set before the task was, and stays until the task is freed.
+        unsafe { unpack(self.0.load(Relaxed)) }
+    }
+
+    /// For the registry, which has found a task in the slot but does not keep it: what it is called, or what the next one
+    /// in the slot is, or nothing if it is gone. `lock` is the slot's.
+    pub(crate) fn peek(&self, lock: &Mutex<()>) -> Option<Meta> {
+        let _locked = lock.lock();
+        let word = self.0.load(Relaxed);
+        // SAFETY: a box that stands in the word is there as long as the lock is held; a location always is.
+        (!word.is_null()).then(|| unsafe { unpack(word) })
+    }
+
+    /// Gives the description up. `lock` is the slot's.
+    pub(crate) fn clear(&self, lock: &Mutex<()>) {
+        let Some(boxed) = boxed(self.0.load(Relaxed)) else { return };
+        {
+            #[cfg(not(polyloop_mutant = "meta_freed_unlocked"))]
+            let _locked = lock.lock();
+            #[cfg(polyloop_mutant = "meta_freed_unlocked")]
+            let _ = lock;
+            self.0.store(null_mut(), Relaxed);
         }
+        // SAFETY: the box came from `pack`, and nobody can find it any more.
+        let boxed = unsafe { Box::from_raw(boxed) };
+        boxed.with_mut(|_| ());
+        #[cfg(not(polyloop_mutant = "meta_freed_unlocked"))]
+        drop(boxed);
+        // The mutant leaks it: the model is to see the race, not to crash.
+        #[cfg(polyloop_mutant = "meta_freed_unlocked")]
+        Box::leak(boxed);
     }
 }
 
-impl Drop for MetaWord {
-    fn drop(&mut self) {
-        if let Some(meta) = self.boxed() {
-            // SAFETY: the box came from `new`, and this is its only owner.
-            drop(unsafe { Box::from_raw(meta) });
-        }
+fn pack(meta: Meta) -> *mut () {
+    // Field by field: to compare locations is to compare file names.
+    if let Meta { name: None, location, class: 0, weight: 1, deadline: None } = meta {
+        return core::ptr::from_ref(location).cast_mut().cast();
+    }
+    let boxed = Box::into_raw(Box::new(UnsafeCell::new(meta)));
+    boxed.map_addr(|addr| addr | BOXED).cast()
+}
+
+fn boxed(word: *mut ()) -> Option<*mut UnsafeCell<Meta>> {
+    (word.addr() & BOXED != 0).then(|| word.map_addr(|addr| addr & !BOXED).cast())
+}
+
+/// # Safety
+///
+/// `word` came from [`pack`]; if it is a box, that is still there.
+unsafe fn unpack(word: *mut ()) -> Meta {
+    match boxed(word) {
+        // SAFETY: as promised by the caller; it is never written.
+        Some(boxed) => unsafe { (*boxed).with(|meta| (*meta).clone()) },
+        // SAFETY: a word without the tag came from a `&'static Location`.
+        None => Meta::new(unsafe { &*word.cast::<Location<'static>>() }),
     }
 }

@@ -10,6 +10,7 @@ use crate::schedule::{Schedule, Why};
 use crate::shim::sync::Mutex;
 use core::fmt;
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::Arc;
 
 /// A pointer to a heap of a space, valid as long as the space.
@@ -33,6 +34,30 @@ struct Heaps {
     retired: bool,
 }
 
+/// What has become of a space's tasks so far. Those that are neither cancelled nor [alive](TaskSpace::live_tasks) have
+/// ended by themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TaskCounts {
+    /// Tasks that were ever spawned.
+    pub spawned: u64,
+    /// Of these, those whose future was dropped before its end: aborted, or cancelled at a shutdown.
+    pub cancelled: u64,
+    /// Of the cancelled ones, those whose future panicked while it was dropped.
+    pub panicked_drops: u64,
+}
+
+/// What is counted where it is rare, by any thread. On lines of its own, because the rest of the space is read at every
+/// wake.
+#[derive(Default)]
+#[repr(align(128))]
+struct Rare {
+    /// Spawned, but not into a heap.
+    solo: AtomicU64,
+    cancelled: AtomicU64,
+    panicked_drops: AtomicU64,
+}
+
 /// The tasks of one executor.
 pub struct TaskSpace {
     schedule: Arc<dyn Schedule>,
@@ -40,6 +65,7 @@ pub struct TaskSpace {
     heaps: Mutex<Heaps>,
     /// Shared by threads that spawn without having entered; gone once the space is retired.
     outsiders: Mutex<Option<HeapPtr>>,
+    rare: Rare,
 }
 
 impl TaskSpace {
@@ -55,6 +81,7 @@ impl TaskSpace {
             pages: Mutex::new(Vec::new()),
             heaps: Mutex::new(heaps),
             outsiders: Mutex::new(Some(outsiders)),
+            rare: Rare::default(),
         })
     }
 
@@ -201,6 +228,46 @@ impl TaskSpace {
             live += usize::from(!seen.vacant() && !seen.done());
         });
         live
+    }
+
+    /// What the tasks that have not ended are called and where they were spawned, in no particular order. After everything
+    /// queued or idle was cancelled, these are the ones that are stuck in a poll.
+    ///
+    /// A walk over all pages, as [`live_tasks`](Self::live_tasks).
+    pub fn unfinished(&self) -> Vec<Meta> {
+        let mut unfinished = Vec::new();
+        slab::for_each_slot(self, |slot, state| {
+            let seen = state.load();
+            if !seen.vacant() && !seen.done() {
+                // SAFETY: the page is listed; a slot that has held a task has a meta word.
+                let meta = unsafe { &(*slot.as_ptr()).meta };
+                unfinished.extend(meta.peek(slab::meta_lock(slot)));
+            }
+        });
+        unfinished
+    }
+
+    /// How many tasks there were, and what became of them.
+    pub fn counts(&self) -> TaskCounts {
+        let heaps = self.heaps.lock();
+        // SAFETY: heaps live as long as their space.
+        let spawned = heaps.all.iter().map(|heap| unsafe { heap.0.as_ref() }.spawned.get()).sum::<u64>();
+        TaskCounts {
+            spawned: spawned + self.rare.solo.load(Relaxed),
+            cancelled: self.rare.cancelled.load(Relaxed),
+            panicked_drops: self.rare.panicked_drops.load(Relaxed),
+        }
+    }
+
+    pub(crate) fn count_solo(&self) {
+        self.rare.solo.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn count_cancelled(&self, panicked: bool) {
+        self.rare.cancelled.fetch_add(1, Relaxed);
+        if panicked {
+            self.rare.panicked_drops.fetch_add(1, Relaxed);
+        }
     }
 
     /// Bytes of task memory that the space has from the allocator.
