@@ -10,5 +10,6 @@ mod runtimes;
 #[cfg(target_os = "linux")]
 mod seed;
 mod shutdown;
+mod shutdown_report;
 mod subjects;
 mod virtual_time;

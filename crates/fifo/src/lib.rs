@@ -20,15 +20,17 @@ use polyloop_core::shim::atomic::{
     AtomicBool,
     Ordering::{Relaxed, Release},
 };
-use polyloop_core::shim::sync::Mutex;
+use polyloop_core::shim::sync::{Condvar, Mutex};
 use polyloop_core::{
-    Driver, Entered, JoinHandle, Meta, RunQueue, Runnable, Schedule, TaskSpace, Unpark, Why, push_as_guest,
+    Driver, Entered, JoinHandle, Meta, RunQueue, Runnable, Schedule, TaskSpace, Unpark, Why, is_host_of,
+    push_as_guest, take_as_guest,
 };
 use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::thread::Thread;
+use std::time::Duration;
 
 /// The executor; clones are the same one. Whoever owns it calls [`shut_down`](Self::shut_down) at the end.
 #[derive(Clone)]
@@ -41,6 +43,8 @@ pub struct Fifo {
 /// What wakers reach.
 struct Shared {
     seat: Mutex<Seat>,
+    /// After the end: the thread in the seat has let its tasks go.
+    settled: Condvar,
     /// Whether the inbox has something; looked at by the seated thread before it takes the lock.
     mail: AtomicBool,
 }
@@ -51,13 +55,27 @@ struct Seat {
     /// Threads inside `block_on` that wait for the seat.
     waiting: Vec<Arc<Parking>>,
     closed: bool,
+    /// After the end: the thread in the seat has none of the executor's tasks left.
+    settled: bool,
+}
+
+impl Seat {
+    /// Whether the thread in the seat may still have tasks to cancel, or be polling one.
+    fn is_unsettled(&mut self) -> bool {
+        self.holder.is_some() && !self.settled
+    }
 }
 
 impl Fifo {
     /// An executor over this driver. It runs nothing until a thread blocks on something.
     pub fn new(driver: Arc<Driver>) -> Self {
-        let seat = Seat { inbox: RunQueue::new(), holder: None, waiting: Vec::new(), closed: false };
-        let shared = Arc::new(Shared { seat: Mutex::new(seat), mail: AtomicBool::new(false) });
+        let seat =
+            Seat { inbox: RunQueue::new(), holder: None, waiting: Vec::new(), closed: false, settled: false };
+        let shared = Arc::new(Shared {
+            seat: Mutex::new(seat),
+            settled: Condvar::new(),
+            mail: AtomicBool::new(false),
+        });
         let space = TaskSpace::new(Arc::clone(&shared) as Arc<dyn Schedule>);
         Self { shared, space, driver }
     }
@@ -98,22 +116,37 @@ impl Fifo {
 
     /// Cancels all tasks and ends the driver. Whatever is spawned or woken afterwards is cancelled at once.
     ///
-    /// Does not wait for a thread that is inside `block_on`: what that one has queued, and what it is polling, it cancels
-    /// itself before its next poll.
-    pub fn shut_down(&self) {
+    /// What another thread inside `block_on` has queued, and what it is polling, that one cancels itself before its next
+    /// poll; this waits for it, `patience` at most. Called by the task that is being polled, it leaves that task alone. Whether everything has ended but for
+    /// such tasks; those that are left are the space's [unfinished](TaskSpace::unfinished) ones.
+    pub fn shut_down(&self, patience: Duration) -> bool {
         self.cancel_all();
+        let settled = is_host_of(self.shared.address()) || {
+            let mut seat = self.shared.seat.lock();
+            if !patience.is_zero() {
+                self.shared.settled.wait_while_for(&mut seat, Seat::is_unsettled, patience);
+            }
+            !seat.is_unsettled()
+        };
         self.driver.close();
         self.space.retire();
+        settled
     }
 
     /// Cancels what is queued or idle, and takes in nothing from then on.
     fn cancel_all(&self) {
+        let mut queued = RunQueue::new();
         loop {
-            let mut queued = std::mem::take(&mut self.shared.seat.lock().inbox);
+            queued.append(&mut self.shared.seat.lock().inbox);
             while let Some(runnable) = queued.pop_front() {
                 runnable.cancel();
             }
             self.space.cancel_idle();
+            // By its own task: then this thread has a queue of its own.
+            queued = take_as_guest(self.shared.address());
+            if !queued.is_empty() {
+                continue;
+            }
             // The drops of those futures may have woken and spawned more; only when that has ended is the door shut, so
             // that a long chain of them is a loop here and not a recursion.
             let mut seat = self.shared.seat.lock();
@@ -203,6 +236,8 @@ impl Host for Guest<'_> {
                 runnable.cancel();
             }
             self.fifo.cancel_all();
+            self.shared().seat.lock().settled = true;
+            self.shared().settled.notify_all();
         }
     }
 
@@ -232,6 +267,7 @@ impl Host for Guest<'_> {
         }
         if closed {
             self.fifo.cancel_all();
+            self.shared().settled.notify_all();
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::Combination;
 use crate::net::SystemResolver;
+use crate::shutdown::Beginning;
 use polyloop_blocking::{BlockingPool, Limits};
 use polyloop_core::block_on::{Host, Nested, try_block_on};
 use polyloop_core::park::{Parking, ThreadParker};
@@ -25,6 +26,7 @@ struct Shared {
     combination: Combination,
     blocking: Arc<BlockingPool>,
     net: polyloop_net::Context,
+    beginning: Beginning,
 }
 
 /// By what a runtime is entered.
@@ -51,7 +53,7 @@ impl Handle {
         let resolver = Arc::new(SystemResolver(Arc::clone(&blocking)));
         polyloop_net::install(crate::net::current);
         let net = polyloop_net::Context { driver, resolver };
-        Self(Arc::new(Shared { entry, combination, blocking, net }))
+        Self(Arc::new(Shared { entry, combination, blocking, net, beginning: Beginning::default() }))
     }
 
     /// The runtime that the calling code runs on, or that its thread has entered.
@@ -88,6 +90,34 @@ impl Handle {
         F::Output: Send + 'static,
     {
         self.space().spawn(future, Meta::new(Location::caller()))
+    }
+
+    /// Spawns a task, unless the runtime has shut down.
+    ///
+    /// If it shuts down in the same moment, the task may be cancelled all the same, and its handle says so.
+    ///
+    /// # Errors
+    ///
+    /// [`ShutDown`], with the future.
+    #[track_caller]
+    pub fn try_spawn<F>(&self, future: F) -> Result<JoinHandle<F::Output>, ShutDown<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        if self.is_shut_down() {
+            return Err(ShutDown(future));
+        }
+        Ok(self.space().spawn(future, Meta::new(Location::caller())))
+    }
+
+    /// Whether the runtime has begun to shut down.
+    pub fn is_shut_down(&self) -> bool {
+        self.0.beginning.has_begun()
+    }
+
+    pub(crate) fn shutdown_beginning(&self) -> &Beginning {
+        &self.0.beginning
     }
 
     pub(crate) fn spawn_with<F>(&self, future: F, meta: Meta) -> JoinHandle<F::Output>
@@ -221,6 +251,23 @@ impl From<NoRuntime> for std::io::Error {
         Self::other(error)
     }
 }
+
+/// The runtime has shut down; the future comes back.
+pub struct ShutDown<F>(pub F);
+
+impl<F> fmt::Debug for ShutDown<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ShutDown")
+    }
+}
+
+impl<F> fmt::Display for ShutDown<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the runtime has shut down, and runs no more tasks")
+    }
+}
+
+impl<F> std::error::Error for ShutDown<F> {}
 
 /// Keeps a runtime the current one of its thread; see [`Handle::enter`].
 #[derive(Debug)]

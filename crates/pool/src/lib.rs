@@ -38,7 +38,6 @@ use std::time::Duration;
 pub struct Pool<S: Scheduler> {
     shared: Arc<Shared<S>>,
     space: Arc<TaskSpace>,
-    down: bool,
 }
 
 impl<S: Scheduler> Pool<S> {
@@ -55,7 +54,7 @@ impl<S: Scheduler> Pool<S> {
         let workers = config.workers.get();
         let shared = Arc::new(Shared::new(scheduler, driver, workers));
         let space = TaskSpace::new(Arc::clone(&shared) as Arc<dyn Schedule>);
-        let pool = Self { shared, space, down: false };
+        let pool = Self { shared, space };
         for index in 0..workers {
             worker::start(&pool.shared, &pool.space, index, &config)?;
         }
@@ -83,18 +82,18 @@ impl<S: Scheduler> Pool<S> {
 
     /// Ends all tasks: waits for the polls that are under way, for `patience` at most, and cancels the rest.
     ///
-    /// Called from one of its own workers, it does not wait for that one.
-    pub fn shut_down(&mut self, patience: Duration) -> Report {
-        if std::mem::replace(&mut self.down, true) {
-            return Report::default();
-        }
+    /// Called from one of its own workers, it does not wait for that one. Called again, it waits once more for what was
+    /// left the last time. The tasks that are left are the space's [unfinished](TaskSpace::unfinished) ones.
+    pub fn shut_down(&self, patience: Duration) -> Report {
         shutdown::shut_down(&self.shared, &self.space, patience)
     }
 }
 
 impl<S: Scheduler> Drop for Pool<S> {
     fn drop(&mut self) {
-        let _ = self.shut_down(Self::GRACE);
+        // Whoever has shut it down already has waited as long as he wanted to.
+        let patience = if self.shared.is_closed() { Duration::ZERO } else { Self::GRACE };
+        let _ = self.shut_down(patience);
     }
 }
 

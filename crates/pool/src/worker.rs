@@ -14,6 +14,7 @@ use std::sync::Arc;
 /// A worker's local part, as wakes on its thread find it.
 pub(crate) struct Here<S: Scheduler> {
     shared: *const Shared<S>,
+    pub(crate) index: usize,
     local: RefCell<S::Local>,
 }
 
@@ -95,7 +96,8 @@ impl<S: Scheduler> Drop for Leave<'_, S> {
 
 fn live<S: Scheduler>(shared: &Arc<Shared<S>>, space: &Arc<TaskSpace>, index: usize, busy: Option<Busy>) {
     let _leave = Leave { shared, space, index };
-    let here = Here { shared: Arc::as_ptr(shared), local: RefCell::new(shared.scheduler.local(index)) };
+    let here =
+        Here { shared: Arc::as_ptr(shared), index, local: RefCell::new(shared.scheduler.local(index)) };
     space.enter(|| {
         context::enter_scope(&here, || {
             let driver = Arc::clone(shared.driver());

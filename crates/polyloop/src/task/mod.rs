@@ -2,5 +2,5 @@
 
 mod spawn;
 
-pub use polyloop_core::{AbortHandle, JoinError, JoinHandle, YieldNow, yield_now};
+pub use polyloop_core::{AbortHandle, JoinError, JoinHandle, Meta, YieldNow, yield_now};
 pub use spawn::{Builder, NotLocal, spawn, spawn_blocking, spawn_local, try_spawn_local};
