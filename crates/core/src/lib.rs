@@ -28,7 +28,7 @@ mod yield_now;
 
 pub use driver::{Busy, Driver, Gone, Lease, Turn, Wakes};
 pub use local::{Entered, LocalQueue, Unpark, is_host_of, push_as_guest, spawn_local, take_as_guest};
-pub use probe::{Count, contained_panics};
+pub use probe::{Count, Gauges, WorkerCounts, WorkerMetrics, contained_panics};
 pub use queue::{RunQueue, RunSlot};
 pub use schedule::{Notify, Schedule, Scheduler, Why};
 pub use sleep::Sleep;

@@ -22,8 +22,8 @@ use polyloop_core::shim::atomic::{
 };
 use polyloop_core::shim::sync::{Condvar, Mutex};
 use polyloop_core::{
-    Driver, Entered, JoinHandle, Meta, RunQueue, Runnable, Schedule, TaskSpace, Unpark, Why, is_host_of,
-    push_as_guest, take_as_guest,
+    Driver, Entered, Gauges, JoinHandle, Meta, RunQueue, Runnable, Schedule, TaskSpace, Unpark, Why,
+    WorkerCounts, WorkerMetrics, is_host_of, push_as_guest, take_as_guest,
 };
 use std::cell::Cell;
 use std::fmt;
@@ -47,6 +47,8 @@ struct Shared {
     settled: Condvar,
     /// Whether the inbox has something; looked at by the seated thread before it takes the lock.
     mail: AtomicBool,
+    /// Counted by the thread in the seat.
+    counts: WorkerCounts,
 }
 
 struct Seat {
@@ -75,6 +77,7 @@ impl Fifo {
             seat: Mutex::new(seat),
             settled: Condvar::new(),
             mail: AtomicBool::new(false),
+            counts: WorkerCounts::default(),
         });
         let space = TaskSpace::new(Arc::clone(&shared) as Arc<dyn Schedule>);
         Self { shared, space, driver }
@@ -88,6 +91,12 @@ impl Fifo {
     /// Where its tasks live.
     pub fn space(&self) -> &Arc<TaskSpace> {
         &self.space
+    }
+
+    /// What the executor tells about itself. Its one worker is the thread in the seat; the queue that belongs to no worker
+    /// is the inbox.
+    pub fn gauges(&self) -> Arc<dyn Gauges> {
+        Arc::clone(&self.shared) as Arc<dyn Gauges>
     }
 
     /// Spawns a task, from any thread. It runs while some thread is inside [`try_block_on`](Self::try_block_on).
@@ -184,6 +193,16 @@ impl Schedule for Shared {
     }
 }
 
+impl Gauges for Shared {
+    fn workers(&self) -> Vec<WorkerMetrics> {
+        vec![self.counts.read()]
+    }
+
+    fn queued(&self) -> usize {
+        self.seat.lock().inbox.len()
+    }
+}
+
 impl Shared {
     fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()
@@ -243,6 +262,10 @@ impl Host for Guest<'_> {
 
     fn may_drive(&self) -> bool {
         self.seated.get()
+    }
+
+    fn counts(&self) -> Option<&WorkerCounts> {
+        self.seated.get().then(|| &self.shared().counts)
     }
 
     fn leave(&self, entered: &Entered<'_>, parking: &Arc<Parking>) {

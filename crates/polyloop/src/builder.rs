@@ -165,7 +165,11 @@ impl Builder {
             "steal" => {
                 let workers = combination.workers().unwrap_or_else(default_workers);
                 let (pool, ambient) = start_workers(Steal::new(workers), driver, workers)?;
-                let entry = Entry::Pool { space: pool.space().clone(), driver: pool.driver().clone() };
+                let entry = Entry::Pool {
+                    space: pool.space().clone(),
+                    driver: pool.driver().clone(),
+                    gauges: pool.gauges(),
+                };
                 (entry, Owned::Steal(pool), Some(ambient))
             }
             other => unreachable!("a combination names an executor of its table, not `{other}`"),

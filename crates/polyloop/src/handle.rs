@@ -3,13 +3,13 @@
 //! Invariant: a handle does not keep its runtime running. What is spawned through the handle of a runtime that has shut
 //! down is cancelled at once.
 
-use crate::Combination;
 use crate::net::SystemResolver;
 use crate::shutdown::Beginning;
+use crate::{Combination, RuntimeMetrics};
 use polyloop_blocking::{BlockingPool, Limits};
 use polyloop_core::block_on::{Host, Nested, try_block_on};
 use polyloop_core::park::{Parking, ThreadParker};
-use polyloop_core::{Driver, Entered, JoinHandle, Meta, TaskSpace, context};
+use polyloop_core::{Driver, Entered, Gauges, JoinHandle, Meta, TaskSpace, context};
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
@@ -34,7 +34,7 @@ pub(crate) enum Entry {
     /// Tasks run on the threads inside `block_on`.
     Fifo(polyloop_fifo::Fifo),
     /// Tasks run on workers.
-    Pool { space: Arc<TaskSpace>, driver: Arc<Driver> },
+    Pool { space: Arc<TaskSpace>, driver: Arc<Driver>, gauges: Arc<dyn Gauges> },
 }
 
 /// The handle as workers find it. They start before there is one, but no task does.
@@ -172,7 +172,7 @@ impl Handle {
         // In a blocking job, the pool counts this thread as waiting, so that what it waits for finds another one.
         let block = || match &self.0.entry {
             Entry::Fifo(fifo) => fifo.try_block_on(future, meta),
-            Entry::Pool { space, driver } => {
+            Entry::Pool { space, driver, .. } => {
                 let parker = Box::new(OsThread(std::thread::current()));
                 space.enter(|| try_block_on(driver, parker, &Alone, future, meta))
             }
@@ -204,6 +204,19 @@ impl Handle {
     /// What sockets need of this runtime, for the constructors that take it.
     pub fn net_context(&self) -> &polyloop_net::Context {
         &self.0.net
+    }
+
+    /// What the runtime is doing, in numbers. Takes time in proportion to the tasks that are alive, a few nanoseconds each,
+    /// and stops nobody.
+    pub fn metrics(&self) -> RuntimeMetrics {
+        RuntimeMetrics::of(self)
+    }
+
+    pub(crate) fn gauges(&self) -> Arc<dyn Gauges> {
+        match &self.0.entry {
+            Entry::Fifo(fifo) => fifo.gauges(),
+            Entry::Pool { gauges, .. } => Arc::clone(gauges),
+        }
     }
 
     pub(crate) fn blocking(&self) -> &BlockingPool {

@@ -1,10 +1,10 @@
 //! The runtime: owns an executor, a driver, and their end.
 
-use crate::Combination;
 use crate::builder::{BuildError, Builder};
 use crate::handle::{EnterGuard, Handle};
 use crate::kinds::{Any, ExecutorKind, ReactorKind, TimersKind};
 use crate::shutdown::{self, Report};
+use crate::{Combination, RuntimeMetrics};
 use polyloop_core::JoinHandle;
 use polyloop_core::block_on::Nested;
 use polyloop_pool::Pool;
@@ -81,6 +81,11 @@ impl<E, R, T> Runtime<E, R, T> {
     /// The handle, to be cloned and sent anywhere.
     pub fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    /// What the runtime is doing, in numbers; see [`Handle::metrics`].
+    pub fn metrics(&self) -> RuntimeMetrics {
+        self.handle.metrics()
     }
 
     /// What this runtime was built from.

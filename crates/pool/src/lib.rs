@@ -25,7 +25,7 @@ pub use config::{Around, Config};
 pub use shutdown::{Report, Stuck};
 
 use polyloop_blocking::monitor;
-use polyloop_core::{Driver, Schedule, Scheduler, TaskSpace};
+use polyloop_core::{Driver, Gauges, Schedule, Scheduler, TaskSpace};
 use shared::Shared;
 use std::fmt;
 use std::io;
@@ -73,6 +73,11 @@ impl<S: Scheduler> Pool<S> {
     /// The driver that the workers turn.
     pub fn driver(&self) -> &Arc<Driver> {
         self.shared.driver()
+    }
+
+    /// What the pool tells about itself, for as long as somebody wants to know.
+    pub fn gauges(&self) -> Arc<dyn Gauges> {
+        Arc::clone(&self.shared) as Arc<dyn Gauges>
     }
 
     /// How many workers there are.

@@ -147,7 +147,7 @@ impl<S: Scheduler> Worker<'_, S> {
                 if searching {
                     let _ = self.shared.idle.found();
                 }
-                return;
+                return self.observe(self.driver.now());
             }
             match self.next() {
                 Some(runnable) => {
@@ -247,6 +247,7 @@ impl<S: Scheduler> Worker<'_, S> {
     fn observe(&mut self, now: Instant) {
         let Stretch { since, polls } = std::mem::replace(&mut self.stretch, Stretch { since: now, polls: 0 });
         if polls > 0 {
+            self.shared.seat(self.index).counts.polled(polls, now - since);
             let nanos = (now - since).as_nanos() / u128::from(polls);
             let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
             self.shared.scheduler.observe_poll(&mut self.here.local.borrow_mut(), nanos);
@@ -263,6 +264,7 @@ impl<S: Scheduler> Worker<'_, S> {
         if self.shared.scheduler.has_work() || self.shared.is_closed() {
             return idle.retract(self.index);
         }
+        self.shared.seat(self.index).counts.parked();
         let parking = Arc::clone(&self.shared.seat(self.index).parking);
         let shared = self.shared;
         match shared.driver().rest(&mut self.busy) {

@@ -310,7 +310,7 @@ impl TaskPtr {
     /// the state word told so.
     pub(crate) unsafe fn free(self) {
         // SAFETY: the header is still valid.
-        unsafe { (*self.0.as_ptr()).meta.clear(slab::meta_lock(self.0)) };
+        unsafe { (*self.0.as_ptr()).meta.clear(|| slab::meta_lock(self.0)) };
         self.state().set_vacant();
         // SAFETY: the slot is vacant and came from `slab::allocate`.
         unsafe { slab::free(self.0) };

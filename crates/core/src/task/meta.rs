@@ -76,12 +76,12 @@ impl MetaWord {
         (!word.is_null()).then(|| unsafe { unpack(word) })
     }
 
-    /// Gives the description up. `lock` is the slot's.
-    pub(crate) fn clear(&self, lock: &Mutex<()>) {
+    /// Gives the description up. `lock` is the slot's, which is only looked for if there is a box.
+    pub(crate) fn clear<'a>(&self, lock: impl FnOnce() -> &'a Mutex<()>) {
         let Some(boxed) = boxed(self.0.load(Relaxed)) else { return };
         {
             #[cfg(not(polyloop_mutant = "meta_freed_unlocked"))]
-            let _locked = lock.lock();
+            let _locked = lock().lock();
             #[cfg(polyloop_mutant = "meta_freed_unlocked")]
             let _ = lock;
             self.0.store(null_mut(), Relaxed);
