@@ -13,4 +13,5 @@ mod seed;
 mod shutdown;
 mod shutdown_report;
 mod subjects;
+mod threads;
 mod virtual_time;

@@ -42,7 +42,7 @@ impl Default for Limits {
 pub type StartThread = Box<dyn Fn(String, Box<dyn FnOnce() + Send>) -> io::Result<()> + Send + Sync>;
 
 fn start_std_thread(name: String, main: Box<dyn FnOnce() + Send>) -> io::Result<()> {
-    std::thread::Builder::new().name(name).spawn(main).map(drop)
+    crate::thread(name, None)?.spawn(main).map(drop)
 }
 
 /// Runs closures that block, each on a thread of its own.
@@ -344,8 +344,7 @@ impl Shared {
             state.started += 1;
             state.started
         };
-        let Err(error) = (self.start)(format!("polyloop-blocking-{number}"), Box::new(move || work(pool)))
-        else {
+        let Err(error) = (self.start)(format!("poly-block-{number}"), Box::new(move || work(pool))) else {
             return;
         };
         let mut orphans = {

@@ -8,6 +8,7 @@
 
 use crate::context;
 use crate::driver::{Driver, Turn, Wakes};
+use crate::hooks::Hooks;
 use crate::local::{Entered, LocalQueue, Unpark};
 use crate::park::{Parking, ThreadParker};
 use crate::probe::WorkerCounts;
@@ -44,6 +45,11 @@ pub trait Host {
 
     /// Where this thread counts what it does, if it is one of the executor's workers at this moment.
     fn counts(&self) -> Option<&WorkerCounts> {
+        None
+    }
+
+    /// Who wants to know when this thread waits, if it is one of the executor's workers at this moment.
+    fn hooks(&self) -> Option<&Hooks> {
         None
     }
 
@@ -218,6 +224,15 @@ fn run(
         if finished() {
             return;
         }
+        let hooks = host.hooks().filter(|hooks| hooks.watches_waits());
+        if let Some(hooks) = hooks {
+            hooks.parks();
+            if !entered.is_empty() {
+                // The hook has made work.
+                hooks.unparks();
+                continue;
+            }
+        }
         if let Some(counts) = host.counts() {
             count(&pacer, driver.now());
             counts.parked();
@@ -244,6 +259,9 @@ fn run(
             }
         }
         pacer.turned(driver.now());
+        if let Some(hooks) = hooks {
+            hooks.unparks();
+        }
     }
 }
 

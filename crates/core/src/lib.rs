@@ -7,6 +7,7 @@ pub mod block_on;
 #[expect(unsafe_code, reason = "thread-locals that point to the stack")]
 pub mod context;
 mod driver;
+mod hooks;
 mod local;
 #[cfg(all(test, polyloop_loom))]
 mod loom_parts;
@@ -27,6 +28,7 @@ mod wake_batch;
 mod yield_now;
 
 pub use driver::{Busy, Driver, Gone, Lease, Turn, Wakes};
+pub use hooks::{Hooks, TaskHook, ThreadHook};
 pub use local::{Entered, LocalQueue, Unpark, is_host_of, push_as_guest, spawn_local, take_as_guest};
 pub use probe::{Count, Gauges, WorkerCounts, WorkerMetrics, contained_panics};
 pub use queue::{RunQueue, RunSlot};

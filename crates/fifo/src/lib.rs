@@ -22,7 +22,7 @@ use polyloop_core::shim::atomic::{
 };
 use polyloop_core::shim::sync::{Condvar, Mutex};
 use polyloop_core::{
-    Driver, Entered, Gauges, JoinHandle, Meta, RunQueue, Runnable, Schedule, TaskSpace, Unpark, Why,
+    Driver, Entered, Gauges, Hooks, JoinHandle, Meta, RunQueue, Runnable, Schedule, TaskSpace, Unpark, Why,
     WorkerCounts, WorkerMetrics, is_host_of, push_as_guest, take_as_guest,
 };
 use std::cell::Cell;
@@ -38,6 +38,7 @@ pub struct Fifo {
     shared: Arc<Shared>,
     space: Arc<TaskSpace>,
     driver: Arc<Driver>,
+    hooks: Arc<Hooks>,
 }
 
 /// What wakers reach.
@@ -71,6 +72,11 @@ impl Seat {
 impl Fifo {
     /// An executor over this driver. It runs nothing until a thread blocks on something.
     pub fn new(driver: Arc<Driver>) -> Self {
+        Self::with_hooks(driver, Hooks::default())
+    }
+
+    /// As [`new`](Self::new), with somebody who wants to know what happens.
+    pub fn with_hooks(driver: Arc<Driver>, hooks: Hooks) -> Self {
         let seat =
             Seat { inbox: RunQueue::new(), holder: None, waiting: Vec::new(), closed: false, settled: false };
         let shared = Arc::new(Shared {
@@ -79,8 +85,8 @@ impl Fifo {
             mail: AtomicBool::new(false),
             counts: WorkerCounts::default(),
         });
-        let space = TaskSpace::new(Arc::clone(&shared) as Arc<dyn Schedule>);
-        Self { shared, space, driver }
+        let space = TaskSpace::with_hooks(Arc::clone(&shared) as Arc<dyn Schedule>, &hooks);
+        Self { shared, space, driver, hooks: Arc::new(hooks) }
     }
 
     /// The driver that the seated thread turns.
@@ -262,6 +268,10 @@ impl Host for Guest<'_> {
 
     fn may_drive(&self) -> bool {
         self.seated.get()
+    }
+
+    fn hooks(&self) -> Option<&Hooks> {
+        self.seated.get().then_some(&*self.fifo.hooks)
     }
 
     fn counts(&self) -> Option<&WorkerCounts> {

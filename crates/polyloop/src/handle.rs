@@ -5,6 +5,7 @@
 
 use crate::net::SystemResolver;
 use crate::shutdown::Beginning;
+use crate::threads::Threads;
 use crate::{Combination, RuntimeMetrics};
 use polyloop_blocking::{BlockingPool, Limits};
 use polyloop_core::block_on::{Host, Nested, try_block_on};
@@ -47,9 +48,10 @@ thread_local! {
 }
 
 impl Handle {
-    pub(crate) fn new(entry: Entry, combination: Combination, limits: Limits) -> Self {
+    pub(crate) fn new(entry: Entry, combination: Combination, limits: Limits, threads: &Threads) -> Self {
         let driver = Arc::clone(entry.driver());
-        let blocking = Arc::new(BlockingPool::new(Arc::clone(&driver), limits));
+        let blocking = BlockingPool::with_threads_from(Arc::clone(&driver), limits, threads.starter());
+        let blocking = Arc::new(blocking);
         let resolver = Arc::new(SystemResolver(Arc::clone(&blocking)));
         polyloop_net::install(crate::net::current);
         let net = polyloop_net::Context { driver, resolver };

@@ -34,6 +34,7 @@ pub mod net;
 mod runtime;
 mod shutdown;
 pub mod task;
+mod threads;
 pub mod time;
 
 pub use builder::{BuildError, Builder};

@@ -53,7 +53,7 @@ impl<S: Scheduler> Pool<S> {
     pub fn start(scheduler: S, driver: Arc<Driver>, config: Config) -> io::Result<Self> {
         let workers = config.workers.get();
         let shared = Arc::new(Shared::new(scheduler, driver, workers));
-        let space = TaskSpace::new(Arc::clone(&shared) as Arc<dyn Schedule>);
+        let space = TaskSpace::with_hooks(Arc::clone(&shared) as Arc<dyn Schedule>, &config.hooks);
         let pool = Self { shared, space };
         for index in 0..workers {
             worker::start(&pool.shared, &pool.space, index, &config)?;

@@ -231,7 +231,7 @@ impl TaskPtr {
             (&raw mut (*cell).header.next).write(UnsafeCell::new(core::ptr::null_mut()));
             (&raw mut (*cell).header.joiner).write(UnsafeCell::new(core::ptr::null_mut()));
             (*cell).header.meta.set(meta);
-            (*cell).header.state.occupy(handle, local);
+            (*cell).header.state.occupy(handle, local, space.tells_of_ends());
         }
         Self(slot)
     }

@@ -5,7 +5,8 @@
 
 use super::cell::TaskPtr;
 use super::slab::{self, Heap, PagePtr};
-use super::{JoinHandle, Meta, Runnable, context};
+use super::{JoinHandle, Meta, Runnable, contain, context};
+use crate::hooks::{Hooks, TaskHook};
 use crate::schedule::{Schedule, Why};
 use crate::shim::sync::Mutex;
 use core::fmt;
@@ -66,6 +67,8 @@ pub struct TaskSpace {
     /// Shared by threads that spawn without having entered; gone once the space is retired.
     outsiders: Mutex<Option<HeapPtr>>,
     rare: Rare,
+    on_spawn: Option<TaskHook>,
+    on_end: Option<TaskHook>,
 }
 
 impl TaskSpace {
@@ -74,6 +77,11 @@ impl TaskSpace {
     /// The memory of its tasks keeps the space, and the space keeps some memory for the next task: only
     /// [`retire`](Self::retire) ends both.
     pub fn new(schedule: Arc<dyn Schedule>) -> Arc<Self> {
+        Self::with_hooks(schedule, &Hooks::default())
+    }
+
+    /// As [`new`](Self::new), with somebody who wants to know of spawns and ends.
+    pub fn with_hooks(schedule: Arc<dyn Schedule>, hooks: &Hooks) -> Arc<Self> {
         let outsiders = HeapPtr::new();
         let heaps = Heaps { all: vec![outsiders], ..Heaps::default() };
         Arc::new(Self {
@@ -82,6 +90,8 @@ impl TaskSpace {
             heaps: Mutex::new(heaps),
             outsiders: Mutex::new(Some(outsiders)),
             rare: Rare::default(),
+            on_spawn: hooks.task_spawn.clone(),
+            on_end: hooks.task_terminate.clone(),
         })
     }
 
@@ -91,6 +101,7 @@ impl TaskSpace {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        self.tell_spawn(&meta);
         let task = TaskPtr::allocate(self, future, meta, true, false);
         self.launch(task)
     }
@@ -101,6 +112,7 @@ impl TaskSpace {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        self.tell_spawn(&meta);
         let task = TaskPtr::allocate(self, future, meta, false, false);
         self.schedule.schedule(Runnable::gained(task), Why::Spawn);
     }
@@ -127,6 +139,23 @@ impl TaskSpace {
     ) -> JoinHandle<F::Output> {
         let task = TaskPtr::allocate(self, future, meta, true, true);
         self.launch(task)
+    }
+
+    fn tell_spawn(&self, meta: &Meta) {
+        if let Some(hook) = &self.on_spawn {
+            hook(meta);
+        }
+    }
+
+    pub(crate) fn tells_of_ends(&self) -> bool {
+        self.on_end.is_some()
+    }
+
+    #[cold]
+    pub(crate) fn tell_end(&self, task: TaskPtr) {
+        if let Some(hook) = &self.on_end {
+            contain(|| hook(&task.meta()));
+        }
     }
 
     /// Gives a new task its handle and hands it to the scheduler. Apart from the allocation, so that a big future is not
