@@ -9,10 +9,13 @@ mod environment;
 mod executors;
 mod join_set;
 mod macros;
+mod metrics;
 mod runtimes;
 #[cfg(target_os = "linux")]
 mod seed;
 mod shutdown;
+mod shutdown_report;
 mod subjects;
 mod sync;
+mod threads;
 mod virtual_time;

@@ -7,5 +7,7 @@
 
 pub mod monitor;
 mod pool;
+mod thread;
 
 pub use pool::{BlockingPool, Limits, Metrics, Report, Saturated, StartThread, while_waiting};
+pub use thread::thread;

@@ -42,7 +42,7 @@ impl Default for Limits {
 pub type StartThread = Box<dyn Fn(String, Box<dyn FnOnce() + Send>) -> io::Result<()> + Send + Sync>;
 
 fn start_std_thread(name: String, main: Box<dyn FnOnce() + Send>) -> io::Result<()> {
-    std::thread::Builder::new().name(name).spawn(main).map(drop)
+    crate::thread(name, None)?.spawn(main).map(drop)
 }
 
 /// Runs closures that block, each on a thread of its own.
@@ -235,6 +235,11 @@ impl BlockingPool {
         Ok(context::enter_scope(&Promise(Cell::new(true)), || self.spawn_as(job, meta)))
     }
 
+    /// Where its jobs live: who has not ended, and how many there were.
+    pub fn space(&self) -> &Arc<TaskSpace> {
+        &self.space
+    }
+
     /// What the pool is doing at this moment.
     pub fn metrics(&self) -> Metrics {
         let state = self.shared.state.lock();
@@ -249,7 +254,7 @@ impl BlockingPool {
     /// Cancels the jobs that have not begun and waits for the others, `patience` at most. Jobs that are spawned from now on
     /// are cancelled at once.
     ///
-    /// A job that calls this does not wait for itself.
+    /// A job that calls this does not wait for itself. Called again, it waits once more for what was left the last time.
     pub fn shutdown(&self, patience: Duration) -> Report {
         let shared = &*self.shared;
         let (mut queue, running) = {
@@ -339,8 +344,7 @@ impl Shared {
             state.started += 1;
             state.started
         };
-        let Err(error) = (self.start)(format!("polyloop-blocking-{number}"), Box::new(move || work(pool)))
-        else {
+        let Err(error) = (self.start)(format!("poly-block-{number}"), Box::new(move || work(pool))) else {
             return;
         };
         let mut orphans = {

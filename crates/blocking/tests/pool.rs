@@ -146,10 +146,7 @@ fn a_panic_reaches_the_joiner_and_the_thread_lives_on() {
     let error = join(pool.spawn(|| panic!("on purpose"))).map(|(): ()| ()).unwrap_err();
     assert_eq!(error.into_panic().downcast_ref(), Some(&"on purpose"));
     let after = join(pool.spawn(|| thread::current().name().map(String::from))).unwrap();
-    assert_eq!(
-        (name.as_deref(), after.as_deref()),
-        (Some("polyloop-blocking-1"), Some("polyloop-blocking-1"))
-    );
+    assert_eq!((name.as_deref(), after.as_deref()), (Some("poly-block-1"), Some("poly-block-1")));
 }
 
 #[test]
@@ -326,9 +323,9 @@ fn an_idle_thread_goes_after_its_keep_alive_and_another_comes() {
     let limits = Limits { threads: 4, keep_alive: Duration::from_millis(5) };
     let pool = BlockingPool::new(driver(), limits);
     let name = || thread::current().name().map(String::from);
-    assert_eq!(join(pool.spawn(name)).unwrap().as_deref(), Some("polyloop-blocking-1"));
+    assert_eq!(join(pool.spawn(name)).unwrap().as_deref(), Some("poly-block-1"));
     eventually(|| pool.metrics().threads == 0);
-    assert_eq!(join(pool.spawn(name)).unwrap().as_deref(), Some("polyloop-blocking-2"));
+    assert_eq!(join(pool.spawn(name)).unwrap().as_deref(), Some("poly-block-2"));
 }
 
 #[test]

@@ -8,9 +8,10 @@
 
 use crate::context;
 use crate::driver::{Driver, Turn, Wakes};
+use crate::hooks::Hooks;
 use crate::local::{Entered, LocalQueue, Unpark};
 use crate::park::{Parking, ThreadParker};
-
+use crate::probe::WorkerCounts;
 use crate::task::{Meta, Ran};
 use crate::time::Instant;
 use core::fmt;
@@ -41,6 +42,16 @@ pub trait Host {
     ///
     /// A thread that may must be the only one that waits: when it leaves, it calls nobody to wait in its place.
     fn may_drive(&self) -> bool;
+
+    /// Where this thread counts what it does, if it is one of the executor's workers at this moment.
+    fn counts(&self) -> Option<&WorkerCounts> {
+        None
+    }
+
+    /// Who wants to know when this thread waits, if it is one of the executor's workers at this moment.
+    fn hooks(&self) -> Option<&Hooks> {
+        None
+    }
 
     /// Called at the end, also when the loop unwinds: takes back what was handed out.
     fn leave(&self, entered: &Entered<'_>, parking: &Arc<Parking>);
@@ -102,6 +113,11 @@ impl TurnPacer {
         self.stride = (self.stride * 2).min(CHECK_POLLS);
         self.check_at = self.polls + self.stride;
         self.check_at > MAX_POLLS
+    }
+
+    /// Adds the polls since the last turn to `counts`.
+    fn count(&self, counts: &WorkerCounts, now: Instant) {
+        counts.polled(self.polls, now - self.turned);
     }
 
     /// Notes that the driver has turned, now.
@@ -176,6 +192,12 @@ fn run(
     let mut wakes = Wakes::new();
     let mut pacer = TurnPacer::new(driver);
     let mut busy = Some(driver.hold());
+    let count = |pacer: &TurnPacer, now: Instant| {
+        if let Some(counts) = host.counts() {
+            pacer.count(counts, now);
+            counts.queued(entered.len());
+        }
+    };
     loop {
         parking.heed();
         loop {
@@ -185,18 +207,35 @@ fn run(
                 Ran::Yielded(runnable) | Ran::Woken(runnable) => entered.push(runnable),
                 Ran::Pending | Ran::Done => {}
             }
+            let due = pacer.polled(driver);
             if finished() {
+                count(&pacer, driver.now());
                 return;
             }
-            if pacer.polled(driver) {
+            if due {
                 if host.may_drive() {
                     turn(driver, &mut wakes);
                 }
-                pacer.turned(driver.now());
+                let now = driver.now();
+                count(&pacer, now);
+                pacer.turned(now);
             }
         }
         if finished() {
             return;
+        }
+        let hooks = host.hooks().filter(|hooks| hooks.watches_waits());
+        if let Some(hooks) = hooks {
+            hooks.parks();
+            if !entered.is_empty() {
+                // The hook has made work.
+                hooks.unparks();
+                continue;
+            }
+        }
+        if let Some(counts) = host.counts() {
+            count(&pacer, driver.now());
+            counts.parked();
         }
         let lease = if host.may_drive() {
             driver.rest(&mut busy)
@@ -220,6 +259,9 @@ fn run(
             }
         }
         pacer.turned(driver.now());
+        if let Some(hooks) = hooks {
+            hooks.unparks();
+        }
     }
 }
 

@@ -10,10 +10,11 @@ mod loom_tests;
 use crate::WakeBatch;
 use crate::context;
 use crate::local::Unpark;
+use crate::probe::Count;
 use crate::reactor::{Events, Reactor, ReactorHandle};
 use crate::schedule::Why;
 use crate::shim::atomic::{
-    AtomicBool, AtomicU64, AtomicUsize,
+    AtomicBool, AtomicUsize,
     Ordering::{AcqRel, Acquire, Relaxed},
 };
 use crate::shim::sync::Mutex;
@@ -77,7 +78,9 @@ pub struct Driver {
     timers: Mutex<TimerState>,
     clock: Arc<dyn Clock>,
     sources: SourceTable,
-    turns: AtomicU64,
+    /// Counted by whoever has the lease, as the next one.
+    turns: Count,
+    ready_events: Count,
     /// How many threads and jobs of the executor are at work, if the clock wants to know.
     busy: AtomicUsize,
 }
@@ -120,7 +123,8 @@ impl Driver {
             timers: Mutex::new(TimerState { queue: timers, waiting_until: None, closed: false }),
             clock,
             sources: SourceTable::new(),
-            turns: AtomicU64::new(0),
+            turns: Count::new(),
+            ready_events: Count::new(),
             busy: AtomicUsize::new(0),
         })
     }
@@ -142,7 +146,12 @@ impl Driver {
 
     /// How many turns there have been.
     pub fn turns(&self) -> u64 {
-        self.turns.load(Relaxed)
+        self.turns.get()
+    }
+
+    /// How many events of files there have been.
+    pub fn ready_events(&self) -> u64 {
+        self.ready_events.get()
     }
 
     /// How many timers are armed.
@@ -346,7 +355,7 @@ impl Lease<'_> {
     /// The kernel's word, if the wait itself failed. Due timers have fired all the same.
     pub fn turn(&mut self, turn: Turn, wakes: &mut Wakes) -> io::Result<()> {
         let driver = self.driver;
-        driver.turns.fetch_add(1, Relaxed);
+        driver.turns.add(1);
         let wait = match turn {
             Turn::Poll => Wait::Now,
             Turn::Wait => {
@@ -370,6 +379,7 @@ impl Lease<'_> {
         } else {
             reactor.turn(wait, events)
         };
+        driver.ready_events.add(events.len() as u64);
         driver.sources.apply(events, &mut wakes.io);
         {
             let mut timers = driver.timers.lock();

@@ -8,6 +8,7 @@ pub mod budget;
 #[expect(unsafe_code, reason = "thread-locals that point to the stack")]
 pub mod context;
 mod driver;
+mod hooks;
 mod local;
 #[cfg(all(test, polyloop_loom))]
 mod loom_parts;
@@ -28,12 +29,13 @@ mod wake_batch;
 mod yield_now;
 
 pub use driver::{Busy, Driver, Gone, Lease, Turn, Wakes};
-pub use local::{Entered, LocalQueue, Unpark, push_as_guest, spawn_local};
-pub use probe::contained_panics;
+pub use hooks::{Hooks, TaskHook, ThreadHook};
+pub use local::{Entered, LocalQueue, Unpark, is_host_of, push_as_guest, spawn_local, take_as_guest};
+pub use probe::{Count, Gauges, WorkerCounts, WorkerMetrics, contained_panics};
 pub use queue::{RunQueue, RunSlot};
 pub use schedule::{Notify, Schedule, Scheduler, Why};
 pub use sleep::Sleep;
 pub use source::{Direction, ReadyEvent, Registration};
-pub use task::{AbortHandle, JoinError, JoinHandle, Meta, Ran, Runnable, TaskSpace};
+pub use task::{AbortHandle, JoinError, JoinHandle, Meta, Ran, Runnable, TaskCounts, TaskSpace};
 pub use wake_batch::WakeBatch;
 pub use yield_now::{YieldNow, yield_now};

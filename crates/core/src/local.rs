@@ -82,6 +82,31 @@ pub fn push_as_guest(guest: usize, runnable: Runnable) -> Result<(), Runnable> {
     })
 }
 
+/// Whether the calling thread hosts the executor `guest`.
+pub fn is_host_of(guest: usize) -> bool {
+    context::with_scope(|mine: Option<&Mine>| mine.is_some_and(|mine| mine.guest.get() == Some(guest)))
+}
+
+/// Takes the runnables of the executor `guest` out of the calling thread's queue; none, if that thread does not host it.
+pub fn take_as_guest(guest: usize) -> RunQueue {
+    context::with_scope(|mine: Option<&Mine>| {
+        mine.filter(|mine| mine.guest.get() == Some(guest)).map(Mine::take_guests).unwrap_or_default()
+    })
+}
+
+impl Mine {
+    /// Takes all runnables that are not local, in order.
+    fn take_guests(&self) -> RunQueue {
+        let mut all = core::mem::take(&mut *self.queue.borrow_mut());
+        let (mut rest, mut stay) = (RunQueue::new(), RunQueue::new());
+        while let Some(runnable) = all.pop_front() {
+            if runnable.is_local() { stay.push_back(runnable) } else { rest.push_back(runnable) }
+        }
+        *self.queue.borrow_mut() = stay;
+        rest
+    }
+}
+
 impl LocalQueue {
     /// An empty queue of the calling thread, which waits in something that `unpark` ends.
     pub fn new(unpark: Arc<dyn Unpark>) -> Self {
@@ -222,14 +247,7 @@ impl Entered<'_> {
     /// Takes all runnables of tasks that can run elsewhere, in order. What stays is local.
     pub fn take_rest(&self) -> RunQueue {
         self.collect_mail();
-        let all = core::mem::take(&mut *self.mine.queue.borrow_mut());
-        let (mut rest, mut stay) = (RunQueue::new(), RunQueue::new());
-        let mut all = all;
-        while let Some(runnable) = all.pop_front() {
-            if runnable.is_local() { stay.push_back(runnable) } else { rest.push_back(runnable) }
-        }
-        *self.mine.queue.borrow_mut() = stay;
-        rest
+        self.mine.take_guests()
     }
 
     /// Cancels every local task on this thread. Their drops may spawn and wake more: until none is left.

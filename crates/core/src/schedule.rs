@@ -61,6 +61,23 @@ pub trait Scheduler: fmt::Debug + Send + Sync + 'static {
     /// Whether `next` would find something on some worker. May be asked from any thread.
     fn has_work(&self) -> bool;
 
+    /// How many runnables wait where no worker keeps them. For reports.
+    fn queued(&self) -> usize {
+        0
+    }
+
+    /// How many runnables wait in worker `index`'s own queue. For reports.
+    fn queued_at(&self, index: usize) -> usize {
+        let _ = index;
+        0
+    }
+
+    /// How many runnables worker `index` has taken from other workers so far. For reports.
+    fn stolen(&self, index: usize) -> u64 {
+        let _ = index;
+        0
+    }
+
     /// Worker `local` polls at `nanos` nanoseconds a task on average, for a scheduler that weighs costs.
     fn observe_poll(&self, local: &mut Self::Local, nanos: u64) {
         let _ = (local, nanos);

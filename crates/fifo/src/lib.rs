@@ -20,15 +20,17 @@ use polyloop_core::shim::atomic::{
     AtomicBool,
     Ordering::{Relaxed, Release},
 };
-use polyloop_core::shim::sync::Mutex;
+use polyloop_core::shim::sync::{Condvar, Mutex};
 use polyloop_core::{
-    Driver, Entered, JoinHandle, Meta, RunQueue, Runnable, Schedule, TaskSpace, Unpark, Why, push_as_guest,
+    Driver, Entered, Gauges, Hooks, JoinHandle, Meta, RunQueue, Runnable, Schedule, TaskSpace, Unpark, Why,
+    WorkerCounts, WorkerMetrics, is_host_of, push_as_guest, take_as_guest,
 };
 use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::thread::Thread;
+use std::time::Duration;
 
 /// The executor; clones are the same one. Whoever owns it calls [`shut_down`](Self::shut_down) at the end.
 #[derive(Clone)]
@@ -36,13 +38,18 @@ pub struct Fifo {
     shared: Arc<Shared>,
     space: Arc<TaskSpace>,
     driver: Arc<Driver>,
+    hooks: Arc<Hooks>,
 }
 
 /// What wakers reach.
 struct Shared {
     seat: Mutex<Seat>,
+    /// After the end: the thread in the seat has let its tasks go.
+    settled: Condvar,
     /// Whether the inbox has something; looked at by the seated thread before it takes the lock.
     mail: AtomicBool,
+    /// Counted by the thread in the seat.
+    counts: WorkerCounts,
 }
 
 struct Seat {
@@ -51,15 +58,35 @@ struct Seat {
     /// Threads inside `block_on` that wait for the seat.
     waiting: Vec<Arc<Parking>>,
     closed: bool,
+    /// After the end: the thread in the seat has none of the executor's tasks left.
+    settled: bool,
+}
+
+impl Seat {
+    /// Whether the thread in the seat may still have tasks to cancel, or be polling one.
+    fn is_unsettled(&mut self) -> bool {
+        self.holder.is_some() && !self.settled
+    }
 }
 
 impl Fifo {
     /// An executor over this driver. It runs nothing until a thread blocks on something.
     pub fn new(driver: Arc<Driver>) -> Self {
-        let seat = Seat { inbox: RunQueue::new(), holder: None, waiting: Vec::new(), closed: false };
-        let shared = Arc::new(Shared { seat: Mutex::new(seat), mail: AtomicBool::new(false) });
-        let space = TaskSpace::new(Arc::clone(&shared) as Arc<dyn Schedule>);
-        Self { shared, space, driver }
+        Self::with_hooks(driver, Hooks::default())
+    }
+
+    /// As [`new`](Self::new), with somebody who wants to know what happens.
+    pub fn with_hooks(driver: Arc<Driver>, hooks: Hooks) -> Self {
+        let seat =
+            Seat { inbox: RunQueue::new(), holder: None, waiting: Vec::new(), closed: false, settled: false };
+        let shared = Arc::new(Shared {
+            seat: Mutex::new(seat),
+            settled: Condvar::new(),
+            mail: AtomicBool::new(false),
+            counts: WorkerCounts::default(),
+        });
+        let space = TaskSpace::with_hooks(Arc::clone(&shared) as Arc<dyn Schedule>, &hooks);
+        Self { shared, space, driver, hooks: Arc::new(hooks) }
     }
 
     /// The driver that the seated thread turns.
@@ -70,6 +97,12 @@ impl Fifo {
     /// Where its tasks live.
     pub fn space(&self) -> &Arc<TaskSpace> {
         &self.space
+    }
+
+    /// What the executor tells about itself. Its one worker is the thread in the seat; the queue that belongs to no worker
+    /// is the inbox.
+    pub fn gauges(&self) -> Arc<dyn Gauges> {
+        Arc::clone(&self.shared) as Arc<dyn Gauges>
     }
 
     /// Spawns a task, from any thread. It runs while some thread is inside [`try_block_on`](Self::try_block_on).
@@ -98,22 +131,37 @@ impl Fifo {
 
     /// Cancels all tasks and ends the driver. Whatever is spawned or woken afterwards is cancelled at once.
     ///
-    /// Does not wait for a thread that is inside `block_on`: what that one has queued, and what it is polling, it cancels
-    /// itself before its next poll.
-    pub fn shut_down(&self) {
+    /// What another thread inside `block_on` has queued, and what it is polling, that one cancels itself before its next
+    /// poll; this waits for it, `patience` at most. Called by the task that is being polled, it leaves that task alone. Whether everything has ended but for
+    /// such tasks; those that are left are the space's [unfinished](TaskSpace::unfinished) ones.
+    pub fn shut_down(&self, patience: Duration) -> bool {
         self.cancel_all();
+        let settled = is_host_of(self.shared.address()) || {
+            let mut seat = self.shared.seat.lock();
+            if !patience.is_zero() {
+                self.shared.settled.wait_while_for(&mut seat, Seat::is_unsettled, patience);
+            }
+            !seat.is_unsettled()
+        };
         self.driver.close();
         self.space.retire();
+        settled
     }
 
     /// Cancels what is queued or idle, and takes in nothing from then on.
     fn cancel_all(&self) {
+        let mut queued = RunQueue::new();
         loop {
-            let mut queued = std::mem::take(&mut self.shared.seat.lock().inbox);
+            queued.append(&mut self.shared.seat.lock().inbox);
             while let Some(runnable) = queued.pop_front() {
                 runnable.cancel();
             }
             self.space.cancel_idle();
+            // By its own task: then this thread has a queue of its own.
+            queued = take_as_guest(self.shared.address());
+            if !queued.is_empty() {
+                continue;
+            }
             // The drops of those futures may have woken and spawned more; only when that has ended is the door shut, so
             // that a long chain of them is a loop here and not a recursion.
             let mut seat = self.shared.seat.lock();
@@ -148,6 +196,16 @@ impl Schedule for Shared {
         if let Some(parking) = unpark {
             parking.unpark();
         }
+    }
+}
+
+impl Gauges for Shared {
+    fn workers(&self) -> Vec<WorkerMetrics> {
+        vec![self.counts.read()]
+    }
+
+    fn queued(&self) -> usize {
+        self.seat.lock().inbox.len()
     }
 }
 
@@ -203,11 +261,21 @@ impl Host for Guest<'_> {
                 runnable.cancel();
             }
             self.fifo.cancel_all();
+            self.shared().seat.lock().settled = true;
+            self.shared().settled.notify_all();
         }
     }
 
     fn may_drive(&self) -> bool {
         self.seated.get()
+    }
+
+    fn hooks(&self) -> Option<&Hooks> {
+        self.seated.get().then_some(&*self.fifo.hooks)
+    }
+
+    fn counts(&self) -> Option<&WorkerCounts> {
+        self.seated.get().then(|| &self.shared().counts)
     }
 
     fn leave(&self, entered: &Entered<'_>, parking: &Arc<Parking>) {
@@ -232,6 +300,7 @@ impl Host for Guest<'_> {
         }
         if closed {
             self.fifo.cancel_all();
+            self.shared().settled.notify_all();
         }
     }
 }

@@ -109,7 +109,7 @@ fn a_thread_that_is_called_to_the_seat_while_it_leaves_passes_it_on() {
         second.leave();
         assert_eq!(third.join().unwrap(), (7, ()));
         assert!(ran.load(SeqCst));
-        fifo.shut_down();
+        fifo.shut_down(Duration::ZERO);
     });
 }
 
@@ -138,7 +138,7 @@ fn what_a_thread_had_queued_is_dropped_when_it_leaves_after_the_end() {
                         })
                         .collect();
                     let ending = inner.clone();
-                    std::thread::spawn(move || ending.shut_down()).join().unwrap();
+                    std::thread::spawn(move || ending.shut_down(Duration::ZERO)).join().unwrap();
                     handles
                 },
                 here(),

@@ -3,6 +3,7 @@
 use crate::handle::{Ambient, Entry, Handle};
 use crate::kinds::{Any, ExecutorKind, ReactorKind, TimersKind};
 use crate::runtime::{Owned, Runtime};
+use crate::threads::Threads;
 use crate::{Combination, CombinationError};
 use polyloop_blocking::Limits;
 use polyloop_core::time::Clock;
@@ -25,6 +26,8 @@ pub struct Builder {
     combination: Combination,
     clock: Option<Arc<dyn Clock>>,
     limits: Limits,
+    workers: Option<usize>,
+    pub(crate) threads: Threads,
     fault: Option<BuildError>,
 }
 
@@ -79,14 +82,12 @@ impl Builder {
     }
 
     /// How many workers there are, 1 to 1024. An executor of one thread takes no other number than 1.
+    ///
+    /// This wins over a number in the combination's name, as in `steal:4`, wherever that came from. Without either there
+    /// are as many as the process may use processors, by its affinity and, on Linux, the quota of its control group.
     #[must_use]
     pub fn worker_threads(mut self, workers: usize) -> Self {
-        let name = format!("{}:{workers}", self.combination.executor());
-        match (name.parse::<Combination>(), NonZeroUsize::new(workers)) {
-            (Ok(_), Some(workers)) => self.combination = self.combination.with_workers(workers),
-            (Err(error), _) => self.blame(error.into()),
-            (Ok(_), None) => unreachable!("no combination has zero workers"),
-        }
+        self.workers = Some(workers);
         self
     }
 
@@ -153,24 +154,33 @@ impl Builder {
         if let Some(name) = E::NAME {
             combination = combination.with_executor(name)?;
         }
+        if let Some(workers) = self.workers {
+            // The one place that knows how many an executor takes.
+            let numbered: Combination = format!("{}:{workers}", combination.executor()).parse()?;
+            combination = numbered.workers().map_or(combination, |workers| combination.with_workers(workers));
+        }
         let reactor = R::build(&combination)
             .map_err(|error| BuildError(Fault::Reactor(combination.reactor().to_owned(), error)))?;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let driver = Driver::new(reactor, T::build(&combination), clock);
         let (entry, executor, ambient) = match combination.executor() {
             "fifo" => {
-                let fifo = polyloop_fifo::Fifo::new(driver);
+                let fifo = polyloop_fifo::Fifo::with_hooks(driver, self.threads.hooks.clone());
                 (Entry::Fifo(fifo.clone()), Owned::Fifo(fifo), None)
             }
             "steal" => {
                 let workers = combination.workers().unwrap_or_else(default_workers);
-                let (pool, ambient) = start_workers(Steal::new(workers), driver, workers)?;
-                let entry = Entry::Pool { space: pool.space().clone(), driver: pool.driver().clone() };
+                let (pool, ambient) = start_workers(Steal::new(workers), driver, workers, &self.threads)?;
+                let entry = Entry::Pool {
+                    space: pool.space().clone(),
+                    driver: pool.driver().clone(),
+                    gauges: pool.gauges(),
+                };
                 (entry, Owned::Steal(pool), Some(ambient))
             }
             other => unreachable!("a combination names an executor of its table, not `{other}`"),
         };
-        let handle = Handle::new(entry, combination, self.limits);
+        let handle = Handle::new(entry, combination, self.limits, &self.threads);
         if let Some(ambient) = ambient {
             ambient.0.get_or_init(|| handle.clone());
         }
@@ -187,12 +197,20 @@ fn start_workers<S: Scheduler>(
     scheduler: S,
     driver: Arc<Driver>,
     workers: NonZeroUsize,
+    threads: &Threads,
 ) -> Result<(Pool<S>, Ambient), BuildError> {
     let ambient = Ambient::default();
     let here = ambient.clone();
     let mut config = Config::new(workers);
-    config.around = Arc::new(move |_, life| context::enter_scope(&here, life));
-    let pool = Pool::start(scheduler, driver, config).map_err(|error| BuildError(Fault::Thread(error)))?;
+    let (named, living) = (threads.clone(), threads.clone());
+    config.thread_name = Arc::new(move |index| named.name(format!("poly-worker-{index}")));
+    config.stack_size = threads.stack_size;
+    config.around = Arc::new(move |_, life| living.live(|| context::enter_scope(&here, life)));
+    config.hooks = threads.hooks.clone();
+    let pool = Pool::start(scheduler, driver, config).map_err(|error| {
+        let stack = threads.stack_size;
+        BuildError(Fault::Thread { stack, error })
+    })?;
     Ok((pool, ambient))
 }
 
@@ -206,7 +224,7 @@ enum Fault {
     Variable(CombinationError),
     NotUnicode,
     Reactor(String, io::Error),
-    Thread(io::Error),
+    Thread { stack: Option<usize>, error: io::Error },
 }
 
 impl fmt::Display for BuildError {
@@ -215,7 +233,10 @@ impl fmt::Display for BuildError {
             Fault::Combination(error) => error.fmt(f),
             Fault::Variable(error) => write!(f, "{VARIABLE}: {error}"),
             Fault::NotUnicode => write!(f, "{VARIABLE}: not valid Unicode"),
-            Fault::Thread(error) => write!(f, "a thread could not be started: {error}"),
+            Fault::Thread { stack: None, error } => write!(f, "a thread could not be started: {error}"),
+            Fault::Thread { stack: Some(stack), error } => {
+                write!(f, "a thread with a stack of {stack} bytes could not be started: {error}")
+            }
             Fault::Reactor(name, error) => write!(f, "the reactor `{name}` is not to be had here: {error}"),
         }
     }
@@ -226,7 +247,7 @@ impl std::error::Error for BuildError {
         match &self.0 {
             Fault::Combination(error) | Fault::Variable(error) => Some(error),
             Fault::NotUnicode => None,
-            Fault::Reactor(_, error) | Fault::Thread(error) => Some(error),
+            Fault::Reactor(_, error) | Fault::Thread { error, .. } => Some(error),
         }
     }
 }
@@ -246,7 +267,9 @@ impl From<std::convert::Infallible> for BuildError {
 impl From<BuildError> for io::Error {
     fn from(error: BuildError) -> Self {
         match error.0 {
-            Fault::Reactor(_, ref kernel) | Fault::Thread(ref kernel) => Self::new(kernel.kind(), error),
+            Fault::Reactor(_, ref kernel) | Fault::Thread { error: ref kernel, .. } => {
+                Self::new(kernel.kind(), error)
+            }
             _ => Self::new(io::ErrorKind::InvalidInput, error),
         }
     }

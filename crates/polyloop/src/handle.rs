@@ -3,12 +3,14 @@
 //! Invariant: a handle does not keep its runtime running. What is spawned through the handle of a runtime that has shut
 //! down is cancelled at once.
 
-use crate::Combination;
 use crate::net::SystemResolver;
+use crate::shutdown::Beginning;
+use crate::threads::Threads;
+use crate::{Combination, RuntimeMetrics};
 use polyloop_blocking::{BlockingPool, Limits};
 use polyloop_core::block_on::{Host, Nested, try_block_on};
 use polyloop_core::park::{Parking, ThreadParker};
-use polyloop_core::{Driver, Entered, JoinHandle, Meta, TaskSpace, context};
+use polyloop_core::{Driver, Entered, Gauges, JoinHandle, Meta, TaskSpace, context};
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
@@ -25,6 +27,7 @@ struct Shared {
     combination: Combination,
     blocking: Arc<BlockingPool>,
     net: polyloop_net::Context,
+    beginning: Beginning,
 }
 
 /// By what a runtime is entered.
@@ -32,7 +35,7 @@ pub(crate) enum Entry {
     /// Tasks run on the threads inside `block_on`.
     Fifo(polyloop_fifo::Fifo),
     /// Tasks run on workers.
-    Pool { space: Arc<TaskSpace>, driver: Arc<Driver> },
+    Pool { space: Arc<TaskSpace>, driver: Arc<Driver>, gauges: Arc<dyn Gauges> },
 }
 
 /// The handle as workers find it. They start before there is one, but no task does.
@@ -45,13 +48,14 @@ thread_local! {
 }
 
 impl Handle {
-    pub(crate) fn new(entry: Entry, combination: Combination, limits: Limits) -> Self {
+    pub(crate) fn new(entry: Entry, combination: Combination, limits: Limits, threads: &Threads) -> Self {
         let driver = Arc::clone(entry.driver());
-        let blocking = Arc::new(BlockingPool::new(Arc::clone(&driver), limits));
+        let blocking = BlockingPool::with_threads_from(Arc::clone(&driver), limits, threads.starter());
+        let blocking = Arc::new(blocking);
         let resolver = Arc::new(SystemResolver(Arc::clone(&blocking)));
         polyloop_net::install(crate::net::current);
         let net = polyloop_net::Context { driver, resolver };
-        Self(Arc::new(Shared { entry, combination, blocking, net }))
+        Self(Arc::new(Shared { entry, combination, blocking, net, beginning: Beginning::default() }))
     }
 
     /// The runtime that the calling code runs on, or that its thread has entered.
@@ -88,6 +92,34 @@ impl Handle {
         F::Output: Send + 'static,
     {
         self.space().spawn(future, Meta::new(Location::caller()))
+    }
+
+    /// Spawns a task, unless the runtime has shut down.
+    ///
+    /// If it shuts down in the same moment, the task may be cancelled all the same, and its handle says so.
+    ///
+    /// # Errors
+    ///
+    /// [`ShutDown`], with the future.
+    #[track_caller]
+    pub fn try_spawn<F>(&self, future: F) -> Result<JoinHandle<F::Output>, ShutDown<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        if self.is_shut_down() {
+            return Err(ShutDown(future));
+        }
+        Ok(self.space().spawn(future, Meta::new(Location::caller())))
+    }
+
+    /// Whether the runtime has begun to shut down.
+    pub fn is_shut_down(&self) -> bool {
+        self.0.beginning.has_begun()
+    }
+
+    pub(crate) fn shutdown_beginning(&self) -> &Beginning {
+        &self.0.beginning
     }
 
     pub(crate) fn spawn_with<F>(&self, future: F, meta: Meta) -> JoinHandle<F::Output>
@@ -142,7 +174,7 @@ impl Handle {
         // In a blocking job, the pool counts this thread as waiting, so that what it waits for finds another one.
         let block = || match &self.0.entry {
             Entry::Fifo(fifo) => fifo.try_block_on(future, meta),
-            Entry::Pool { space, driver } => {
+            Entry::Pool { space, driver, .. } => {
                 let parker = Box::new(OsThread(std::thread::current()));
                 space.enter(|| try_block_on(driver, parker, &Alone, future, meta))
             }
@@ -174,6 +206,19 @@ impl Handle {
     /// What sockets need of this runtime, for the constructors that take it.
     pub fn net_context(&self) -> &polyloop_net::Context {
         &self.0.net
+    }
+
+    /// What the runtime is doing, in numbers. Takes time in proportion to the tasks that are alive, a few nanoseconds each,
+    /// and stops nobody.
+    pub fn metrics(&self) -> RuntimeMetrics {
+        RuntimeMetrics::of(self)
+    }
+
+    pub(crate) fn gauges(&self) -> Arc<dyn Gauges> {
+        match &self.0.entry {
+            Entry::Fifo(fifo) => fifo.gauges(),
+            Entry::Pool { gauges, .. } => Arc::clone(gauges),
+        }
     }
 
     pub(crate) fn blocking(&self) -> &BlockingPool {
@@ -221,6 +266,23 @@ impl From<NoRuntime> for std::io::Error {
         Self::other(error)
     }
 }
+
+/// The runtime has shut down; the future comes back.
+pub struct ShutDown<F>(pub F);
+
+impl<F> fmt::Debug for ShutDown<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ShutDown")
+    }
+}
+
+impl<F> fmt::Display for ShutDown<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the runtime has shut down, and runs no more tasks")
+    }
+}
+
+impl<F> std::error::Error for ShutDown<F> {}
 
 /// Keeps a runtime the current one of its thread; see [`Handle::enter`].
 #[derive(Debug)]

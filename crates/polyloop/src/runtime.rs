@@ -1,9 +1,10 @@
 //! The runtime: owns an executor, a driver, and their end.
 
-use crate::Combination;
 use crate::builder::{BuildError, Builder};
 use crate::handle::{EnterGuard, Handle};
 use crate::kinds::{Any, ExecutorKind, ReactorKind, TimersKind};
+use crate::shutdown::{self, Report};
+use crate::{Combination, RuntimeMetrics};
 use polyloop_core::JoinHandle;
 use polyloop_core::block_on::Nested;
 use polyloop_pool::Pool;
@@ -14,7 +15,8 @@ use std::time::Duration;
 
 /// A runtime of an executor `E`, a reactor `R` and a timer queue `T`; `Any` leaves a part to a name.
 ///
-/// Dropping it cancels all tasks, and never waits for a poll that does not end.
+/// Dropping it cancels all tasks, and never waits for a poll that does not end. [`shutdown`](Self::shutdown) does the same
+/// with a deadline, and reports.
 pub struct Runtime<E = Any, R = Any, T = Any> {
     handle: Handle,
     executor: Owned,
@@ -28,6 +30,16 @@ type Kinds<E, R, T> = fn() -> (E, R, T);
 pub(crate) enum Owned {
     Fifo(polyloop_fifo::Fifo),
     Steal(Pool<polyloop_steal::Steal>),
+}
+
+impl Owned {
+    /// Ends its tasks, and waits for polls that are under way. How many of its threads are left.
+    pub(crate) fn shut_down(&self, patience: Duration) -> usize {
+        match self {
+            Self::Fifo(fifo) => usize::from(!fifo.shut_down(patience)),
+            Self::Steal(pool) => pool.shut_down(patience).stuck.len(),
+        }
+    }
 }
 
 impl Runtime {
@@ -69,6 +81,11 @@ impl<E, R, T> Runtime<E, R, T> {
     /// The handle, to be cloned and sent anywhere.
     pub fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    /// What the runtime is doing, in numbers; see [`Handle::metrics`].
+    pub fn metrics(&self) -> RuntimeMetrics {
+        self.handle.metrics()
     }
 
     /// What this runtime was built from.
@@ -116,6 +133,45 @@ impl<E, R, T> Runtime<E, R, T> {
         self.handle.try_block_on(future)
     }
 
+    /// Ends the runtime: cancels all tasks and all blocking jobs that have not begun, waits for the polls and jobs that are
+    /// under way until `deadline` has passed, and says what became of everything. [`Duration::MAX`] waits as long as it
+    /// takes. Whatever is spawned from now on is cancelled at once.
+    ///
+    /// Tasks are not run to their ends: await their handles before, if that is wanted. A task that does not end its poll
+    /// by the deadline is named in the report, and dropped by its thread when the poll ends; a job that does not end is
+    /// named, and goes on. Called again, this waits once more for what was left the last time.
+    ///
+    /// From within one of the runtime's own tasks or jobs it works, too, and does not wait for the thread that it is called
+    /// on: the report names the calling task or job, which has not ended. The local tasks of a thread inside
+    /// [`block_on`](Self::block_on) belong to that thread, and end with its `block_on`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use polyloop::Runtime;
+    /// use std::time::Duration;
+    ///
+    /// let runtime = Runtime::from_name("steal:2")?;
+    /// runtime.spawn(std::future::pending::<()>());
+    /// let report = runtime.shutdown(Duration::from_secs(5));
+    /// assert!(report.is_clean(), "{report}");
+    /// assert_eq!(report.tasks.cancelled, 1);
+    /// # Ok::<(), polyloop::BuildError>(())
+    /// ```
+    pub fn shutdown(&self, deadline: Duration) -> Report {
+        shutdown::shut_down(&self.handle, &self.executor, deadline)
+    }
+
+    /// [`shutdown`](Self::shutdown) by the name that tokio has for it, without the report.
+    pub fn shutdown_timeout(self, deadline: Duration) {
+        let _ = self.shutdown(deadline);
+    }
+
+    /// [`shutdown`](Self::shutdown) that waits for nothing, not even for the short while that a drop does.
+    pub fn shutdown_background(self) {
+        let _ = self.shutdown(Duration::ZERO);
+    }
+
     /// Makes this runtime the current one of the calling thread; see [`Handle::enter`].
     pub fn enter(&self) -> EnterGuard {
         self.handle.enter()
@@ -124,12 +180,16 @@ impl<E, R, T> Runtime<E, R, T> {
 
 impl<E, R, T> Drop for Runtime<E, R, T> {
     fn drop(&mut self) {
+        if self.handle.is_shut_down() {
+            return;
+        }
+        self.handle.shutdown_beginning().note(&self.handle);
         // Jobs that have begun cannot be ended; nobody waits for them.
         let _ = self.handle.blocking().shutdown(Duration::ZERO);
-        match &mut self.executor {
-            Owned::Fifo(fifo) => fifo.shut_down(),
-            Owned::Steal(pool) => drop(pool.shut_down(Pool::<polyloop_steal::Steal>::GRACE)),
-        }
+        let _ = self.executor.shut_down(match self.executor {
+            Owned::Fifo(_) => Duration::ZERO,
+            Owned::Steal(_) => Pool::<polyloop_steal::Steal>::GRACE,
+        });
     }
 }
 

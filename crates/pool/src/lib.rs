@@ -25,7 +25,7 @@ pub use config::{Around, Config};
 pub use shutdown::{Report, Stuck};
 
 use polyloop_blocking::monitor;
-use polyloop_core::{Driver, Schedule, Scheduler, TaskSpace};
+use polyloop_core::{Driver, Gauges, Schedule, Scheduler, TaskSpace};
 use shared::Shared;
 use std::fmt;
 use std::io;
@@ -38,7 +38,6 @@ use std::time::Duration;
 pub struct Pool<S: Scheduler> {
     shared: Arc<Shared<S>>,
     space: Arc<TaskSpace>,
-    down: bool,
 }
 
 impl<S: Scheduler> Pool<S> {
@@ -54,8 +53,8 @@ impl<S: Scheduler> Pool<S> {
     pub fn start(scheduler: S, driver: Arc<Driver>, config: Config) -> io::Result<Self> {
         let workers = config.workers.get();
         let shared = Arc::new(Shared::new(scheduler, driver, workers));
-        let space = TaskSpace::new(Arc::clone(&shared) as Arc<dyn Schedule>);
-        let pool = Self { shared, space, down: false };
+        let space = TaskSpace::with_hooks(Arc::clone(&shared) as Arc<dyn Schedule>, &config.hooks);
+        let pool = Self { shared, space };
         for index in 0..workers {
             worker::start(&pool.shared, &pool.space, index, &config)?;
         }
@@ -76,6 +75,11 @@ impl<S: Scheduler> Pool<S> {
         self.shared.driver()
     }
 
+    /// What the pool tells about itself, for as long as somebody wants to know.
+    pub fn gauges(&self) -> Arc<dyn Gauges> {
+        Arc::clone(&self.shared) as Arc<dyn Gauges>
+    }
+
     /// How many workers there are.
     pub fn workers(&self) -> usize {
         self.shared.workers()
@@ -83,18 +87,18 @@ impl<S: Scheduler> Pool<S> {
 
     /// Ends all tasks: waits for the polls that are under way, for `patience` at most, and cancels the rest.
     ///
-    /// Called from one of its own workers, it does not wait for that one.
-    pub fn shut_down(&mut self, patience: Duration) -> Report {
-        if std::mem::replace(&mut self.down, true) {
-            return Report::default();
-        }
+    /// Called from one of its own workers, it does not wait for that one. Called again, it waits once more for what was
+    /// left the last time. The tasks that are left are the space's [unfinished](TaskSpace::unfinished) ones.
+    pub fn shut_down(&self, patience: Duration) -> Report {
         shutdown::shut_down(&self.shared, &self.space, patience)
     }
 }
 
 impl<S: Scheduler> Drop for Pool<S> {
     fn drop(&mut self) {
-        let _ = self.shut_down(Self::GRACE);
+        // Whoever has shut it down already has waited as long as he wanted to.
+        let patience = if self.shared.is_closed() { Duration::ZERO } else { Self::GRACE };
+        let _ = self.shut_down(patience);
     }
 }
 

@@ -8,7 +8,10 @@ use polyloop_blocking::monitor::Watched;
 use polyloop_core::context;
 use polyloop_core::park::{Parking, ThreadParker};
 use polyloop_core::shim::atomic::{AtomicU64, Ordering::Relaxed};
-use polyloop_core::{Driver, Notify, Runnable, Schedule, Scheduler, TaskSpace, Unpark, Why};
+use polyloop_core::{
+    Driver, Gauges, Notify, Runnable, Schedule, Scheduler, TaskSpace, Unpark, Why, WorkerCounts,
+    WorkerMetrics,
+};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
@@ -34,6 +37,7 @@ pub(crate) struct Seat {
     epoch: AtomicU64,
     /// What the monitor saw last.
     seen: AtomicU64,
+    pub(crate) counts: WorkerCounts,
 }
 
 impl<S: Scheduler> Shared<S> {
@@ -148,6 +152,22 @@ impl<S: Scheduler> Watched for Shared<S> {
     }
 }
 
+impl<S: Scheduler> Gauges for Shared<S> {
+    fn workers(&self) -> Vec<WorkerMetrics> {
+        let read = |(index, seat): (usize, &Seat)| {
+            let mut metrics = seat.counts.read();
+            metrics.queued = self.scheduler.queued_at(index);
+            metrics.steals = self.scheduler.stolen(index);
+            metrics
+        };
+        self.workers.iter().enumerate().map(read).collect()
+    }
+
+    fn queued(&self) -> usize {
+        self.scheduler.queued()
+    }
+}
+
 impl Seat {
     fn new(driver: &Arc<Driver>) -> Self {
         let thread = Arc::new(OnceLock::new());
@@ -157,6 +177,7 @@ impl Seat {
             thread,
             epoch: AtomicU64::new(0),
             seen: AtomicU64::new(0),
+            counts: WorkerCounts::default(),
         }
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 /// What a shutdown left behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Workers that had not ended: each was still in a poll.
+    /// Workers that had not ended: each was still in a poll, or had not had the time. The calling one is not among them.
     pub stuck: Vec<Stuck>,
 }
 
@@ -32,20 +32,17 @@ pub(crate) fn shut_down<S: Scheduler>(
     shared.close();
     // A worker that drops its own runtime would wait for itself.
     let own = context::with_scope(|here: Option<&Here<S>>| {
-        usize::from(here.is_some_and(|here| here.is_in(shared)))
+        here.filter(|here| here.is_in(shared)).map(|here| here.index)
     });
     let mut stuck = {
         let mut alive = shared.alive.lock();
-        let mut left = patience;
-        while alive.len() > own && !left.is_zero() {
-            let step = left.min(Duration::from_millis(1));
-            // A step at a time, so that no clock is needed to know how much patience is left.
-            if shared.ended.wait_for(&mut alive, step).timed_out() {
-                left -= step;
-            }
+        if !patience.is_zero() {
+            let others = |alive: &mut Vec<usize>| alive.iter().any(|index| Some(*index) != own);
+            shared.ended.wait_while_for(&mut alive, others, patience);
         }
         alive.clone()
     };
+    stuck.retain(|index| Some(*index) != own);
     shared.cancel_all(space);
     shared.driver().close();
     space.retire();

@@ -6,7 +6,9 @@ use crate::shared::Shared;
 use polyloop_blocking::monitor;
 use polyloop_core::block_on::TurnPacer;
 use polyloop_core::time::Instant;
-use polyloop_core::{Busy, Driver, Notify, Ran, Runnable, Scheduler, TaskSpace, Turn, Wakes, Why, context};
+use polyloop_core::{
+    Busy, Driver, Hooks, Notify, Ran, Runnable, Scheduler, TaskSpace, Turn, Wakes, Why, context,
+};
 use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use std::sync::Arc;
 /// A worker's local part, as wakes on its thread find it.
 pub(crate) struct Here<S: Scheduler> {
     shared: *const Shared<S>,
+    pub(crate) index: usize,
     local: RefCell<S::Local>,
 }
 
@@ -34,11 +37,9 @@ pub(crate) fn start<S: Scheduler>(
     index: usize,
     config: &Config,
 ) -> io::Result<()> {
-    let mut builder = std::thread::Builder::new().name((config.thread_name)(index));
-    if let Some(size) = config.stack_size {
-        builder = builder.stack_size(size);
-    }
+    let builder = polyloop_blocking::thread((config.thread_name)(index), config.stack_size)?;
     let around = Arc::clone(&config.around);
+    let hooks = config.hooks.clone();
     // At work from here on, so that no clock moves past what is pushed before the thread has started.
     let mut busy = Some(shared.driver().hold());
     let ended = Ended { shared: Arc::clone(shared), space: Arc::clone(space), index };
@@ -46,7 +47,7 @@ pub(crate) fn start<S: Scheduler>(
     builder.spawn(move || {
         let Ended { shared, space, .. } = &ended;
         shared.seat(index).sit_down();
-        around(index, &mut || live(shared, space, index, busy.take()));
+        around(index, &mut || live(shared, space, index, &hooks, busy.take()));
     })?;
     Ok(())
 }
@@ -93,9 +94,16 @@ impl<S: Scheduler> Drop for Leave<'_, S> {
     }
 }
 
-fn live<S: Scheduler>(shared: &Arc<Shared<S>>, space: &Arc<TaskSpace>, index: usize, busy: Option<Busy>) {
+fn live<S: Scheduler>(
+    shared: &Arc<Shared<S>>,
+    space: &Arc<TaskSpace>,
+    index: usize,
+    hooks: &Hooks,
+    busy: Option<Busy>,
+) {
     let _leave = Leave { shared, space, index };
-    let here = Here { shared: Arc::as_ptr(shared), local: RefCell::new(shared.scheduler.local(index)) };
+    let here =
+        Here { shared: Arc::as_ptr(shared), index, local: RefCell::new(shared.scheduler.local(index)) };
     space.enter(|| {
         context::enter_scope(&here, || {
             let driver = Arc::clone(shared.driver());
@@ -103,6 +111,7 @@ fn live<S: Scheduler>(shared: &Arc<Shared<S>>, space: &Arc<TaskSpace>, index: us
                 shared,
                 here: &here,
                 index,
+                hooks,
                 wakes: Wakes::new(),
                 pacer: TurnPacer::new(&driver),
                 busy,
@@ -120,6 +129,7 @@ struct Worker<'a, S: Scheduler> {
     shared: &'a Arc<Shared<S>>,
     here: &'a Here<S>,
     index: usize,
+    hooks: &'a Hooks,
     driver: Arc<Driver>,
     wakes: Wakes,
     pacer: TurnPacer,
@@ -145,7 +155,7 @@ impl<S: Scheduler> Worker<'_, S> {
                 if searching {
                     let _ = self.shared.idle.found();
                 }
-                return;
+                return self.observe(self.driver.now());
             }
             match self.next() {
                 Some(runnable) => {
@@ -158,9 +168,25 @@ impl<S: Scheduler> Worker<'_, S> {
                     searching = true;
                     self.shared.idle.begin_search();
                 }
+                None if self.hooks.watches_waits() => self.sleep_and_tell(),
                 None => self.sleep(),
             }
         }
+    }
+
+    /// Sleeps between two calls of the program's hooks, which may block, and may make work that only this worker would look
+    /// for: then it does not sleep.
+    fn sleep_and_tell(&mut self) {
+        let hooks = self.hooks;
+        self.watched(|_| hooks.parks());
+        match self.next() {
+            None => self.sleep(),
+            // From outside, so that the search that has been counted finds it.
+            Some(runnable) => {
+                let _ = self.shared.scheduler.push(None, runnable, Why::Wake);
+            }
+        }
+        self.watched(|_| hooks.unparks());
     }
 
     fn next(&self) -> Option<Runnable> {
@@ -245,6 +271,7 @@ impl<S: Scheduler> Worker<'_, S> {
     fn observe(&mut self, now: Instant) {
         let Stretch { since, polls } = std::mem::replace(&mut self.stretch, Stretch { since: now, polls: 0 });
         if polls > 0 {
+            self.shared.seat(self.index).counts.polled(polls, now - since);
             let nanos = (now - since).as_nanos() / u128::from(polls);
             let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
             self.shared.scheduler.observe_poll(&mut self.here.local.borrow_mut(), nanos);
@@ -261,6 +288,7 @@ impl<S: Scheduler> Worker<'_, S> {
         if self.shared.scheduler.has_work() || self.shared.is_closed() {
             return idle.retract(self.index);
         }
+        self.shared.seat(self.index).counts.parked();
         let parking = Arc::clone(&self.shared.seat(self.index).parking);
         let shared = self.shared;
         match shared.driver().rest(&mut self.busy) {

@@ -24,7 +24,7 @@ mod tests;
 
 use crossbeam_deque::{Injector, Steal as Stolen, Stealer, Worker};
 use parking_lot::Mutex;
-use polyloop_core::{Notify, RunSlot, Runnable, Scheduler, Why};
+use polyloop_core::{Count, Notify, RunSlot, Runnable, Scheduler, Why};
 use std::fmt;
 use std::num::NonZeroUsize;
 
@@ -58,6 +58,8 @@ pub struct Steal {
 struct Public {
     slot: RunSlot,
     stealer: Stealer<Runnable>,
+    /// How many runnables the owner has taken from its siblings.
+    stolen: Count,
 }
 
 /// What a worker keeps to itself.
@@ -77,7 +79,11 @@ impl Steal {
     /// A scheduler for so many workers.
     pub fn new(workers: NonZeroUsize) -> Self {
         let private: Vec<_> = (0..workers.get()).map(|_| Worker::new_fifo()).collect();
-        let public = |deque: &Worker<Runnable>| Public { slot: RunSlot::new(), stealer: deque.stealer() };
+        let public = |deque: &Worker<Runnable>| Public {
+            slot: RunSlot::new(),
+            stealer: deque.stealer(),
+            stolen: Count::new(),
+        };
         Self {
             injector: Injector::new(),
             workers: private.iter().map(public).collect(),
@@ -101,7 +107,10 @@ impl Steal {
         let start = local.next_random() as usize % count;
         let victims = (start..start + count).map(|at| at % count).filter(|victim| *victim != local.index);
         let steal = |victim: usize| retry(|| self.workers[victim].stealer.steal_batch_and_pop(&local.deque));
-        victims.into_iter().find_map(steal)
+        let stolen = victims.into_iter().find_map(steal)?;
+        // The deque was empty: all that is in it now, and the one to run.
+        self.workers[local.index].stolen.add(local.deque.len() as u64 + 1);
+        Some(stolen)
     }
 }
 
@@ -193,6 +202,19 @@ impl Scheduler for Steal {
         !self.injector.is_empty() || self.workers.iter().any(|worker| !worker.stealer.is_empty())
     }
 
+    fn queued(&self) -> usize {
+        self.injector.len()
+    }
+
+    fn queued_at(&self, index: usize) -> usize {
+        let Public { slot, stealer, .. } = &self.workers[index];
+        stealer.len() + usize::from(!slot.is_empty())
+    }
+
+    fn stolen(&self, index: usize) -> u64 {
+        self.workers[index].stolen.get()
+    }
+
     fn observe_poll(&self, local: &mut Local, nanos: u64) {
         // Half the weight to the latest stretch: programs change their ways quickly.
         local.poll_nanos = local.poll_nanos / 2 + nanos / 2;
@@ -204,7 +226,7 @@ impl Scheduler for Steal {
         if !stuck {
             return;
         }
-        let Public { slot, stealer } = &self.workers[index];
+        let Public { slot, stealer, .. } = &self.workers[index];
         // No more than there is now: a poll that never ends may push for ever.
         for _ in 0..stealer.len() {
             let Some(runnable) = retry(|| stealer.steal()) else { break };

@@ -38,8 +38,8 @@ const _: () = assert!(size_of::<Header>() == 40);
 pub(crate) struct VTable {
     /// Polls the future; `Ready` when it has ended and the output is stored.
     poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> Poll<()>,
-    /// Drops the future instead, and stores why.
-    cancel: unsafe fn(NonNull<Header>, JoinError),
+    /// Drops the future instead, and stores why. Whether that drop panicked.
+    cancel: unsafe fn(NonNull<Header>, JoinError) -> bool,
     /// Moves the output to the address given, of type `Result<T, JoinError>`.
     take_output: unsafe fn(NonNull<Header>, *mut ()),
     /// Drops the output; a panic inside is contained and counted.
@@ -122,19 +122,20 @@ impl<F: Future> Cell<F> {
     /// # Safety
     ///
     /// As for [`poll`](Self::poll).
-    unsafe fn cancel(header: NonNull<Header>, reason: JoinError) {
+    unsafe fn cancel(header: NonNull<Header>, reason: JoinError) -> bool {
         // SAFETY: as promised by the caller.
         let stage = unsafe { Self::stage(header) };
         // SAFETY: the future has not ended, and is dropped here once.
-        let output = match unsafe { Self::drop_future(stage) } {
-            Ok(()) => Err(reason),
+        let (output, panicked) = match unsafe { Self::drop_future(stage) } {
+            Ok(()) => (Err(reason), false),
             Err(payload) => {
                 contain(|| drop(reason));
-                Err(JoinError::panicked(payload))
+                (Err(JoinError::panicked(payload)), true)
             }
         };
         // SAFETY: the stage is empty, and still the runnable's.
         unsafe { Self::store(stage, output) };
+        panicked
     }
 
     /// # Safety
@@ -217,7 +218,6 @@ impl TaskPtr {
         local: bool,
     ) -> Self {
         let vtable = Cell::<F>::VTABLE;
-        let meta = MetaWord::new(meta);
         let slot = slab::allocate(space, vtable.layout);
         let cell = slot.as_ptr().cast::<Cell<F>>();
         // SAFETY: the slot is big and aligned enough for the cell, and nobody else's; its header is a vacant one. The
@@ -230,8 +230,8 @@ impl TaskPtr {
             (&raw mut (*cell).header.vtable).write(vtable);
             (&raw mut (*cell).header.next).write(UnsafeCell::new(core::ptr::null_mut()));
             (&raw mut (*cell).header.joiner).write(UnsafeCell::new(core::ptr::null_mut()));
-            (&raw mut (*cell).header.meta).write(meta);
-            (*cell).header.state.occupy(handle, local);
+            (*cell).header.meta.set(meta);
+            (*cell).header.state.occupy(handle, local, space.tells_of_ends());
         }
         Self(slot)
     }
@@ -289,7 +289,8 @@ impl TaskPtr {
     /// The caller holds the runnable and the future has not ended.
     pub(crate) unsafe fn cancel(self, reason: JoinError) {
         // SAFETY: as promised by the caller.
-        unsafe { (self.vtable().cancel)(self.0, reason) }
+        let panicked = unsafe { (self.vtable().cancel)(self.0, reason) };
+        self.space().count_cancelled(panicked);
     }
 
     /// # Safety
@@ -318,8 +319,8 @@ impl TaskPtr {
     /// The caller is the one who may free: the future has ended, its output is taken or dropped, and a transition of
     /// the state word told so.
     pub(crate) unsafe fn free(self) {
-        // SAFETY: the header is still valid, and its meta word is dropped once.
-        unsafe { core::ptr::drop_in_place(&raw mut (*self.0.as_ptr()).meta) };
+        // SAFETY: the header is still valid.
+        unsafe { (*self.0.as_ptr()).meta.clear(|| slab::meta_lock(self.0)) };
         self.state().set_vacant();
         // SAFETY: the slot is vacant and came from `slab::allocate`.
         unsafe { slab::free(self.0) };

@@ -321,3 +321,22 @@ fn loom_a_slot_gives_each_runnable_to_one_taker() {
         world.end();
     });
 }
+
+#[test]
+fn loom_a_task_is_named_while_it_ends() {
+    loom::model(|| {
+        let world = World::new();
+        let mut meta = Meta::new(Location::caller());
+        meta.name = Some("it".into());
+        world.space.spawn_detached(async {}, meta);
+        let runnable = world.pop().unwrap();
+        let space = world.space.clone();
+        let telling = thread::spawn(move || {
+            let unfinished = space.unfinished();
+            assert!(unfinished.iter().all(|meta| meta.name.as_deref() == Some("it")));
+        });
+        assert!(matches!(runnable.run(), Ran::Done));
+        telling.join().unwrap();
+        world.end();
+    });
+}

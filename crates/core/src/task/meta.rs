@@ -1,15 +1,19 @@
 //! What a task is called, where it was spawned, and its id: one word in the header, a box only for those of whom more is told
 //! or asked.
 //!
-//! Invariant: the word changes once at most, from a location to a box, and never while nobody keeps the task.
+//! Invariant: while somebody keeps the task, the word changes once at most, from a location to a box. A box is given up under
+//! the lock of its page alone.
 
 use super::id::Id;
 use crate::shim::atomic::{
     AtomicPtr,
-    Ordering::{AcqRel, Acquire},
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
+use crate::shim::cell::UnsafeCell;
+use crate::shim::sync::Mutex;
 use core::fmt;
 use core::panic::Location;
+use core::ptr::null_mut;
 
 /// What a scheduler and a diagnostic may know about a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,59 +57,50 @@ struct Known {
 ///
 /// The first one to ask for the id of a task that has only a location puts a [`Known`] in its place. From then on the
 /// word stays as it is.
+///
+/// The registry reads the word of a task that somebody else holds and may end at any moment. A location is there for
+/// ever; a box is only given up under the lock that the registry holds meanwhile, its page's. So the name of a task that
+/// is stuck in a poll can be told without a word from the thread that polls it.
 pub(crate) struct MetaWord(AtomicPtr<()>);
 
 const BOXED: usize = 1;
-const _: () = assert!(align_of::<Location<'static>>() > BOXED && align_of::<Known>() > BOXED);
-
-/// The word for a box.
-fn tagged(known: Known) -> *mut () {
-    let boxed: *mut Known = Box::into_raw(Box::new(known));
-    boxed.map_addr(|addr| addr | BOXED).cast()
-}
-
-/// The box behind a word, if it has one.
-fn boxed(word: *mut ()) -> Option<*mut Known> {
-    let is_boxed = word.addr() & BOXED != 0;
-    is_boxed.then(|| word.map_addr(|addr| addr & !BOXED).cast())
-}
+const _: () = assert!(align_of::<Location<'static>>() > BOXED && align_of::<UnsafeCell<Known>>() > BOXED);
 
 impl MetaWord {
-    pub(crate) fn new(meta: Meta) -> Self {
-        // Field by field: to compare locations is to compare file names.
-        if let Meta { name: None, location, class: 0, weight: 1, deadline: None } = meta {
-            return Self(AtomicPtr::new(core::ptr::from_ref(location).cast_mut().cast()));
-        }
-        Self(AtomicPtr::new(tagged(Known { meta, id: Id::fresh() })))
+    /// The word of a slot that never held a task.
+    pub(crate) fn empty() -> Self {
+        Self(AtomicPtr::new(null_mut()))
+    }
+
+    /// Describes the slot's new task, before the state word says that there is one.
+    pub(crate) fn set(&self, meta: Meta) {
+        // Ordering: Release pairs with the Acquire of `peek`, whose caller may have seen the slot's task before this one.
+        self.0.store(pack(meta), Release);
     }
 
     fn word(&self) -> *mut () {
-        // Ordering: Acquire pairs with the Release by which `id` puts a box in.
+        // Ordering: Acquire pairs with the Release by which `set` and `id` put a box in.
         self.0.load(Acquire)
     }
 
+    /// For one who keeps the task.
     pub(crate) fn get(&self) -> Meta {
-        let word = self.word();
-        match boxed(word) {
-            // SAFETY: a tagged word came from `tagged`, whose box lives as long as `self` and is never written.
-            Some(known) => unsafe { (*known).meta.clone() },
-            // SAFETY: an untagged word came from a `&'static Location`.
-            None => Meta::new(unsafe { &*word.cast::<Location<'static>>() }),
-        }
+        // SAFETY: the word was set before the task was, and stays until the task is freed.
+        unsafe { unpack(self.word()) }
     }
 
-    /// The id, if it is known yet.
+    /// The id, if it is known yet. For one who keeps the task.
     pub(crate) fn known_id(&self) -> Option<Id> {
         // SAFETY: as in `get`.
-        boxed(self.word()).map(|known| unsafe { (*known).id })
+        boxed(self.word()).map(|known| unsafe { id_in(known) })
     }
 
-    /// The id, from now on if not before.
+    /// The id, from now on if not before. For one who keeps the task.
     pub(crate) fn id(&self) -> Id {
         let word = self.word();
         if let Some(known) = boxed(word) {
             // SAFETY: as in `get`.
-            return unsafe { (*known).id };
+            return unsafe { id_in(known) };
         }
         let id = Id::fresh();
         let mine = tagged(Known { meta: self.get(), id });
@@ -118,18 +113,79 @@ impl MetaWord {
             Ok(_) => id,
             // Somebody else was faster; the word stays as it is from then on.
             Err(_) => {
-                drop(Self(AtomicPtr::new(mine)));
+                // SAFETY: the box came from `tagged`, and nobody else has seen it.
+                drop(boxed(mine).map(|known| unsafe { Box::from_raw(known) }));
                 self.id()
             }
         }
     }
+
+    /// For the registry, which has found a task in the slot but does not keep it: what it is called, or what the next one
+    /// in the slot is, or nothing if it is gone. `lock` is the slot's.
+    pub(crate) fn peek(&self, lock: &Mutex<()>) -> Option<Meta> {
+        let _locked = lock.lock();
+        let word = self.word();
+        // SAFETY: a box that stands in the word is there as long as the lock is held; a location always is.
+        (!word.is_null()).then(|| unsafe { unpack(word) })
+    }
+
+    /// Gives the description up. `lock` is the slot's, which is only looked for if there is a box.
+    pub(crate) fn clear<'a>(&self, lock: impl FnOnce() -> &'a Mutex<()>) {
+        let Some(boxed) = boxed(self.word()) else { return };
+        {
+            #[cfg(not(polyloop_mutant = "meta_freed_unlocked"))]
+            let _locked = lock().lock();
+            #[cfg(polyloop_mutant = "meta_freed_unlocked")]
+            let _ = lock;
+            self.0.store(null_mut(), Relaxed);
+        }
+        // SAFETY: the box came from `tagged`, and nobody can find it any more.
+        let boxed = unsafe { Box::from_raw(boxed) };
+        boxed.with_mut(|_| ());
+        #[cfg(not(polyloop_mutant = "meta_freed_unlocked"))]
+        drop(boxed);
+        // The mutant leaks it: the model is to see the race, not to crash.
+        #[cfg(polyloop_mutant = "meta_freed_unlocked")]
+        Box::leak(boxed);
+    }
 }
 
-impl Drop for MetaWord {
-    fn drop(&mut self) {
-        if let Some(known) = boxed(self.word()) {
-            // SAFETY: the box came from `tagged`, and this is its only owner.
-            drop(unsafe { Box::from_raw(known) });
-        }
+/// The word for a description.
+fn pack(meta: Meta) -> *mut () {
+    // Field by field: to compare locations is to compare file names.
+    if let Meta { name: None, location, class: 0, weight: 1, deadline: None } = meta {
+        return core::ptr::from_ref(location).cast_mut().cast();
+    }
+    tagged(Known { meta, id: Id::fresh() })
+}
+
+/// The word for a box.
+fn tagged(known: Known) -> *mut () {
+    let boxed = Box::into_raw(Box::new(UnsafeCell::new(known)));
+    boxed.map_addr(|addr| addr | BOXED).cast()
+}
+
+/// The box behind a word, if it has one.
+fn boxed(word: *mut ()) -> Option<*mut UnsafeCell<Known>> {
+    (word.addr() & BOXED != 0).then(|| word.map_addr(|addr| addr & !BOXED).cast())
+}
+
+/// # Safety
+///
+/// The box came from [`tagged`] and is still there.
+unsafe fn id_in(known: *mut UnsafeCell<Known>) -> Id {
+    // SAFETY: as promised by the caller; it is never written.
+    unsafe { (*known).with(|known| (*known).id) }
+}
+
+/// # Safety
+///
+/// `word` came from [`pack`] or [`tagged`]; if it is a box, that is still there.
+unsafe fn unpack(word: *mut ()) -> Meta {
+    match boxed(word) {
+        // SAFETY: as promised by the caller; it is never written.
+        Some(boxed) => unsafe { (*boxed).with(|known| (*known).meta.clone()) },
+        // SAFETY: a word without the tag came from a `&'static Location`.
+        None => Meta::new(unsafe { &*word.cast::<Location<'static>>() }),
     }
 }

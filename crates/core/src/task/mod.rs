@@ -32,7 +32,7 @@ pub use id::{Id, id, try_id};
 pub use join::{AbortHandle, JoinHandle};
 pub use meta::Meta;
 pub use runnable::{Ran, Runnable};
-pub use space::TaskSpace;
+pub use space::{TaskCounts, TaskSpace};
 
 pub(crate) use cell::{Header, TaskPtr, contain};
 pub(crate) use ends::run_waiting;

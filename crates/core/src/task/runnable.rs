@@ -86,7 +86,7 @@ impl Runnable {
             // SAFETY: this is the runnable, and the future has not ended.
             unsafe { task.cancel(JoinError::cancelled()) };
             drop(polling);
-            complete(task);
+            complete(task, seen.hooked());
             return Ran::Done;
         }
         let waker = waker::borrowed(task);
@@ -96,7 +96,7 @@ impl Runnable {
         drop(polling);
         match polled {
             Poll::Ready(()) => {
-                complete(task);
+                complete(task, seen.hooked());
                 Ran::Done
             }
             // The state word is left alone: its count is positive, so that nobody else can gain a second runnable, and what
@@ -140,7 +140,7 @@ impl Runnable {
         // SAFETY: this is the runnable, and the future has not ended.
         unsafe { task.cancel(error) };
         drop(polling);
-        complete(task);
+        complete(task, task.state().load().hooked());
     }
 }
 
@@ -156,8 +156,11 @@ impl fmt::Debug for Runnable {
     }
 }
 
-/// Publishes that the task has ended, with its output stored: to the joiner, or to nobody.
-fn complete(task: TaskPtr) {
+/// Publishes that the task has ended, with its output stored: to whoever is `hooked`, then to the joiner, or to nobody.
+fn complete(task: TaskPtr, hooked: bool) {
+    if hooked {
+        task.space().tell_end(task);
+    }
     let state = task.state();
     let mut output = true;
     let mut joiner: Option<PackedWaker> = None;

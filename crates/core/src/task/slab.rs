@@ -12,12 +12,15 @@
 //! Tasks above [`LARGEST_SLOT`] bytes get a page of their own.
 
 use super::cell::Header;
+use super::meta::MetaWord;
 use super::space::TaskSpace;
 use super::state::State;
+use crate::probe::Count;
 use crate::shim::atomic::{
     AtomicPtr, AtomicUsize,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
+use crate::shim::sync::Mutex;
 use core::alloc::Layout;
 use core::cell::UnsafeCell;
 use core::fmt;
@@ -82,6 +85,8 @@ struct Page {
     slot_size: usize,
     /// Once the page is orphaned: how many tasks are left in it.
     orphans: AtomicUsize,
+    /// See [`MetaWord`].
+    metas: Mutex<()>,
     owner: UnsafeCell<Owner>,
 }
 
@@ -121,6 +126,12 @@ pub(crate) fn space_of<'a>(slot: NonNull<Header>) -> &'a Arc<TaskSpace> {
     unsafe { &(*page_of(slot)).space }
 }
 
+/// The lock that guards the description of the task in `slot`. Valid as long as the slot is occupied, or the page listed.
+pub(crate) fn meta_lock<'a>(slot: NonNull<Header>) -> &'a Mutex<()> {
+    // SAFETY: as promised by the caller, the page is live.
+    unsafe { &(*page_of(slot)).metas }
+}
+
 /// Makes a page for slots of `slot_size`, or for one task of `solo` layout.
 fn new_page(
     space: &Arc<TaskSpace>,
@@ -151,6 +162,7 @@ fn new_page(
             filled: AtomicUsize::new(first),
             slot_size,
             orphans: AtomicUsize::new(0),
+            metas: Mutex::new(()),
             owner: UnsafeCell::new(owner),
         });
     }
@@ -209,6 +221,7 @@ unsafe fn drop_page(page: *mut Page) {
 pub(crate) fn allocate(space: &Arc<TaskSpace>, layout: Layout) -> NonNull<Header> {
     // loom's atomics must be dropped when a task is, so a model gives every task a page of its own.
     if layout.size() > LARGEST_SLOT || layout.align() > GRAIN || cfg!(polyloop_loom) {
+        space.count_solo();
         return allocate_solo(space, layout);
     }
     let class = class_of(layout.size());
@@ -223,6 +236,7 @@ pub(crate) fn allocate(space: &Arc<TaskSpace>, layout: Layout) -> NonNull<Header
         // The space has been retired; the task will be cancelled at once.
         None => {
             drop(outsiders);
+            space.count_solo();
             allocate_solo(space, layout)
         }
     }
@@ -255,6 +269,7 @@ pub(crate) unsafe fn free(slot: NonNull<Header>) {
                 core::ptr::drop_in_place(&raw mut (*slot.as_ptr()).state);
                 core::ptr::drop_in_place(&raw mut (*slot.as_ptr()).next);
                 core::ptr::drop_in_place(&raw mut (*slot.as_ptr()).joiner);
+                core::ptr::drop_in_place(&raw mut (*slot.as_ptr()).meta);
             }
             // SAFETY: the page's only task is gone.
             unsafe { drop_page(page) }
@@ -294,6 +309,8 @@ pub(crate) fn allocated_bytes(space: &TaskSpace) -> usize {
 pub(crate) struct Heap {
     classes: [UnsafeCell<Class>; CLASSES],
     remote: [AtomicPtr<Header>; CLASSES],
+    /// How many tasks were spawned from it.
+    pub(crate) spawned: Count,
 }
 
 // SAFETY: `classes` is only touched by the thread that has the heap checked out (or holds the outsiders' lock);
@@ -318,6 +335,7 @@ impl Heap {
         Self {
             classes: core::array::from_fn(|_| UnsafeCell::new(Class { roomy: null_mut() })),
             remote: core::array::from_fn(|_| AtomicPtr::new(null_mut())),
+            spawned: Count::new(),
         }
     }
 
@@ -346,6 +364,7 @@ impl Heap {
                 fresh_slot(page)
             };
             (*owner).used += 1;
+            self.spawned.add(1);
             if (*owner).free.is_null() && !has_fresh_slot(page) {
                 self.unlink(class, page);
             }
@@ -545,6 +564,7 @@ unsafe fn fresh_slot(page: *mut Page) -> NonNull<Header> {
         let at = (*page).filled.load(Relaxed);
         let slot = base_of(page).add(at).cast::<Header>();
         (&raw mut (*slot).state).write(State::vacant());
+        (&raw mut (*slot).meta).write(MetaWord::empty());
         // Ordering: Release, so that the registry finds the state word written.
         (*page).filled.store(at + (*page).slot_size, Release);
         NonNull::new_unchecked(slot)

@@ -5,11 +5,13 @@
 
 use super::cell::TaskPtr;
 use super::slab::{self, Heap, PagePtr};
-use super::{JoinHandle, Meta, Runnable, context};
+use super::{JoinHandle, Meta, Runnable, contain, context};
+use crate::hooks::{Hooks, TaskHook};
 use crate::schedule::{Schedule, Why};
 use crate::shim::sync::Mutex;
 use core::fmt;
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::Arc;
 
 /// A pointer to a heap of a space, valid as long as the space.
@@ -33,6 +35,30 @@ struct Heaps {
     retired: bool,
 }
 
+/// What has become of a space's tasks so far. Those that are neither cancelled nor [alive](TaskSpace::live_tasks) have
+/// ended by themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TaskCounts {
+    /// Tasks that were ever spawned.
+    pub spawned: u64,
+    /// Of these, those whose future was dropped before its end: aborted, or cancelled at a shutdown.
+    pub cancelled: u64,
+    /// Of the cancelled ones, those whose future panicked while it was dropped.
+    pub panicked_drops: u64,
+}
+
+/// What is counted where it is rare, by any thread. On lines of its own, because the rest of the space is read at every
+/// wake.
+#[derive(Default)]
+#[repr(align(128))]
+struct Rare {
+    /// Spawned, but not into a heap.
+    solo: AtomicU64,
+    cancelled: AtomicU64,
+    panicked_drops: AtomicU64,
+}
+
 /// The tasks of one executor.
 pub struct TaskSpace {
     schedule: Arc<dyn Schedule>,
@@ -40,6 +66,9 @@ pub struct TaskSpace {
     heaps: Mutex<Heaps>,
     /// Shared by threads that spawn without having entered; gone once the space is retired.
     outsiders: Mutex<Option<HeapPtr>>,
+    rare: Rare,
+    on_spawn: Option<TaskHook>,
+    on_end: Option<TaskHook>,
 }
 
 impl TaskSpace {
@@ -48,6 +77,11 @@ impl TaskSpace {
     /// The memory of its tasks keeps the space, and the space keeps some memory for the next task: only
     /// [`retire`](Self::retire) ends both.
     pub fn new(schedule: Arc<dyn Schedule>) -> Arc<Self> {
+        Self::with_hooks(schedule, &Hooks::default())
+    }
+
+    /// As [`new`](Self::new), with somebody who wants to know of spawns and ends.
+    pub fn with_hooks(schedule: Arc<dyn Schedule>, hooks: &Hooks) -> Arc<Self> {
         let outsiders = HeapPtr::new();
         let heaps = Heaps { all: vec![outsiders], ..Heaps::default() };
         Arc::new(Self {
@@ -55,6 +89,9 @@ impl TaskSpace {
             pages: Mutex::new(Vec::new()),
             heaps: Mutex::new(heaps),
             outsiders: Mutex::new(Some(outsiders)),
+            rare: Rare::default(),
+            on_spawn: hooks.task_spawn.clone(),
+            on_end: hooks.task_terminate.clone(),
         })
     }
 
@@ -64,6 +101,7 @@ impl TaskSpace {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        self.tell_spawn(&meta);
         let task = TaskPtr::allocate(self, future, meta, true, false);
         self.launch(task)
     }
@@ -74,6 +112,7 @@ impl TaskSpace {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        self.tell_spawn(&meta);
         let task = TaskPtr::allocate(self, future, meta, false, false);
         self.schedule.schedule(Runnable::gained(task), Why::Spawn);
     }
@@ -100,6 +139,23 @@ impl TaskSpace {
     ) -> JoinHandle<F::Output> {
         let task = TaskPtr::allocate(self, future, meta, true, true);
         self.launch(task)
+    }
+
+    fn tell_spawn(&self, meta: &Meta) {
+        if let Some(hook) = &self.on_spawn {
+            hook(meta);
+        }
+    }
+
+    pub(crate) fn tells_of_ends(&self) -> bool {
+        self.on_end.is_some()
+    }
+
+    #[cold]
+    pub(crate) fn tell_end(&self, task: TaskPtr) {
+        if let Some(hook) = &self.on_end {
+            contain(|| hook(&task.meta()));
+        }
     }
 
     /// Gives a new task its handle and hands it to the scheduler. Apart from the allocation, so that a big future is not
@@ -201,6 +257,46 @@ impl TaskSpace {
             live += usize::from(!seen.vacant() && !seen.done());
         });
         live
+    }
+
+    /// What the tasks that have not ended are called and where they were spawned, in no particular order. After everything
+    /// queued or idle was cancelled, these are the ones that are stuck in a poll.
+    ///
+    /// A walk over all pages, as [`live_tasks`](Self::live_tasks).
+    pub fn unfinished(&self) -> Vec<Meta> {
+        let mut unfinished = Vec::new();
+        slab::for_each_slot(self, |slot, state| {
+            let seen = state.load();
+            if !seen.vacant() && !seen.done() {
+                // SAFETY: the page is listed; a slot that has held a task has a meta word.
+                let meta = unsafe { &(*slot.as_ptr()).meta };
+                unfinished.extend(meta.peek(slab::meta_lock(slot)));
+            }
+        });
+        unfinished
+    }
+
+    /// How many tasks there were, and what became of them.
+    pub fn counts(&self) -> TaskCounts {
+        let heaps = self.heaps.lock();
+        // SAFETY: heaps live as long as their space.
+        let spawned = heaps.all.iter().map(|heap| unsafe { heap.0.as_ref() }.spawned.get()).sum::<u64>();
+        TaskCounts {
+            spawned: spawned + self.rare.solo.load(Relaxed),
+            cancelled: self.rare.cancelled.load(Relaxed),
+            panicked_drops: self.rare.panicked_drops.load(Relaxed),
+        }
+    }
+
+    pub(crate) fn count_solo(&self) {
+        self.rare.solo.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn count_cancelled(&self, panicked: bool) {
+        self.rare.cancelled.fetch_add(1, Relaxed);
+        if panicked {
+            self.rare.panicked_drops.fetch_add(1, Relaxed);
+        }
     }
 
     /// Bytes of task memory that the space has from the allocator.

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!  63            34 33             8 7      5   4      3        2       1      0
-//! | wakes: 30 bits | references: 26 | LOCAL … | ABORT | CLAIMED | JOINER | HANDLE | DONE |
+//! | wakes: 30 bits | references: 26 | HOOKED LOCAL … | ABORT | CLAIMED | JOINER | HANDLE | DONE |
 //! ```
 //!
 //! | phase | wakes | DONE | Runnable exists? | leaves by |
@@ -44,6 +44,8 @@ const CLAIMED: u64 = 1 << 3;
 const ABORT: u64 = 1 << 4;
 /// The future is not `Send`: it is polled and dropped on the thread that spawned it only. Constant.
 const LOCAL: u64 = 1 << 5;
+/// Somebody wants to be told of the end. Constant.
+const HOOKED: u64 = 1 << 6;
 
 const REF: u64 = 1 << 8;
 const REF_BITS: u32 = 26;
@@ -96,6 +98,10 @@ impl Snapshot {
         self.0 & LOCAL != 0
     }
 
+    pub(crate) fn hooked(self) -> bool {
+        self.0 & HOOKED != 0
+    }
+
     pub(crate) fn vacant(self) -> bool {
         self.0 == VACANT
     }
@@ -132,6 +138,7 @@ impl fmt::Debug for Snapshot {
             (CLAIMED, "CLAIMED"),
             (ABORT, "ABORT"),
             (LOCAL, "LOCAL"),
+            (HOOKED, "HOOKED"),
         ] {
             if self.0 & bit != 0 {
                 write!(f, " {name}")?;
@@ -192,8 +199,10 @@ impl State {
     }
 
     /// Fills a vacant slot's word. Release: a registry that sees it also sees the header behind it.
-    pub(crate) fn occupy(&self, handle: bool, local: bool) {
-        self.0.store(WAKE | if handle { HANDLE } else { 0 } | if local { LOCAL } else { 0 }, Release);
+    pub(crate) fn occupy(&self, handle: bool, local: bool, hooked: bool) {
+        let flags = [(handle, HANDLE), (local, LOCAL), (hooked, HOOKED)];
+        let word = flags.into_iter().filter(|(set, _)| *set).fold(WAKE, |word, (_, flag)| word | flag);
+        self.0.store(word, Release);
     }
 
     /// Acquire: what wakers wrote before they woke, and what a completing thread stored, is visible.

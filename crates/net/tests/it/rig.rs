@@ -96,7 +96,7 @@ impl Rig {
 
 impl Drop for Rig {
     fn drop(&mut self) {
-        self.fifo.shut_down();
+        self.fifo.shut_down(Duration::ZERO);
     }
 }
 

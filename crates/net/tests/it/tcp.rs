@@ -257,7 +257,7 @@ fn many_connections_are_served_at_once(rig: &Rig) {
 fn a_socket_outlives_its_runtime_as_an_error(rig: &Rig) {
     let (listener, _) = rig.listen();
     let (client, _server) = rig.run(rig.pair());
-    rig.fifo.shut_down();
+    rig.fifo.shut_down(Duration::ZERO);
     let other = Rig::new(Box::new(PollReactor::new().unwrap()));
     other.run(async {
         client.try_read(&mut [0; 1]).unwrap_err();

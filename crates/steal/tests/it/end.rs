@@ -25,7 +25,7 @@ async fn stays(counted: Counted) {
 fn a_pool_under_load_ends_and_drops_every_future_once() {
     no_hang(|| {
         for round in 0..rounds(60, 1_000) {
-            let (census, mut pool) = (Census::default(), pool(2));
+            let (census, pool) = (Census::default(), pool(2));
             let space = pool.space().clone();
             let stop = AtomicBool::new(false);
             let report = std::thread::scope(|scope| {
@@ -64,7 +64,7 @@ fn a_pool_under_load_ends_and_drops_every_future_once() {
 fn wakes_from_many_threads_while_the_pool_closes_end_every_task_once() {
     no_hang(|| {
         for _ in 0..rounds(20, 300) {
-            let (census, mut pool) = (Census::default(), pool(2));
+            let (census, pool) = (Census::default(), pool(2));
             let wakers: Arc<Mutex<Vec<Waker>>> = Arc::default();
             let polled = Arc::new(AtomicUsize::new(0));
             let handles: Vec<JoinHandle<()>> = (0..100)
@@ -142,7 +142,7 @@ fn a_pool_that_is_dropped_by_one_of_its_tasks_ends_all_the_others() {
 #[test]
 fn a_drop_does_not_wait_for_a_poll_that_is_stuck_and_names_its_worker() {
     no_hang(|| {
-        let (census, mut pool) = (Census::default(), pool(2));
+        let (census, pool) = (Census::default(), pool(2));
         let (begun, has_begun) = mpsc::channel();
         let (release, wait) = mpsc::channel::<()>();
         let counted = census.one();
@@ -178,7 +178,7 @@ impl Drop for WakesNext {
 fn a_long_chain_of_drops_that_wake_each_other_at_the_end_needs_no_deep_stack() {
     no_hang(|| {
         let length = rounds(20_000, 200_000);
-        let (census, mut pool) = (Census::default(), pool(1));
+        let (census, pool) = (Census::default(), pool(1));
         let (first_polled, polled) = mpsc::channel();
         let slots: Vec<Arc<Mutex<Option<Waker>>>> = (0..=length).map(|_| Arc::default()).collect();
         for at in 0..length {
@@ -240,7 +240,7 @@ fn a_reactor_that_cannot_wait_ends_the_pool_and_nobody_hangs() {
     no_hang(|| {
         let reactor = Broken(polyloop_reactor::Poll::new().unwrap());
         let driver = Driver::new(Box::new(reactor), Box::new(Wheel::new()), Arc::new(SystemClock));
-        let mut pool = start(2, driver.clone());
+        let pool = start(2, driver.clone());
         let handles: Vec<_> =
             (0..10).map(|_| spawn(&pool, sleep(&driver, Duration::from_secs(3600)))).collect();
         for handle in handles {

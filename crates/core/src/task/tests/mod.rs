@@ -11,6 +11,7 @@ mod memory;
 mod panics;
 mod promises;
 mod queues;
+mod registry;
 mod wakers;
 
 use super::*;
@@ -106,6 +107,13 @@ impl World {
         }
         self.space.cancel_idle();
         self.space.retire();
+    }
+
+    /// Shuts down in the middle of a poll of the oldest runnable, which is not cancelled by that.
+    fn shut_down_but_for_the_first(&self) {
+        let (first, _) = self.pop().expect("a task is queued");
+        self.shut_down();
+        assert!(matches!(first.run(), Ran::Done));
     }
 
     /// After everything that referred to tasks is gone.

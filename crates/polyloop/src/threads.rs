@@ -1,0 +1,143 @@
+//! The runtime's threads: what they are called, how big their stacks are, and whom they tell of what they do.
+//!
+//! Invariant: all threads that a runtime starts, workers and those for blocking jobs, are made here alike.
+
+use crate::Builder;
+use polyloop_blocking::StartThread;
+use polyloop_core::{Hooks, Meta, ThreadHook};
+use std::fmt;
+use std::sync::Arc;
+
+/// What the builder was told about threads.
+#[derive(Clone, Default)]
+pub(crate) struct Threads {
+    name: Option<Arc<dyn Fn() -> String + Send + Sync>>,
+    pub(crate) stack_size: Option<usize>,
+    start: Option<ThreadHook>,
+    stop: Option<ThreadHook>,
+    pub(crate) hooks: Hooks,
+}
+
+/// Calls the hook of a thread's end, however it ends.
+struct Stop<'a>(&'a Threads);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        if let Some(stop) = &self.0.stop {
+            stop();
+        }
+    }
+}
+
+impl Threads {
+    /// The next thread's name; `default` unless the program said otherwise.
+    pub(crate) fn name(&self, default: String) -> String {
+        self.name.as_ref().map_or(default, |name| name())
+    }
+
+    /// Runs a thread's whole life.
+    pub(crate) fn live(&self, life: impl FnOnce()) {
+        if let Some(start) = &self.start {
+            start();
+        }
+        let _stop = Stop(self);
+        life();
+    }
+
+    /// Starts a thread for blocking jobs.
+    pub(crate) fn starter(&self) -> StartThread {
+        let threads = self.clone();
+        Box::new(move |default, main| {
+            let thread = polyloop_blocking::thread(threads.name(default), threads.stack_size)?;
+            let threads = threads.clone();
+            thread.spawn(move || threads.live(main)).map(drop)
+        })
+    }
+}
+
+impl fmt::Debug for Threads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Threads")
+            .field("stack_size", &self.stack_size)
+            .field("hooks", &self.hooks)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Threads and hooks.
+///
+/// A hook of a thread runs on that thread, one of a task on the thread that spawns or ends the task. What is not set costs
+/// nothing. A hook of a worker that panics ends the runtime: all its tasks are cancelled.
+impl Builder {
+    /// The name of all threads that the runtime starts. Unless it is given, they are called `poly-worker-0` and so on, and
+    /// `poly-block-1` and so on for blocking jobs. Linux keeps 15 bytes of it, to be seen in `/proc/self/task/*/comm`.
+    ///
+    /// A name with a zero byte is an error of [`build`](Self::build).
+    #[must_use]
+    pub fn thread_name(self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        self.thread_name_fn(move || name.clone())
+    }
+
+    /// Asks `name` for the name of each thread that the runtime starts.
+    #[must_use]
+    pub fn thread_name_fn(mut self, name: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        self.threads.name = Some(Arc::new(name));
+        self
+    }
+
+    /// The size in bytes of the stack of all threads that the runtime starts; the standard library's 2 MiB, or
+    /// `RUST_MIN_STACK`, unless said. It is rounded up to what the system can do; more than it can is an error of
+    /// [`build`](Self::build), or of the handle of the blocking job that would have needed the thread.
+    #[must_use]
+    pub fn thread_stack_size(mut self, bytes: usize) -> Self {
+        self.threads.stack_size = Some(bytes);
+        self
+    }
+
+    /// Called on each thread that the runtime starts, before it does anything else.
+    #[must_use]
+    pub fn on_thread_start(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
+        self.threads.start = Some(Arc::new(hook));
+        self
+    }
+
+    /// Called on each thread that the runtime has started, as the last thing.
+    #[must_use]
+    pub fn on_thread_stop(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
+        self.threads.stop = Some(Arc::new(hook));
+        self
+    }
+
+    /// Called by a worker that has nothing to do, before it waits. It may spawn and wake; then the worker does not wait. On
+    /// `fifo` the worker is the thread inside `block_on`.
+    #[must_use]
+    pub fn on_thread_park(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
+        self.threads.hooks.park = Some(Arc::new(hook));
+        self
+    }
+
+    /// Called by a worker that does not wait any more, once for every time that it was about to.
+    #[must_use]
+    pub fn on_thread_unpark(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
+        self.threads.hooks.unpark = Some(Arc::new(hook));
+        self
+    }
+
+    /// Called with a task's description, on the thread that spawns it, before it is spawned. Not for local tasks and
+    /// blocking jobs. A panic goes to whoever spawns.
+    #[must_use]
+    pub fn on_task_spawn(mut self, hook: impl Fn(&Meta) + Send + Sync + 'static) -> Self {
+        self.threads.hooks.task_spawn = Some(Arc::new(hook));
+        self
+    }
+
+    /// Called with a task's description once it has ended, however it ended: its future is dropped, and its joiner does
+    /// not know yet. Not for local tasks and blocking jobs. A panic is contained, and counted in the
+    /// [metrics](crate::RuntimeMetrics::contained_panics_count).
+    #[must_use]
+    pub fn on_task_terminate(mut self, hook: impl Fn(&Meta) + Send + Sync + 'static) -> Self {
+        self.threads.hooks.task_terminate = Some(Arc::new(hook));
+        self
+    }
+}
