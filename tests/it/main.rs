@@ -6,6 +6,7 @@
 
 mod environment;
 mod executors;
+mod parts;
 mod runtimes;
 #[cfg(target_os = "linux")]
 mod seed;
