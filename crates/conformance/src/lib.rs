@@ -24,6 +24,7 @@ pub mod reactor;
 pub mod runtime;
 #[cfg(target_os = "linux")]
 pub mod seed_loop;
+pub mod task;
 
 pub mod timers;
 mod watch;
