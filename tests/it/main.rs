@@ -4,8 +4,10 @@
 
 #![forbid(unsafe_code)]
 
+mod drop_order;
 mod environment;
 mod executors;
+mod last_words;
 mod parts;
 mod runtimes;
 #[cfg(target_os = "linux")]
