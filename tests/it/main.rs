@@ -4,10 +4,12 @@
 
 #![forbid(unsafe_code)]
 
+mod afterlife;
 mod drop_order;
 mod environment;
 mod executors;
 mod last_words;
+mod panics;
 mod parts;
 mod runtimes;
 #[cfg(target_os = "linux")]
