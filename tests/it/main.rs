@@ -5,9 +5,11 @@
 #![forbid(unsafe_code)]
 
 mod afterlife;
+mod bad_days;
 mod drop_order;
 mod environment;
 mod executors;
+mod idle;
 mod last_words;
 mod panics;
 mod parts;
