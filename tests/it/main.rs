@@ -4,12 +4,19 @@
 
 #![forbid(unsafe_code)]
 
+mod afterlife;
+mod bad_days;
 mod budget;
+mod drop_order;
 mod environment;
 mod executors;
+mod idle;
 mod join_set;
+mod last_words;
 mod macros;
 mod metrics;
+mod panics;
+mod parts;
 mod runtimes;
 #[cfg(target_os = "linux")]
 mod seed;

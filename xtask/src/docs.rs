@@ -25,6 +25,9 @@ pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
     links()?;
     let mut cargo = exec::cargo(&["doc", "--workspace", "--no-deps"]);
     cargo.env("RUSTDOCFLAGS", "-D warnings");
+    // The workspace switches features on that an author who takes one crate may not have.
+    let mut bare = exec::cargo(&["doc", "-p", "polyloop-traits", "--no-default-features", "--no-deps"]);
+    exec::check(bare.env("RUSTDOCFLAGS", "-D warnings"))?;
     if args.flag("--open") {
         cargo.arg("--open");
     }

@@ -7,8 +7,11 @@
 //! |---|---|---|
 //! | [`runtime!`] | a whole runtime | the traits of `polyloop-traits` |
 //! | [`executor!`] | an executor over a driver whose clock the test owns | [`executor::Executor`] |
+//! | [`reactor!`] | a reactor, turned by hand | `Reactor` and `ReactorHandle` of `polyloop-core` |
+//! | [`timers!`] | a queue of deadlines | `Timers` of `polyloop-core` |
+//! | [`task!`](crate::task!) | a task cell and its wakers, run by hand | [`task::Tasks`] |
 //!
-//! Reactors and timer queues have their suites beside them, in the tests of their crates.
+//! That each suite can fail is a test, too: broken implementations of every part stand in this crate's `tests/`.
 //!
 //! Where a public runtime differs for good, that is data: [`DIFFERENCES`]. The mount skips those properties and says so.
 //! [`seed_loop`] is the reverse: an event loop with known defects, which these suites must find.
@@ -17,9 +20,13 @@
 
 mod differences;
 pub mod executor;
+pub mod reactor;
 pub mod runtime;
 #[cfg(target_os = "linux")]
 pub mod seed_loop;
+pub mod task;
+
+pub mod timers;
 mod watch;
 
 pub use differences::{DIFFERENCES, Difference};

@@ -14,6 +14,7 @@ use polyloop_core::{Driver, Entered, Gauges, JoinHandle, Meta, TaskSpace, contex
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
@@ -42,9 +43,23 @@ pub(crate) enum Entry {
 #[derive(Clone, Default)]
 pub(crate) struct Ambient(pub(crate) Arc<OnceLock<Handle>>);
 
+/// The runtimes that a thread has entered by a guard, each under a number of its own.
+type Stack = RefCell<Vec<(u64, Handle)>>;
+
 thread_local! {
-    /// The runtimes that this thread has entered by a guard.
-    static ENTERED: RefCell<Vec<(u64, Handle)>> = const { RefCell::new(Vec::new()) };
+    static ENTERED: Stack = const { RefCell::new(Vec::new()) };
+
+    /// In place of `ENTERED` for destructors of thread-locals that run after it is gone. It has none itself, so it is
+    /// always there; guards empty it.
+    static ENTERED_LATE: ManuallyDrop<Stack> = const { ManuallyDrop::new(RefCell::new(Vec::new())) };
+}
+
+/// Calls `f` with the thread's stack, and with the first number that stands for an entry there.
+fn with_entered<R>(f: impl FnOnce(&Stack, u64) -> R) -> R {
+    match ENTERED.try_with(|_| ()) {
+        Ok(()) => ENTERED.with(|entered| f(entered, 0)),
+        Err(_) => ENTERED_LATE.with(|entered| f(entered, 1 << 63)),
+    }
 }
 
 impl Handle {
@@ -79,9 +94,8 @@ impl Handle {
     pub fn try_current() -> Result<Self, NoRuntime> {
         let blocking = || context::with_scope(|handle: Option<&Self>| handle.cloned());
         let working = || context::with_scope(|ambient: Option<&Ambient>| ambient?.0.get().cloned());
-        let entered =
-            || ENTERED.try_with(|entered| entered.borrow().last().map(|(_, handle)| handle.clone()));
-        blocking().or_else(working).or_else(|| entered().ok().flatten()).ok_or(NoRuntime)
+        let entered = || with_entered(|entered, _| entered.borrow().last().map(|(_, handle)| handle.clone()));
+        blocking().or_else(working).or_else(entered).ok_or(NoRuntime)
     }
 
     /// Spawns a task. It begins when its turn comes, whether or not the handle is awaited.
@@ -185,9 +199,9 @@ impl Handle {
     /// Makes this runtime the current one of the calling thread until the guard is dropped, so that timers and sockets
     /// can be made and tasks be spawned outside of `block_on`.
     pub fn enter(&self) -> EnterGuard {
-        ENTERED.with(|entered| {
+        with_entered(|entered, first| {
             let mut entered = entered.borrow_mut();
-            let number = entered.last().map_or(0, |(number, _)| number + 1);
+            let number = entered.last().map_or(first, |(number, _)| number + 1);
             entered.push((number, self.clone()));
             EnterGuard { number, not_send: std::marker::PhantomData }
         })
@@ -294,8 +308,18 @@ pub struct EnterGuard {
 
 impl Drop for EnterGuard {
     fn drop(&mut self) {
-        // Guards may be dropped in any order; each takes out its own entry.
-        let _ = ENTERED.try_with(|entered| entered.borrow_mut().retain(|(number, _)| *number != self.number));
+        // Guards may be dropped in any order; each takes out its own entry. The handle is dropped outside of the borrow.
+        let own = with_entered(|entered, _| {
+            let mut entered = entered.borrow_mut();
+            let at = entered.iter().rposition(|(number, _)| *number == self.number)?;
+            let own = entered.remove(at);
+            if entered.is_empty() && self.number >> 63 != 0 {
+                // Nothing else gives back the memory of a stack that has no destructor.
+                *entered = Vec::new();
+            }
+            Some(own)
+        });
+        drop(own);
     }
 }
 

@@ -1,47 +1,11 @@
 //! Wheel against heap against a plain model, step by step: the same answers, the same wake-ups in the same order.
 
-mod common;
-
-use common::{Log, at};
+use polyloop_conformance::timers::{Log, Model, at};
 use polyloop_core::time::{Instant, TimerKey, Timers};
 use polyloop_time::{Heap, Wheel};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
 
 const DAY: u64 = 86_400_000_000_000;
-
-/// What the contract says, in the fewest words: deadlines with the number of their insertion, in order.
-#[derive(Default)]
-struct Model {
-    order: BTreeMap<(u64, u64), u64>,
-    places: BTreeMap<u64, (u64, u64)>,
-    sequence: u64,
-}
-
-impl Model {
-    fn insert(&mut self, id: u64, deadline: u64) {
-        self.sequence += 1;
-        self.order.insert((deadline, self.sequence), id);
-        self.places.insert(id, (deadline, self.sequence));
-    }
-
-    fn remove(&mut self, id: u64) -> bool {
-        self.places.remove(&id).is_some_and(|place| self.order.remove(&place).is_some())
-    }
-
-    fn fire(&mut self, now: u64) -> Vec<u64> {
-        let due: Vec<_> = self.order.range(..=(now, u64::MAX)).map(|(place, id)| (*place, *id)).collect();
-        for (place, id) in &due {
-            self.order.remove(place);
-            self.places.remove(id);
-        }
-        due.into_iter().map(|(_, id)| id).collect()
-    }
-
-    fn next(&self) -> Option<Instant> {
-        self.order.keys().next().map(|(deadline, _)| at(*deadline))
-    }
-}
 
 /// One step. Deadlines are relative to "now", and timers are chosen among all that there ever were, so that stale keys
 /// are tried too.
@@ -126,7 +90,7 @@ impl Trio {
     }
 
     fn check(&mut self) {
-        let live = self.model.order.len();
+        let live = self.model.len();
         assert_eq!((self.wheel.len(), self.heap.len()), (live, live));
         assert_eq!((self.wheel.next(), self.heap.next()), (self.model.next(), self.model.next()));
         assert!(self.wheel.entries() <= 2 * live + 64, "{} entries of {live} timers", self.wheel.entries());

@@ -11,8 +11,8 @@
 //! | know the time, wait for it | [`Time`] |
 //! | TCP | [`Net`] |
 //!
-//! [`Runtime`] is all of them but `SpawnLocal`, for programs that compare whole runtimes. The adapters [`Tokio`] and
-//! [`Smol`] stand behind the features of these names. The traits are static: futures and handles have unnamed or
+//! [`Runtime`] is all of them but `SpawnLocal`, for programs that compare whole runtimes. The adapters `Tokio` and
+//! `Smol` stand behind the features `tokio` and `smol`. The traits are static: futures and handles have unnamed or
 //! associated types and nothing is boxed. (An object-safe twin can be built on top, by boxing once per spawn.)
 //!
 //! # Examples

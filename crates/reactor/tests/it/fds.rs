@@ -1,5 +1,7 @@
 //! The fds of a reactor, in a process where nobody else opens any: what they are, and that they go.
-use crate::suite::{SUBJECTS, again, chosen, pair, token};
+
+use crate::subjects::{SUBJECTS, again, chosen, make};
+use polyloop_conformance::reactor::{Rig, pair, token};
 use polyloop_core::reactor::Interest;
 use polyloop_core::time::Wait;
 use std::collections::BTreeMap;
@@ -37,10 +39,10 @@ fn own_files_are_in_order_and_go_in_the_end() {
 fn script_of_files() {
     const NONBLOCK: u64 = 0o4000;
     const CLOEXEC: u64 = 0o2_000_000;
-    let name = chosen().name;
+    let name = chosen();
     {
         let before = fds();
-        let mut driver = chosen().driver();
+        let mut rig = Rig::new(make(chosen()));
         let own = fds().into_iter().filter(|(fd, _)| !before.contains_key(fd));
         let own: BTreeMap<_, _> = own.collect();
         assert!(!own.is_empty(), "{name} opened nothing");
@@ -56,14 +58,14 @@ fn script_of_files() {
 
         let pairs: Vec<_> = (0..50).map(|_| pair()).collect();
         for (index, (ours, _)) in (0..).zip(&pairs) {
-            driver.attach(ours, token(index), Interest::BOTH);
+            rig.attach(ours, token(index), Interest::BOTH);
         }
-        driver.turn(Wait::Now);
+        rig.turn(Wait::Now);
         for index in 0..25 {
-            driver.handle.detach(token(index)).expect("detach");
+            rig.handle.detach(token(index)).expect("detach");
         }
         drop(pairs);
-        drop(driver);
+        drop(rig);
         assert_eq!(fds(), before, "{name}: the other half goes with the reactor");
     }
 }

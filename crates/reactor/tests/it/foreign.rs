@@ -1,6 +1,6 @@
 //! A foreign event loop watches a reactor's own file, and turns it only when that is readable.
 
-use crate::suite::{pair, token};
+use polyloop_conformance::reactor::{pair, token};
 use polyloop_core::reactor::{Events, Interest, Reactor};
 use polyloop_core::time::Wait;
 use polyloop_reactor::{Mio, Polling};

@@ -2,7 +2,9 @@
 //!
 //! The observed part runs in a process of its own, this test binary started again with one test chosen. Where strace is
 //! missing or may not trace, the tests say so and hold nothing.
-use crate::suite::{Driver, SUBJECTS, again, chosen, let_it_wait, millis, now, pair, token};
+
+use crate::subjects::{SUBJECTS, again, chosen, let_it_wait, make, millis, now};
+use polyloop_conformance::reactor::{Rig, pair, token};
 use polyloop_core::reactor::Interest;
 use polyloop_core::time::Wait;
 use rustix::process::{Pid, Signal, kill_process};
@@ -23,43 +25,43 @@ fn mark(text: &str) {
     let _ = std::fs::metadata(format!("/polyloop-mark {text}"));
 }
 
-fn step(driver: &mut Driver, name: &str, f: impl FnOnce(&mut Driver)) {
-    let before = driver.handle.syscalls();
+fn step(rig: &mut Rig, name: &str, f: impl FnOnce(&mut Rig)) {
+    let before = rig.handle.syscalls();
     mark(&format!("{name} begin"));
-    f(driver);
-    mark(&format!("{name} counted={}", driver.handle.syscalls() - before));
+    f(rig);
+    mark(&format!("{name} counted={}", rig.handle.syscalls() - before));
 }
 
 #[test]
 #[ignore = "the tests below run it under strace"]
 fn script_of_steps() {
-    let mut driver = chosen().driver();
+    let mut rig = Rig::new(make(chosen()));
     let (ours, theirs) = pair();
-    step(&mut driver, "wait", |driver| drop(driver.turn(Wait::For(millis(2)))));
-    step(&mut driver, "early-unpark", |driver| (0..3).for_each(|_| driver.handle.unpark()));
-    driver.turn(Wait::Forever);
-    let handle = driver.handle.clone();
+    step(&mut rig, "wait", |rig| drop(rig.turn(Wait::For(millis(2)))));
+    step(&mut rig, "early-unpark", |rig| (0..3).for_each(|_| rig.handle.unpark()));
+    rig.turn(Wait::Forever);
+    let handle = rig.handle.clone();
     let other = thread::spawn(move || {
         let_it_wait();
         (0..3).for_each(|_| handle.unpark());
     });
-    step(&mut driver, "unpark", |driver| drop(driver.turn(Wait::Forever)));
+    step(&mut rig, "unpark", |rig| drop(rig.turn(Wait::Forever)));
     other.join().expect("other");
-    driver.settle();
-    step(&mut driver, "attach", |driver| driver.attach(&ours, token(1), Interest::READ));
+    rig.settle();
+    step(&mut rig, "attach", |rig| rig.attach(&ours, token(1), Interest::READ));
     send(&theirs);
-    driver.until(token(1), |ready| ready.read);
-    step(&mut driver, "rearm", |driver| driver.rearm(token(1), Interest::READ));
-    driver.settle();
+    rig.until(token(1), |ready| ready.read);
+    step(&mut rig, "rearm", |rig| rig.rearm(token(1), Interest::READ));
+    rig.settle();
     receive(&ours);
-    driver.rearm(token(1), Interest::READ);
-    step(&mut driver, "echo", |driver| {
+    rig.rearm(token(1), Interest::READ);
+    step(&mut rig, "echo", |rig| {
         send(&theirs);
-        assert_eq!(driver.turn(Wait::Forever).len(), 1);
+        assert_eq!(rig.turn(Wait::Forever).len(), 1);
         receive(&ours);
-        driver.rearm(token(1), Interest::READ);
+        rig.rearm(token(1), Interest::READ);
     });
-    step(&mut driver, "detach", |driver| driver.handle.detach(token(1)).expect("detach"));
+    step(&mut rig, "detach", |rig| rig.handle.detach(token(1)).expect("detach"));
 }
 
 fn send(file: &Arc<std::os::unix::net::UnixStream>) {
@@ -73,15 +75,15 @@ fn receive(file: &Arc<std::os::unix::net::UnixStream>) {
 #[test]
 #[ignore = "the tests below run it while its waits are interrupted"]
 fn script_of_waits() {
-    let mut driver = chosen().driver();
+    let mut rig = Rig::new(make(chosen()));
     let (ours, theirs) = pair();
-    driver.attach(&ours, token(1), Interest::READ);
+    rig.attach(&ours, token(1), Interest::READ);
     for round in 0..100 {
-        let got = driver.read_after(token(1), &ours, &mut [0; 9], |_| send(&theirs));
+        let got = rig.read_after(token(1), &ours, &mut [0; 9], |_| send(&theirs));
         assert_eq!(got.expect("read"), 1);
         let (before, asked) = (now(), millis(1 + round % 3));
         while before.elapsed() < asked {
-            driver.turn(Wait::For(asked.saturating_sub(before.elapsed())));
+            rig.turn(Wait::For(asked.saturating_sub(before.elapsed())));
         }
         assert!(before.elapsed() < asked + millis(500), "an interrupted wait began anew again and again");
     }

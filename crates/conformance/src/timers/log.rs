@@ -7,7 +7,7 @@ use std::task::{Wake, Waker};
 
 /// Who was woken, in order.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u64>>>);
+pub struct Log(Arc<Mutex<Vec<u64>>>);
 
 #[derive(Debug)]
 struct Entry {
@@ -23,12 +23,16 @@ impl Wake for Entry {
 
 impl Log {
     /// A waker that logs `id`.
-    pub(crate) fn waker(&self, id: u64) -> Waker {
+    pub fn waker(&self, id: u64) -> Waker {
         Arc::new(Entry { id, log: self.clone() }).into()
     }
 
     /// Fires `timers` at `now` and returns who was woken.
-    pub(crate) fn fire(&self, timers: &mut dyn Timers, now: Instant) -> Vec<u64> {
+    ///
+    /// # Panics
+    ///
+    /// If a test has panicked while it logged.
+    pub fn fire(&self, timers: &mut (impl Timers + ?Sized), now: Instant) -> Vec<u64> {
         let mut batch = WakeBatch::new();
         timers.fire(now, &mut batch);
         batch.wake_all();
@@ -37,6 +41,6 @@ impl Log {
 }
 
 /// `nanos` after the origin.
-pub(crate) const fn at(nanos: u64) -> Instant {
+pub const fn at(nanos: u64) -> Instant {
     Instant::from_nanos(nanos)
 }

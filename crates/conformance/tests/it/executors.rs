@@ -1,0 +1,172 @@
+//! Broken executors: a loop of the simplest kind on the calling thread, with one fault.
+
+use crate::mutants::finds;
+use polyloop_conformance::executor;
+use polyloop_conformance::executor::{Executor, Promise, TestClock};
+use polyloop_core::time::Instant;
+use polyloop_core::{Driver, Meta, Ran, Runnable, Schedule, TaskSpace, Turn, Wakes, Why};
+use polyloop_reactor::Poll;
+use polyloop_time::Heap;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::panic::Location;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+const SOUND: u8 = 0;
+const TURNS_WHEN_IDLE_ALONE: u8 = 1;
+const TURNS_RARELY: u8 = 2;
+const IGNORES_THE_CLOCK: u8 = 3;
+const NEWEST_FIRST: u8 = 4;
+const YIELDS_GO_FIRST: u8 = 5;
+const TURNS_AND_WAKES_NOBODY: u8 = 6;
+
+const PROMISE: Promise = Promise { turn: 100, turn_when_late: 10, reach: |n, others| n + others };
+
+#[derive(Debug, Default)]
+struct Queue(Mutex<VecDeque<Runnable>>);
+
+impl Schedule for Queue {
+    fn schedule(&self, runnable: Runnable, _: Why) {
+        self.0.lock().unwrap().push_back(runnable);
+    }
+}
+
+struct Loop<const FAULT: u8> {
+    queue: Arc<Queue>,
+    space: Arc<TaskSpace>,
+    driver: Arc<Driver>,
+}
+
+impl<const FAULT: u8> Loop<FAULT> {
+    fn new(clock: TestClock) -> Self {
+        let queue = Arc::new(Queue::default());
+        let reactor = Box::new(Poll::new().unwrap());
+        let driver = Driver::new(reactor, Box::new(Heap::new()), Arc::new(clock));
+        Self { space: TaskSpace::new(queue.clone()), queue, driver }
+    }
+
+    fn turn(&self, turn: Turn) {
+        let mut wakes = Wakes::new();
+        self.driver.try_lease().expect("nobody else turns").turn(turn, &mut wakes).expect("a turn");
+        if FAULT == TURNS_AND_WAKES_NOBODY && turn == Turn::Poll {
+            std::mem::forget(wakes);
+        } else {
+            wakes.wake_all();
+        }
+    }
+
+    /// One poll; `false` if nothing is ready.
+    fn poll_one(&self) -> bool {
+        let next = {
+            let mut queue = self.queue.0.lock().unwrap();
+            if FAULT == NEWEST_FIRST { queue.pop_back() } else { queue.pop_front() }
+        };
+        let Some(runnable) = next else { return false };
+        match runnable.run() {
+            Ran::Yielded(runnable) | Ran::Woken(runnable) if FAULT == YIELDS_GO_FIRST => {
+                self.queue.0.lock().unwrap().push_front(runnable);
+            }
+            Ran::Yielded(runnable) | Ran::Woken(runnable) => self.queue.schedule(runnable, Why::Yield),
+            Ran::Pending | Ran::Done => {}
+        }
+        true
+    }
+}
+
+impl<const FAULT: u8> Executor for Loop<FAULT> {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&self, future: F) {
+        self.space.spawn_detached(future, Meta::new(Location::caller()));
+    }
+
+    fn run<F>(&self, future: F) -> F::Output
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let (give, given) = mpsc::channel();
+        self.spawn(async move { give.send(future.await).unwrap() });
+        let (mut polls, mut turned) = (0, Instant::ORIGIN);
+        loop {
+            if let Ok(output) = given.try_recv() {
+                return output;
+            }
+            if !self.poll_one() {
+                self.turn(Turn::Wait);
+                polls = 0;
+                continue;
+            }
+            polls += 1;
+            let now = self.driver.now();
+            let late = FAULT != IGNORES_THE_CLOCK && now - turned > Duration::from_micros(100);
+            let due = match FAULT {
+                TURNS_WHEN_IDLE_ALONE => false,
+                TURNS_RARELY => polls >= 1500,
+                _ => polls >= 100 || late,
+            };
+            if due {
+                self.turn(Turn::Poll);
+                (polls, turned) = (0, now);
+            }
+        }
+    }
+
+    fn driver(&self) -> Arc<Driver> {
+        self.driver.clone()
+    }
+}
+
+impl<const FAULT: u8> Drop for Loop<FAULT> {
+    fn drop(&mut self) {
+        loop {
+            let next = self.queue.0.lock().unwrap().pop_front();
+            let Some(runnable) = next else { break };
+            runnable.cancel();
+        }
+        self.space.cancel_idle();
+        self.space.retire();
+    }
+}
+
+executor!(sound, super::PROMISE, super::Loop::<{ super::SOUND }>::new);
+
+macro_rules! assert_found {
+    ($fault:ident by $property:ident) => {
+        let property = || executor::$property(Loop::<$fault>::new, PROMISE);
+        assert!(finds(stringify!($property), property), "not found by {}", stringify!($property));
+    };
+}
+
+#[test]
+fn a_driver_that_turns_only_when_nothing_is_ready() {
+    assert_found!(TURNS_WHEN_IDLE_ALONE by one_task_that_wakes_itself_lets_the_driver_turn);
+    assert_found!(TURNS_WHEN_IDLE_ALONE by a_due_timer_fires_within_the_promise);
+    assert_found!(TURNS_WHEN_IDLE_ALONE by a_ready_file_is_seen_within_the_promise);
+}
+
+#[test]
+fn a_driver_that_turns_too_rarely() {
+    assert_found!(TURNS_RARELY by one_task_that_wakes_itself_lets_the_driver_turn);
+    assert_found!(TURNS_RARELY by many_tasks_that_wake_themselves_let_the_driver_turn);
+}
+
+#[test]
+fn an_executor_that_does_not_look_at_the_clock() {
+    assert_found!(IGNORES_THE_CLOCK by the_driver_turns_sooner_when_time_passes);
+}
+
+#[test]
+fn an_executor_that_runs_the_newest_first() {
+    assert_found!(NEWEST_FIRST by each_ready_task_has_its_turn);
+}
+
+#[test]
+fn an_executor_that_puts_those_who_yield_in_front() {
+    assert_found!(YIELDS_GO_FIRST by each_ready_task_has_its_turn);
+}
+
+#[test]
+fn a_turn_that_wakes_nobody() {
+    assert_found!(TURNS_AND_WAKES_NOBODY by a_due_timer_fires_within_the_promise);
+    assert_found!(TURNS_AND_WAKES_NOBODY by a_ready_file_is_seen_within_the_promise);
+}
