@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod environment;
+mod examples;
 mod executors;
 mod runtimes;
 #[cfg(target_os = "linux")]
