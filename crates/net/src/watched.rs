@@ -23,7 +23,11 @@ pub(crate) struct Watched<S> {
 impl<S: AsFd + Send + Sync + 'static> Watched<S> {
     /// Watches `file`, which is in non-blocking mode. See [`Registration::new`] for `optimistic`.
     pub(crate) fn new(context: &Context, file: S, optimistic: bool) -> io::Result<Self> {
-        let file = Arc::new(file);
+        Self::share(context, Arc::new(file), optimistic)
+    }
+
+    /// As [`new`](Self::new), of a file that the caller may keep if it fails.
+    pub(crate) fn share(context: &Context, file: Arc<S>, optimistic: bool) -> io::Result<Self> {
         let registration = Registration::new(&context.driver, file.clone(), optimistic)?;
         Ok(Self { registration, file })
     }

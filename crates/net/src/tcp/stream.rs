@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
@@ -102,12 +102,12 @@ impl TcpStream {
     /// The kernel's word.
     pub fn from_std_on(context: &Context, stream: std::net::TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Self::watch(context, stream.into())
+        Ok(Self { watched: Watched::new(context, stream, true)? })
     }
 
-    /// Watches a connection that is in non-blocking mode already.
-    pub(crate) fn watch(context: &Context, stream: OwnedFd) -> io::Result<Self> {
-        Ok(Self { watched: Watched::new(context, stream.into(), true)? })
+    /// A connection that is watched already.
+    pub(crate) fn of(watched: Watched<std::net::TcpStream>) -> Self {
+        Self { watched }
     }
 
     /// Gives the connection back to the standard library, in non-blocking mode.

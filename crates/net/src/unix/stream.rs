@@ -120,6 +120,11 @@ impl UnixStream {
         Self::watch(context, stream.into(), true)
     }
 
+    /// A connection that is watched already.
+    pub(crate) fn of(watched: Watched<Std>) -> Self {
+        Self { watched }
+    }
+
     fn watch(context: &Context, stream: OwnedFd, connected: bool) -> io::Result<Self> {
         Ok(Self { watched: Watched::new(context, stream.into(), connected)? })
     }

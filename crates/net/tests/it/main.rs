@@ -9,3 +9,4 @@ mod setup;
 mod tcp;
 mod udp;
 mod unix;
+mod unwatched;
