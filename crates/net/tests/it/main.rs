@@ -4,6 +4,7 @@
 
 mod bad_days;
 mod files;
+mod gone;
 mod rig;
 mod setup;
 mod tcp;
