@@ -1,19 +1,34 @@
 //! A listening socket.
 
-use super::TcpStream;
+use super::{TcpSocket, TcpStream};
 use crate::Context;
 use crate::accept::Acceptor;
 use crate::addr::{ToTarget, resolve};
-use socket2::{Domain, Protocol, Socket, Type};
+use crate::like_std::like_std;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context as TaskContext, Poll, ready};
 
 /// How many connections the kernel may hold ready.
-const BACKLOG: i32 = 1024;
+const BACKLOG: u32 = 1024;
 
 /// Accepts TCP connections.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn serve(_: polyloop_net::TcpStream) {}
+/// # async fn f() -> std::io::Result<()> {
+/// use polyloop_net::TcpListener;
+///
+/// let listener = TcpListener::bind("127.0.0.1:9000").await?;
+/// loop {
+///     let (stream, from) = listener.accept().await?;
+///     println!("{from} is here");
+///     serve(stream).await;
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct TcpListener {
     acceptor: Acceptor<std::net::TcpListener, std::net::TcpStream, SocketAddr>,
@@ -44,12 +59,11 @@ impl TcpListener {
     ///
     /// The kernel's word.
     pub fn bind_on(context: &Context, address: SocketAddr) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = TcpSocket::new_for(address)?;
         // Otherwise a server could not be restarted while old connections linger.
-        socket.set_reuse_address(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        Self::from_std_on(context, socket.into())
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen_on(context, BACKLOG)
     }
 
     /// Takes a listener of the standard library over, to the current runtime.
@@ -137,11 +151,7 @@ impl TcpListener {
     }
 }
 
-impl AsFd for TcpListener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.acceptor.get().as_fd()
-    }
-}
+like_std!(TcpListener, std::net::TcpListener, |listener| listener.acceptor.get());
 
 /// Accepts one connection, in non-blocking mode: one system call where the kernel has `accept4`.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]

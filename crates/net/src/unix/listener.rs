@@ -3,8 +3,8 @@
 use super::{SocketAddr, UnixStream};
 use crate::Context;
 use crate::accept::Acceptor;
+use crate::like_std::like_std;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener as Std, UnixStream as StdStream};
 use std::path::Path;
 use std::task::{Context as TaskContext, Poll, ready};
@@ -96,11 +96,7 @@ impl UnixListener {
     }
 }
 
-impl AsFd for UnixListener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.acceptor.get().as_fd()
-    }
-}
+like_std!(UnixListener, Std, |listener| listener.acceptor.get());
 
 /// Accepts one connection, in non-blocking mode.
 fn take(listener: &Std) -> io::Result<(StdStream, SocketAddr)> {

@@ -5,8 +5,10 @@
 mod bad_days;
 mod files;
 mod gone;
+mod ready;
 mod rig;
 mod setup;
+mod sockets;
 mod tcp;
 mod udp;
 mod unix;
