@@ -7,10 +7,11 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 /// Every example of the facade, and what it is called with to show itself and end.
-const ALL: [(&str, &str, &[&str]); 4] = [
+const ALL: [(&str, &str, &[&str]); 5] = [
     ("chat", env!("CARGO_BIN_EXE_example-chat"), &["--demo"]),
     ("delay_message", env!("CARGO_BIN_EXE_example-delay_message"), &["0.2"]),
     ("echo", env!("CARGO_BIN_EXE_example-echo"), &["--demo"]),
+    ("race_timeout", env!("CARGO_BIN_EXE_example-race_timeout"), &["20"]),
     ("starvation", env!("CARGO_BIN_EXE_example-starvation"), &[]),
 ];
 
@@ -81,6 +82,17 @@ fn an_echo_comes_back_to_every_client() {
 }
 
 #[test]
+fn the_loser_of_a_race_and_the_late_are_given_up() {
+    shown("race_timeout", |combination, lines| {
+        let ends = |line: &str| line.rsplit_once(" after ").unwrap().0.to_owned();
+        assert_eq!(lines.len(), 4, "{combination}: {lines:?}");
+        let lives: Vec<_> = lines[..3].iter().map(|line| ends(line)).collect();
+        assert_eq!(lives, ["fast: an answer", "slow: given up", "alone: given up"], "{combination}");
+        assert_eq!(lines[3], "nobody answered within 20ms", "{combination}");
+    });
+}
+
+#[test]
 fn starvation_is_the_same_in_one_task_and_the_executors_in_two() {
     shown("starvation", |combination, lines| {
         let said = |form: &str| {
@@ -128,7 +140,7 @@ fn what_cannot_be_is_one_line_and_code_2() {
         assert_eq!((out.as_str(), err.lines().count()), ("", 1), "{name}: {err}");
         assert!(err.starts_with(&format!("{name}: POLYLOOP: unknown reactor `kqueue`; ")), "{err}");
     }
-    for name in ["chat", "delay_message", "echo"] {
+    for name in ["chat", "delay_message", "echo", "race_timeout"] {
         let output = example(name, "fifo").arg("-nonsense").output().unwrap();
         let (_, err) = text(&output);
         assert_eq!((output.status.code(), err.lines().count()), (Some(2), 1), "{name}: {err}");
