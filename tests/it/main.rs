@@ -9,6 +9,7 @@ mod bad_days;
 mod budget;
 mod drop_order;
 mod environment;
+mod examples;
 mod executors;
 mod idle;
 mod join_set;

@@ -50,11 +50,12 @@ fn main() -> ExitCode {
         print!("{}", overview());
         return ExitCode::SUCCESS;
     }
-    let result = match COMMANDS.iter().find(|command| command.0 == name) {
-        Some((_, _, run)) => run(args.collect()),
-        None => Err(Stop::Usage(format!("there is no command `{name}`; `cargo xtask` lists them"))),
+    let Some((_, _, run)) = COMMANDS.iter().find(|command| command.0 == name) else {
+        let known: Vec<_> = COMMANDS.iter().map(|command| command.0).collect();
+        eprintln!("xtask: there is no command `{name}`; there are {}", known.join(", "));
+        return ExitCode::from(2);
     };
-    stop::report(&name, result)
+    stop::report(&name, run(args.collect()))
 }
 
 fn overview() -> String {

@@ -39,8 +39,9 @@ pub(crate) enum Command {
 
 /// `matrix`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  bench matrix --quick\n  \
-                  bench matrix --exec steal --reactor mio,poll --filter 'tcp_echo*'\n  bench matrix --budget 5m --out mine")]
+#[command(after_help = "Examples:\n  cargo xtask bench matrix --quick\n  \
+                  cargo xtask bench matrix --exec steal --reactor mio,poll --filter 'tcp_echo*'\n  \
+                  cargo xtask bench matrix --budget 5m --out mine")]
 pub(crate) struct MatrixArgs {
     /// Under 3 minutes: every experiment with long sleeps × 0.1, and the short list of benches.
     #[arg(long, conflicts_with = "full")]
@@ -120,9 +121,8 @@ pub(crate) struct Choice {
 
 /// `run`
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  lab run starvation --on fifo+mio+heap\n  lab run sleep --on fifo --on steal --on tokio-mt"
-)]
+#[command(after_help = "Examples:\n  cargo xtask lab run starvation --on fifo+mio+heap\n  \
+                  cargo xtask lab run sleep --on fifo --on steal --on tokio-mt")]
 pub(crate) struct RunArgs {
     /// Experiments by path, leading part or pattern: starvation, sleep/async, '*/seed'.
     #[arg(required = true, value_name = "EXPERIMENT")]
@@ -172,7 +172,9 @@ pub(crate) enum What {
 
 /// `compare`
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bench compare target/lab/before target/lab/latest --fail-on 5%")]
+#[command(
+    after_help = "Example:\n  cargo xtask bench compare target/lab/before target/lab/latest --fail-on 5%"
+)]
 pub(crate) struct CompareArgs {
     /// The old run: a results.json, or the folder that holds it.
     pub(crate) old: PathBuf,

@@ -169,7 +169,7 @@ fn timelines(results: &Results, style: timeline::Style) -> String {
         }
     }
     if !out.is_empty() {
-        out = format!("{}\n\n{out}", timeline::legend(style));
+        out = format!("{}\n\n{out}", timeline::legend(&results.cells, style));
     }
     if !view.cases(Kind::Bench).is_empty() {
         out += &table::benches_only(view, style.width);

@@ -374,7 +374,7 @@ fn select_cases(all: Vec<CaseInfo>, selection: &Selection) -> Result<Vec<CaseInf
             "no cases are linked into this binary".into()
         } else {
             format!(
-                "no case matches {}; there are {} (all of them: lab list)",
+                "no case matches {}; there are {} (all of them: cargo xtask lab list)",
                 quoted(&selection.filter),
                 groups.join(", ")
             )

@@ -20,6 +20,13 @@ pub(crate) struct Style {
     pub(crate) ascii: bool,
 }
 
+impl Style {
+    /// Whether the lanes need the room more than the facts beside them.
+    fn is_narrow(self) -> bool {
+        self.width < 100
+    }
+}
+
 /// The signs, in Unicode and in ASCII.
 struct Signs {
     workers: &'static [char],
@@ -50,11 +57,18 @@ pub(crate) fn render(cells: &[&Cell], total_us: f64, style: Style) -> String {
     out
 }
 
-/// Explains the signs, once.
-pub(crate) fn legend(style: Style) -> String {
+/// Explains the signs, once: those of the workers that were there.
+pub(crate) fn legend(cells: &[Cell], style: Style) -> String {
     let signs = signs(style);
-    let workers: Vec<String> =
-        signs.workers.iter().enumerate().map(|(worker, sign)| format!("{sign} worker {worker}")).collect();
+    let lanes = cells.iter().filter_map(|cell| cell.timeline.as_ref()).flat_map(|timeline| &timeline.lanes);
+    let last = lanes.flat_map(|lane| &lane.polls).map(|poll| poll.worker).max().unwrap_or(0);
+    let workers: Vec<String> = signs
+        .workers
+        .iter()
+        .enumerate()
+        .take(last + 1)
+        .map(|(worker, sign)| format!("{sign} worker {worker}"))
+        .collect();
     format!(
         "{}  {} a short poll  {} woken, waits for its poll  {} not polled",
         workers.join("  "),
@@ -83,7 +97,7 @@ fn one(cell: &Cell, total_us: f64, style: Style, out: &mut String) {
     };
     let names =
         timeline.lanes.iter().map(|lane| clean(&lane.label).chars().count()).max().unwrap_or(0).min(24);
-    let columns = columns(style.width, names);
+    let columns = columns(style, names);
     let _ = writeln!(
         out,
         "  {DIM}{}, one column is {}{DIM:#}",
@@ -93,13 +107,15 @@ fn one(cell: &Cell, total_us: f64, style: Style, out: &mut String) {
     for lane in &timeline.lanes {
         let label: String = clean(&lane.label).chars().take(names).collect();
         let line = lane_line(lane, timeline.total_us, total_us, columns, signs(style));
-        let _ = writeln!(out, "  {label:>names$} |{line}| {DIM}{}{DIM:#}", told(lane, timeline.total_us));
+        let facts = if style.is_narrow() { briefly(lane) } else { told(lane, timeline.total_us) };
+        let _ = writeln!(out, "  {label:>names$} |{line}| {DIM}{facts}{DIM:#}");
     }
     for line in said(timeline, style, style.width.saturating_sub(names + 5)) {
         let _ = writeln!(out, "  {:>names$}  {DIM}{line}{DIM:#}", "");
     }
-    if !timeline.why.is_empty() {
-        let _ = writeln!(out, "  {:>names$}  why: {}", "", clean(&timeline.why));
+    let why = clean(&timeline.why);
+    for (nth, line) in wrapped(&why, style.width.saturating_sub(names + 9)).iter().enumerate() {
+        let _ = writeln!(out, "  {:>names$}  {} {line}", "", if nth == 0 { "why:" } else { "    " });
     }
     if cell.status != Status::Pass {
         for (what, text) in
@@ -114,12 +130,16 @@ fn one(cell: &Cell, total_us: f64, style: Style, out: &mut String) {
 }
 
 /// Columns for the lanes: what is left beside the labels and the facts.
-fn columns(width: usize, names: usize) -> usize {
-    width.saturating_sub(names + 2 + 2 + 2 + FACTS).clamp(20, 160)
+fn columns(style: Style, names: usize) -> usize {
+    let facts = if style.is_narrow() { BRIEF_FACTS } else { FACTS };
+    style.width.saturating_sub(names + 2 + 2 + 2 + facts).clamp(20, 160)
 }
 
 /// How wide `told` gets at most.
 const FACTS: usize = 48;
+
+/// How wide `briefly` gets at most.
+const BRIEF_FACTS: usize = 22;
 
 /// What each column of a lane shows. Beyond the timeline's own end it is blank.
 fn lane_line(lane: &Lane, own_us: f64, total_us: f64, columns: usize, signs: &Signs) -> String {
@@ -188,6 +208,32 @@ pub(crate) fn told(lane: &Lane, total_us: f64) -> String {
     )
 }
 
+/// The facts for a narrow terminal; how long the longest poll was can be seen.
+fn briefly(lane: &Lane) -> String {
+    let facts = facts(lane);
+    match facts.polls {
+        0 => "never polled".to_owned(),
+        polls => {
+            format!("{}, wait {}", crate::plan::count(polls, "poll"), units::value(facts.worst_wait_us, "µs"))
+        }
+    }
+}
+
+/// The text in lines of at most `room` characters, broken between words.
+fn wrapped(text: &str, room: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= room => {
+                *line += " ";
+                *line += word;
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// What the program printed, in order, as far as two lines hold it.
 fn said(timeline: &Timeline, style: Style, room: usize) -> Vec<String> {
     let mut marks: Vec<(f64, &str)> = timeline
@@ -251,7 +297,15 @@ mod tests {
     }
 
     #[test]
+    fn a_reason_is_broken_between_words() {
+        assert_eq!(wrapped("a bb ccc dddd", 6), ["a bb", "ccc", "dddd"]);
+        assert_eq!(wrapped("longer than room", 3), ["longer", "than", "room"]);
+        assert_eq!(wrapped("", 3), [""; 0]);
+    }
+
+    #[test]
     fn a_future_that_never_ran_says_so() {
+        assert_eq!(briefly(&lane(&[], &[])), "never polled");
         assert_eq!(told(&lane(&[], &[]), 60_000.0), "never polled in 60 ms");
     }
 }

@@ -3,8 +3,9 @@
 use crate::Context;
 use polyloop_core::{Direction, ReadyEvent, Registration};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
 
 /// Watches a file of the caller's, which must be in non-blocking mode.
 ///
@@ -80,6 +81,24 @@ impl<T: AsFd + Send + Sync + 'static> AsyncFd<T> {
         Ok(ReadyGuard { fd: self, event: self.registration.ready(Direction::Write).await? })
     }
 
+    /// As [`readable`](Self::readable). Of several tasks that poll, the last one is woken.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn poll_read_ready(&self, cx: &mut TaskContext<'_>) -> Poll<io::Result<ReadyGuard<'_, T>>> {
+        self.registration.poll_ready(cx, Direction::Read).map_ok(|event| ReadyGuard { fd: self, event })
+    }
+
+    /// As [`writable`](Self::writable). Of several tasks that poll, the last one is woken.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn poll_write_ready(&self, cx: &mut TaskContext<'_>) -> Poll<io::Result<ReadyGuard<'_, T>>> {
+        self.registration.poll_ready(cx, Direction::Write).map_ok(|event| ReadyGuard { fd: self, event })
+    }
+
     /// Tries `operation` whenever a read is worth it, until it does something else than block.
     ///
     /// # Errors
@@ -104,6 +123,18 @@ impl<T: AsFd + Send + Sync + 'static> AsyncFd<T> {
     /// Cancel safe if `operation` is.
     pub async fn write_with<R>(&self, mut operation: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
         self.registration.io(Direction::Write, || operation(&self.file)).await
+    }
+}
+
+impl<T: AsFd + Send + Sync + 'static> AsFd for AsyncFd<T> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+impl<T: AsFd + Send + Sync + 'static> AsRawFd for AsyncFd<T> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.file.as_fd().as_raw_fd()
     }
 }
 

@@ -1,13 +1,11 @@
-//! Byte streams, whole and in halves, as `futures-io` sees them.
+//! Byte streams as `futures-io` sees them.
 //!
-//! Invariant: each half is the only one of its direction, so that the readiness slots of a source suffice.
+//! Of several tasks that poll one direction by these traits the last one is woken; there is one slot for each direction.
 
 use crate::TcpStream;
 use futures_io::{AsyncRead, AsyncWrite};
-use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// A byte stream, by shared reference. Sealed: [`TcpStream`] and [`UnixStream`](crate::unix::UnixStream) are.
@@ -18,6 +16,20 @@ pub trait ByteStream: sealed::Sealed {
     ///
     /// The kernel's word.
     fn end_writing(&self) -> io::Result<()>;
+
+    /// Reads now, or says `WouldBlock`.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word, or that the runtime has shut down.
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes now, or says `WouldBlock`.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word, or that the runtime has shut down.
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
 
     /// See [`AsyncRead::poll_read`].
     fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
@@ -36,10 +48,15 @@ pub trait ByteStream: sealed::Sealed {
     fn poll_write_vectored(&self, cx: &mut Context<'_>, bytes: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
 }
 
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for crate::TcpStream {}
-    impl Sealed for crate::unix::UnixStream {}
+pub(crate) mod sealed {
+    use polyloop_core::Direction;
+    use std::future::Future;
+    use std::io;
+
+    pub trait Sealed {
+        /// Waits by a place of its own, so that any number of tasks may.
+        fn ready_in(&self, direction: Direction) -> impl Future<Output = io::Result<()>> + Send;
+    }
 }
 
 /// `AsyncRead` for what holds a [`ByteStream`].
@@ -114,112 +131,6 @@ macro_rules! futures_stream {
     };
 }
 pub(crate) use {futures_read, futures_stream, futures_write};
-
-/// The reading half of a borrowed stream.
-#[derive(Debug)]
-pub struct ReadHalf<'a, S = TcpStream>(&'a S);
-
-/// The writing half of a borrowed stream.
-#[derive(Debug)]
-pub struct WriteHalf<'a, S = TcpStream>(&'a S);
-
-/// The reading half of a stream.
-#[derive(Debug)]
-pub struct OwnedReadHalf<S = TcpStream>(Arc<S>);
-
-/// The writing half of a stream. Dropping it ends writing, so that the peer reads to the end.
-#[derive(Debug)]
-pub struct OwnedWriteHalf<S: ByteStream = TcpStream> {
-    stream: Arc<S>,
-    shut_on_drop: bool,
-}
-
-impl<'a, S: ByteStream> ReadHalf<'a, S> {
-    pub(crate) fn pair(stream: &'a mut S) -> (Self, WriteHalf<'a, S>) {
-        (Self(stream), WriteHalf(stream))
-    }
-}
-
-impl<S: ByteStream> OwnedReadHalf<S> {
-    pub(crate) fn pair(stream: S) -> (Self, OwnedWriteHalf<S>) {
-        let stream = Arc::new(stream);
-        (Self(Arc::clone(&stream)), OwnedWriteHalf { stream, shut_on_drop: true })
-    }
-
-    /// Puts the halves together again.
-    ///
-    /// # Errors
-    ///
-    /// Both halves, if they are not of one stream.
-    pub fn reunite(self, mut write: OwnedWriteHalf<S>) -> Result<S, ReuniteError<S>> {
-        if !Arc::ptr_eq(&self.0, &write.stream) {
-            return Err(ReuniteError(self, write));
-        }
-        write.shut_on_drop = false;
-        drop(write);
-        match Arc::try_unwrap(self.0) {
-            Ok(stream) => Ok(stream),
-            Err(_) => unreachable!("there are two halves, and both are here"),
-        }
-    }
-}
-
-impl<S: ByteStream> OwnedWriteHalf<S> {
-    /// Drops the half without ending writing.
-    pub fn forget(mut self) {
-        self.shut_on_drop = false;
-    }
-}
-
-impl<S: ByteStream> Drop for OwnedWriteHalf<S> {
-    fn drop(&mut self) {
-        if self.shut_on_drop {
-            // Nobody is left to hear of an error.
-            let _ = self.stream.end_writing();
-        }
-    }
-}
-
-/// The halves are of different streams; they come back.
-#[derive(Debug)]
-pub struct ReuniteError<S: ByteStream = TcpStream>(pub OwnedReadHalf<S>, pub OwnedWriteHalf<S>);
-
-impl<S: ByteStream> fmt::Display for ReuniteError<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the halves are not of one connection")
-    }
-}
-
-impl<S: ByteStream + fmt::Debug> std::error::Error for ReuniteError<S> {}
-
-impl<S> AsRef<S> for ReadHalf<'_, S> {
-    fn as_ref(&self) -> &S {
-        self.0
-    }
-}
-
-impl<S> AsRef<S> for WriteHalf<'_, S> {
-    fn as_ref(&self) -> &S {
-        self.0
-    }
-}
-
-impl<S> AsRef<S> for OwnedReadHalf<S> {
-    fn as_ref(&self) -> &S {
-        &self.0
-    }
-}
-
-impl<S: ByteStream> AsRef<S> for OwnedWriteHalf<S> {
-    fn as_ref(&self) -> &S {
-        &self.stream
-    }
-}
-
-futures_read!(['a, S: ByteStream] ReadHalf<'a, S>, |half| half.0);
-futures_read!([S: ByteStream] OwnedReadHalf<S>, |half| &*half.0);
-futures_write!(['a, S: ByteStream] WriteHalf<'a, S>, |half| half.0);
-futures_write!([S: ByteStream] OwnedWriteHalf<S>, |half| &*half.stream);
 
 /// Any stream behind a pin, for callers that hold one by the traits of `futures-io`.
 const _: () = {

@@ -2,17 +2,33 @@
 
 use crate::Context;
 use crate::addr::{Target, ToTarget, resolve};
+use crate::like_std::like_std;
+use crate::readiness::readiness;
 use crate::watched::Watched;
 use polyloop_core::Direction;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context as TaskContext, Poll};
 
 /// A UDP socket.
 ///
 /// A datagram that is longer than the buffer is cut off, and one of length 0 is a datagram, too. All methods take `&self`, so
 /// that several tasks may send and receive.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn f() -> std::io::Result<()> {
+/// use polyloop_net::UdpSocket;
+///
+/// let socket = UdpSocket::bind("127.0.0.1:9000").await?;
+/// let mut buffer = [0; 1500];
+/// loop {
+///     let (length, from) = socket.recv_from(&mut buffer).await?;
+///     socket.send_to(&buffer[..length], from).await?;
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct UdpSocket {
     watched: Watched<std::net::UdpSocket>,
@@ -162,6 +178,37 @@ impl UdpSocket {
         self.watched.io(Direction::Read, |socket| socket.peek_from(buffer)).await
     }
 
+    /// Looks at the next datagram from the address that the socket is connected to, and leaves it there.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word, or that the runtime has shut down.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.watched.io(Direction::Read, |socket| socket.peek(buffer)).await
+    }
+
+    /// As [`send`](Self::send). Of several tasks that poll, the last one is woken.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn poll_send(&self, cx: &mut TaskContext<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.watched.poll_io(cx, Direction::Write, |socket| socket.send(bytes))
+    }
+
+    /// As [`recv`](Self::recv). Of several tasks that poll, the last one is woken.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn poll_recv(&self, cx: &mut TaskContext<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.watched.poll_io(cx, Direction::Read, |socket| socket.recv(buffer))
+    }
+
     /// As [`send_to`](Self::send_to). Of several tasks that poll, the last one is woken.
     ///
     /// # Errors
@@ -224,32 +271,6 @@ impl UdpSocket {
     pub fn try_recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.watched.try_io(Direction::Read, |socket| socket.recv_from(buffer))
     }
-
-    /// Waits until receiving is worth a try.
-    ///
-    /// # Errors
-    ///
-    /// That the runtime has shut down.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.watched.ready(Direction::Read).await.map(drop)
-    }
-
-    /// Waits until sending is worth a try.
-    ///
-    /// # Errors
-    ///
-    /// That the runtime has shut down.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.watched.ready(Direction::Write).await.map(drop)
-    }
 }
 
 /// Methods that pass on to the standard library's socket, of the same name.
@@ -307,8 +328,6 @@ pass_on! {
     leave_multicast_v6(group: &Ipv6Addr, interface: u32) -> ();
 }
 
-impl AsFd for UdpSocket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.watched.get().as_fd()
-    }
-}
+readiness!(UdpSocket);
+
+like_std!(UdpSocket, std::net::UdpSocket, |socket| socket.watched.get());

@@ -4,12 +4,13 @@
 //! cleared only by one that found out that it was spent.
 
 use crate::Context;
+use crate::readiness::Interest;
 use polyloop_core::{Direction, ReadyEvent, Registration, Sleep, budget};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::AsFd;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
@@ -23,7 +24,11 @@ pub(crate) struct Watched<S> {
 impl<S: AsFd + Send + Sync + 'static> Watched<S> {
     /// Watches `file`, which is in non-blocking mode. See [`Registration::new`] for `optimistic`.
     pub(crate) fn new(context: &Context, file: S, optimistic: bool) -> io::Result<Self> {
-        let file = Arc::new(file);
+        Self::share(context, Arc::new(file), optimistic)
+    }
+
+    /// As [`new`](Self::new), of a file that the caller may keep if it fails.
+    pub(crate) fn share(context: &Context, file: Arc<S>, optimistic: bool) -> io::Result<Self> {
         let registration = Registration::new(&context.driver, file.clone(), optimistic)?;
         Ok(Self { registration, file })
     }
@@ -42,6 +47,30 @@ impl<S: AsFd + Send + Sync + 'static> Watched<S> {
 
     pub(crate) async fn ready(&self, direction: Direction) -> io::Result<ReadyEvent> {
         self.registration.ready(direction).await
+    }
+
+    pub(crate) fn poll_ready(&self, cx: &mut TaskContext<'_>, direction: Direction) -> Poll<io::Result<()>> {
+        self.registration.poll_ready(cx, direction).map_ok(drop)
+    }
+
+    /// Waits until one of the directions of `interest` is ready, and gives the events of those that are.
+    pub(crate) async fn events(&self, interest: Interest) -> io::Result<[Option<ReadyEvent>; 2]> {
+        let mut read = pin!(self.registration.ready(Direction::Read));
+        let mut write = pin!(self.registration.ready(Direction::Write));
+        poll_fn(|cx| {
+            let mut look = |direction, ready: Pin<&mut dyn Future<Output = io::Result<ReadyEvent>>>| {
+                if !interest.has(direction) {
+                    return Ok(None);
+                }
+                match ready.poll(cx) {
+                    Poll::Ready(event) => event.map(Some),
+                    Poll::Pending => Ok(None),
+                }
+            };
+            let events = [look(Direction::Read, read.as_mut())?, look(Direction::Write, write.as_mut())?];
+            if events.iter().all(Option::is_none) { Poll::Pending } else { Poll::Ready(Ok(events)) }
+        })
+        .await
     }
 
     pub(crate) async fn io<R>(
@@ -74,6 +103,15 @@ impl<S: AsFd + Send + Sync + 'static> Watched<S> {
                 }
             }
         })
+    }
+
+    /// Tries `operation` once, if `direction` counts as ready.
+    pub(crate) fn try_io_once<R>(
+        &self,
+        direction: Direction,
+        operation: impl FnOnce() -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.registration.try_io(direction, operation)
     }
 
     /// Reads a byte stream into `room` bytes. No room is no read: 0 bytes would look like the end.
@@ -188,214 +226,3 @@ pub(crate) async fn within<T>(
     })
     .await
 }
-
-/// What both kinds of byte stream can do. The type has a field `watched`, and `shutdown`.
-macro_rules! byte_stream {
-    ($stream:ident) => {
-        impl $stream {
-            /// Reads what is there, up to the length of `buffer`; 0 bytes mean the end, or an empty buffer.
-            ///
-            /// # Errors
-            ///
-            /// The kernel's word, or that the runtime has shut down.
-            ///
-            /// # Cancel safety
-            ///
-            /// Cancel safe: nothing is read if the future is dropped before it is ready.
-            pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-                self.watched.read(buffer.len(), |mut socket| socket.read(buffer)).await
-            }
-
-            /// As [`read`](Self::read), into several buffers one after the other.
-            ///
-            /// # Errors
-            ///
-            /// As there.
-            ///
-            /// # Cancel safety
-            ///
-            /// Cancel safe.
-            pub async fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-                let room = buffers.iter().map(|buffer| buffer.len()).sum();
-                self.watched.read(room, |mut socket| socket.read_vectored(buffers)).await
-            }
-
-            /// Fills `buffer`.
-            ///
-            /// # Errors
-            ///
-            /// `UnexpectedEof` if the stream ends before; otherwise as for [`read`](Self::read).
-            ///
-            /// # Cancel safety
-            ///
-            /// Not cancel safe: what was read before is in the buffer, and nobody knows how much.
-            pub async fn read_exact(&self, mut buffer: &mut [u8]) -> io::Result<()> {
-                while !buffer.is_empty() {
-                    match self.read(buffer).await? {
-                        0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                        n => buffer = &mut buffer[n..],
-                    }
-                }
-                Ok(())
-            }
-
-            /// Writes as much of `bytes` as the kernel takes.
-            ///
-            /// # Errors
-            ///
-            /// The kernel's word, or that the runtime has shut down.
-            ///
-            /// # Cancel safety
-            ///
-            /// Cancel safe: nothing is written if the future is dropped before it is ready.
-            pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-                self.watched.write(bytes.len(), |mut socket| socket.write(bytes)).await
-            }
-
-            /// As [`write`](Self::write), from several buffers one after the other.
-            ///
-            /// # Errors
-            ///
-            /// As there.
-            ///
-            /// # Cancel safety
-            ///
-            /// Cancel safe.
-            pub async fn write_vectored(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
-                let length = bytes.iter().map(|bytes| bytes.len()).sum();
-                self.watched.write(length, |mut socket| socket.write_vectored(bytes)).await
-            }
-
-            /// Writes all of `bytes`.
-            ///
-            /// # Errors
-            ///
-            /// As for [`write`](Self::write).
-            ///
-            /// # Cancel safety
-            ///
-            /// Not cancel safe: nobody knows how much was written.
-            pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
-                while !bytes.is_empty() {
-                    match self.write(bytes).await? {
-                        0 => return Err(io::ErrorKind::WriteZero.into()),
-                        n => bytes = &bytes[n..],
-                    }
-                }
-                Ok(())
-            }
-
-            /// Waits until a read is worth a try.
-            ///
-            /// # Errors
-            ///
-            /// That the runtime has shut down.
-            ///
-            /// # Cancel safety
-            ///
-            /// Cancel safe.
-            pub async fn readable(&self) -> io::Result<()> {
-                self.watched.ready(Direction::Read).await.map(drop)
-            }
-
-            /// Waits until a write is worth a try.
-            ///
-            /// # Errors
-            ///
-            /// That the runtime has shut down.
-            ///
-            /// # Cancel safety
-            ///
-            /// Cancel safe.
-            pub async fn writable(&self) -> io::Result<()> {
-                self.watched.ready(Direction::Write).await.map(drop)
-            }
-
-            /// Reads now.
-            ///
-            /// # Errors
-            ///
-            /// `WouldBlock` if there is nothing; then [`readable`](Self::readable) waits for more.
-            pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-                self.watched.try_io(Direction::Read, |mut socket| socket.read(buffer))
-            }
-
-            /// Writes now.
-            ///
-            /// # Errors
-            ///
-            /// `WouldBlock` if there is no room; then [`writable`](Self::writable) waits for some.
-            pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-                self.watched.try_io(Direction::Write, |mut socket| socket.write(bytes))
-            }
-
-            /// Ends reading, writing or both. After writing has ended the peer reads to the end; this side may still read.
-            ///
-            /// # Errors
-            ///
-            /// The kernel's word.
-            pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-                self.watched.get().shutdown(how)
-            }
-
-            /// Takes the error that is pending on the socket, if there is one.
-            ///
-            /// # Errors
-            ///
-            /// The kernel's word.
-            pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-                self.watched.get().take_error()
-            }
-
-            /// Splits into halves that borrow.
-            pub fn split(&mut self) -> (ReadHalf<'_, Self>, WriteHalf<'_, Self>) {
-                ReadHalf::pair(self)
-            }
-
-            /// Splits into halves that can go to different tasks. Dropping the write half ends writing.
-            pub fn into_split(self) -> (OwnedReadHalf<Self>, OwnedWriteHalf<Self>) {
-                OwnedReadHalf::pair(self)
-            }
-        }
-
-        impl ByteStream for $stream {
-            fn end_writing(&self) -> io::Result<()> {
-                match self.shutdown(Shutdown::Write) {
-                    // The peer was faster.
-                    Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
-                    result => result,
-                }
-            }
-
-            fn poll_read(&self, cx: &mut TaskContext<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-                self.watched.poll_read(cx, buffer.len(), |mut socket| socket.read(buffer))
-            }
-
-            fn poll_read_vectored(
-                &self,
-                cx: &mut TaskContext<'_>,
-                buffers: &mut [IoSliceMut<'_>],
-            ) -> Poll<io::Result<usize>> {
-                let room = buffers.iter().map(|buffer| buffer.len()).sum();
-                self.watched.poll_read(cx, room, |mut socket| socket.read_vectored(buffers))
-            }
-
-            fn poll_write(&self, cx: &mut TaskContext<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-                self.watched.poll_write(cx, bytes.len(), |mut socket| socket.write(bytes))
-            }
-
-            fn poll_write_vectored(
-                &self,
-                cx: &mut TaskContext<'_>,
-                bytes: &[IoSlice<'_>],
-            ) -> Poll<io::Result<usize>> {
-                let length = bytes.iter().map(|bytes| bytes.len()).sum();
-                self.watched.poll_write(cx, length, |mut socket| socket.write_vectored(bytes))
-            }
-        }
-
-        futures_stream!([] $stream, |stream| stream);
-        futures_stream!(['a] &'a $stream, |stream| *stream);
-    };
-}
-pub(crate) use byte_stream;

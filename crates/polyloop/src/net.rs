@@ -1,8 +1,8 @@
 //! Sockets on the current runtime; the same types whatever its reactor is.
 
 pub use polyloop_net::{
-    AsyncFd, ByteStream, Context, OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReadyGuard, ReuniteError,
-    TcpListener, TcpStream, ToTarget, UdpSocket, WriteHalf, lookup_host, unix,
+    AsyncFd, ByteStream, Context, Interest, OwnedReadHalf, OwnedWriteHalf, ReadHalf, Ready, ReadyGuard,
+    ReuniteError, TcpListener, TcpSocket, TcpStream, ToTarget, UdpSocket, WriteHalf, lookup_host, unix,
 };
 
 use crate::Handle;

@@ -224,6 +224,9 @@ fn timelines_share_one_scale_and_have_an_ascii_form() {
     assert!(used.abs_diff(width * 60 / 160) <= 1, "{used} of {width}\n{}", ran.stdout);
     assert!(lanes[1].contains("never polled"));
     assert!(ran.stdout.contains("why: b was ready"));
+    let narrow = lab(&["run", "starvation", "--on", "fifo+mio+wheel", "--width", "80"]);
+    assert!(narrow.stdout.lines().all(|line| line.chars().count() <= 80), "{}", narrow.stdout);
+    assert!(narrow.stdout.contains("why: b was ready"), "{}", narrow.stdout);
     let ascii = lab(&["run", "starvation", "--on", "steal+mio+wheel", "--ascii"]);
     assert!(ascii.stdout.replace("µs", "us").is_ascii(), "{}", ascii.stdout);
     assert!(ascii.stdout.contains('#') && ascii.stdout.contains('='), "{}", ascii.stdout);

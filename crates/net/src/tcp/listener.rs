@@ -1,25 +1,37 @@
 //! A listening socket.
 
-use super::TcpStream;
+use super::{TcpSocket, TcpStream};
 use crate::Context;
-use crate::accept::{self, Pausing};
+use crate::accept::Acceptor;
 use crate::addr::{ToTarget, resolve};
-use crate::watched::Watched;
-use socket2::{Domain, Protocol, Socket, Type};
+use crate::like_std::like_std;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context as TaskContext, Poll, ready};
 
 /// How many connections the kernel may hold ready.
-const BACKLOG: i32 = 1024;
+const BACKLOG: u32 = 1024;
 
 /// Accepts TCP connections.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn serve(_: polyloop_net::TcpStream) {}
+/// # async fn f() -> std::io::Result<()> {
+/// use polyloop_net::TcpListener;
+///
+/// let listener = TcpListener::bind("127.0.0.1:9000").await?;
+/// loop {
+///     let (stream, from) = listener.accept().await?;
+///     println!("{from} is here");
+///     serve(stream).await;
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct TcpListener {
-    watched: Watched<std::net::TcpListener>,
-    context: Context,
-    pausing: Pausing,
+    acceptor: Acceptor<std::net::TcpListener, std::net::TcpStream, SocketAddr>,
 }
 
 impl TcpListener {
@@ -47,12 +59,11 @@ impl TcpListener {
     ///
     /// The kernel's word.
     pub fn bind_on(context: &Context, address: SocketAddr) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = TcpSocket::new_for(address)?;
         // Otherwise a server could not be restarted while old connections linger.
-        socket.set_reuse_address(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        Self::from_std_on(context, socket.into())
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen_on(context, BACKLOG)
     }
 
     /// Takes a listener of the standard library over, to the current runtime.
@@ -71,8 +82,7 @@ impl TcpListener {
     /// The kernel's word.
     pub fn from_std_on(context: &Context, listener: std::net::TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        let watched = Watched::new(context, listener, true)?;
-        Ok(Self { watched, context: context.clone(), pausing: Pausing::default() })
+        Ok(Self { acceptor: Acceptor::new(context, listener, take)? })
     }
 
     /// Gives the listener back to the standard library, in non-blocking mode.
@@ -81,25 +91,26 @@ impl TcpListener {
     ///
     /// The kernel's word.
     pub fn into_std(self) -> io::Result<std::net::TcpListener> {
-        self.watched.into_file(std::net::TcpListener::try_clone)
+        self.acceptor.into_watched().into_file(std::net::TcpListener::try_clone)
     }
 
     /// Waits for a connection.
     ///
     /// A connection that was given up while it waited is passed over. When the process or the system has no room
-    /// for another one (`EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`), this waits for some, from 5 ms up to 1 s at a time, and goes on by
-    /// itself.
+    /// for another one (`EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`, and `ENOSPC` from the reactor), this waits for some, from 5 ms
+    /// up to 1 s at a time, and goes on by itself. A connection that the kernel gave, but the reactor has no room to watch, is
+    /// kept meanwhile, and neither closed nor lost.
     ///
     /// # Errors
     ///
-    /// The kernel's word otherwise, or that the runtime has shut down.
+    /// The kernel's word otherwise, or that the runtime has shut down. Where only watching a connection failed, it is closed.
     ///
     /// # Cancel safety
     ///
     /// Cancel safe: a connection that was not returned is accepted by the next call.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (stream, address) = accept::accept(&self.context, &self.watched, take).await?;
-        Ok((TcpStream::watch(&self.context, stream)?, address))
+        let (watched, address) = self.acceptor.accept().await?;
+        Ok((TcpStream::of(watched), address))
     }
 
     /// As [`accept`](Self::accept). Of several tasks that poll, the last one is woken.
@@ -108,8 +119,8 @@ impl TcpListener {
     ///
     /// As there.
     pub fn poll_accept(&self, cx: &mut TaskContext<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        let (stream, address) = ready!(self.pausing.poll_accept(cx, &self.context, &self.watched, take))?;
-        Poll::Ready(TcpStream::watch(&self.context, stream).map(|stream| (stream, address)))
+        let (watched, address) = ready!(self.acceptor.poll_accept(cx))?;
+        Poll::Ready(Ok((TcpStream::of(watched), address)))
     }
 
     /// The address that it listens on.
@@ -118,7 +129,7 @@ impl TcpListener {
     ///
     /// The kernel's word.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.watched.get().local_addr()
+        self.acceptor.get().local_addr()
     }
 
     /// The time to live of packets sent.
@@ -127,7 +138,7 @@ impl TcpListener {
     ///
     /// The kernel's word.
     pub fn ttl(&self) -> io::Result<u32> {
-        self.watched.get().ttl()
+        self.acceptor.get().ttl()
     }
 
     /// Sets the time to live of packets sent.
@@ -136,30 +147,26 @@ impl TcpListener {
     ///
     /// The kernel's word.
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.watched.get().set_ttl(ttl)
+        self.acceptor.get().set_ttl(ttl)
     }
 }
 
-impl AsFd for TcpListener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.watched.get().as_fd()
-    }
-}
+like_std!(TcpListener, std::net::TcpListener, |listener| listener.acceptor.get());
 
 /// Accepts one connection, in non-blocking mode: one system call where the kernel has `accept4`.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-fn take(listener: &std::net::TcpListener) -> io::Result<(OwnedFd, SocketAddr)> {
+fn take(listener: &std::net::TcpListener) -> io::Result<(std::net::TcpStream, SocketAddr)> {
     use rustix::net::{SocketFlags, acceptfrom_with};
     let (stream, address) = acceptfrom_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
     let address = address.ok_or_else(|| io::Error::other("a connection without an address"))?;
     let address =
         SocketAddr::try_from(address).map_err(|_| io::Error::other("a connection of another family"))?;
-    Ok((stream, address))
+    Ok((stream.into(), address))
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
-fn take(listener: &std::net::TcpListener) -> io::Result<(OwnedFd, SocketAddr)> {
+fn take(listener: &std::net::TcpListener) -> io::Result<(std::net::TcpStream, SocketAddr)> {
     let (stream, address) = listener.accept()?;
     stream.set_nonblocking(true)?;
-    Ok((stream.into(), address))
+    Ok((stream, address))
 }

@@ -1,15 +1,20 @@
 //! A connection.
 
+use super::TcpSocket;
 use crate::Context;
 use crate::addr::{ToTarget, resolve};
-use crate::stream::{ByteStream, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf, futures_stream};
-use crate::watched::{Watched, byte_stream, within};
+use crate::byte_stream::{append, byte_stream, make_room};
+use crate::halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
+use crate::like_std::like_std;
+use crate::readiness::readiness;
+use crate::stream::sealed::Sealed;
+use crate::stream::{ByteStream, futures_stream};
+use crate::watched::{Watched, within};
 use polyloop_core::Direction;
 use rustix::io::Errno;
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{SockRef, Socket};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
@@ -17,6 +22,45 @@ use std::time::Duration;
 ///
 /// It reads and writes through the `futures-io` traits, also by shared reference, and through the methods here. Of
 /// several tasks that poll one direction by the traits, the last one is woken; the `async` methods take any number.
+///
+/// # Examples
+///
+/// Both directions at once, in two tasks:
+///
+/// ```no_run
+/// # async fn f() -> std::io::Result<()> {
+/// use polyloop_net::TcpStream;
+///
+/// let stream = TcpStream::connect("localhost:9000").await?;
+/// stream.set_nodelay(true)?;
+/// let (mut read, mut write) = stream.into_split();
+/// let sending = async move { write.write_all(b"hello").await };
+/// let receiving = async move {
+///     let mut answer = [0; 5];
+///     read.read_exact(&mut answer).await
+/// };
+/// # sending.await?; receiving.await
+/// # }
+/// ```
+///
+/// Waiting first and trying then, without a buffer for each of many idle connections:
+///
+/// ```no_run
+/// # async fn f(stream: polyloop_net::TcpStream) -> std::io::Result<()> {
+/// use std::io::ErrorKind::WouldBlock;
+///
+/// loop {
+///     stream.readable().await?;
+///     let mut buffer = Vec::with_capacity(4096);
+///     match stream.try_read_buf(&mut buffer) {
+///         Ok(0) => return Ok(()),
+///         Ok(n) => println!("{n} bytes"),
+///         Err(error) if error.kind() == WouldBlock => {}
+///         Err(error) => return Err(error),
+///     }
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct TcpStream {
     watched: Watched<std::net::TcpStream>,
@@ -61,8 +105,15 @@ impl TcpStream {
     ///
     /// The kernel's word.
     pub async fn connect_on(context: &Context, address: SocketAddr) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_nonblocking(true)?;
+        TcpSocket::new_for(address)?.connect_on(context, address).await
+    }
+
+    /// Connects a socket in non-blocking mode.
+    pub(crate) async fn connect_by(
+        context: &Context,
+        socket: Socket,
+        address: SocketAddr,
+    ) -> io::Result<Self> {
         let connecting = match socket.connect(&address.into()) {
             Ok(()) => false,
             Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => true,
@@ -102,12 +153,12 @@ impl TcpStream {
     /// The kernel's word.
     pub fn from_std_on(context: &Context, stream: std::net::TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Self::watch(context, stream.into())
+        Ok(Self { watched: Watched::new(context, stream, true)? })
     }
 
-    /// Watches a connection that is in non-blocking mode already.
-    pub(crate) fn watch(context: &Context, stream: OwnedFd) -> io::Result<Self> {
-        Ok(Self { watched: Watched::new(context, stream.into(), true)? })
+    /// A connection that is watched already.
+    pub(crate) fn of(watched: Watched<std::net::TcpStream>) -> Self {
+        Self { watched }
     }
 
     /// Gives the connection back to the standard library, in non-blocking mode.
@@ -130,6 +181,15 @@ impl TcpStream {
     /// Cancel safe.
     pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.watched.io(Direction::Read, |socket| socket.peek(buffer)).await
+    }
+
+    /// As [`peek`](Self::peek). Of several tasks that poll, the last one is woken.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn poll_peek(&self, cx: &mut TaskContext<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.watched.poll_io(cx, Direction::Read, |socket| socket.peek(buffer))
     }
 
     /// This side's address.
@@ -208,8 +268,4 @@ impl TcpStream {
 
 byte_stream!(TcpStream);
 
-impl AsFd for TcpStream {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.watched.get().as_fd()
-    }
-}
+like_std!(TcpStream, std::net::TcpStream, |stream| stream.watched.get());

@@ -2,11 +2,12 @@
 
 use super::SocketAddr;
 use crate::Context;
+use crate::like_std::like_std;
+use crate::readiness::readiness;
 use crate::watched::Watched;
 use polyloop_core::Direction;
 use std::io;
 use std::net::Shutdown;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixDatagram as Std;
 use std::path::Path;
 
@@ -162,30 +163,23 @@ impl UnixDatagram {
         self.watched.try_io(Direction::Read, |socket| socket.recv(buffer))
     }
 
-    /// Waits until receiving is worth a try.
+    /// Sends to the socket at `path` now.
     ///
     /// # Errors
     ///
-    /// That the runtime has shut down.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.watched.ready(Direction::Read).await.map(drop)
+    /// As for [`try_send`](Self::try_send).
+    pub fn try_send_to(&self, bytes: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
+        let path = path.as_ref();
+        self.watched.try_io(Direction::Write, |socket| socket.send_to(bytes, path))
     }
 
-    /// Waits until sending is worth a try.
+    /// Receives now, and says from whom.
     ///
     /// # Errors
     ///
-    /// That the runtime has shut down.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.watched.ready(Direction::Write).await.map(drop)
+    /// As for [`try_recv`](Self::try_recv).
+    pub fn try_recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.watched.try_io(Direction::Read, |socket| socket.recv_from(buffer))
     }
 
     /// Ends receiving, sending or both.
@@ -225,8 +219,6 @@ impl UnixDatagram {
     }
 }
 
-impl AsFd for UnixDatagram {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.watched.get().as_fd()
-    }
-}
+readiness!(UnixDatagram);
+
+like_std!(UnixDatagram, Std, |socket| socket.watched.get());

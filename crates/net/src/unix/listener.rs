@@ -2,20 +2,17 @@
 
 use super::{SocketAddr, UnixStream};
 use crate::Context;
-use crate::accept::{self, Pausing};
-use crate::watched::Watched;
+use crate::accept::Acceptor;
+use crate::like_std::like_std;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixListener as Std;
+use std::os::unix::net::{UnixListener as Std, UnixStream as StdStream};
 use std::path::Path;
 use std::task::{Context as TaskContext, Poll, ready};
 
 /// Accepts connections from processes of this machine. The file stays when this is dropped.
 #[derive(Debug)]
 pub struct UnixListener {
-    watched: Watched<Std>,
-    context: Context,
-    pausing: Pausing,
+    acceptor: Acceptor<Std, StdStream, SocketAddr>,
 }
 
 impl UnixListener {
@@ -53,8 +50,7 @@ impl UnixListener {
     /// The kernel's word.
     pub fn from_std_on(context: &Context, listener: Std) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        let watched = Watched::new(context, listener, true)?;
-        Ok(Self { watched, context: context.clone(), pausing: Pausing::default() })
+        Ok(Self { acceptor: Acceptor::new(context, listener, take)? })
     }
 
     /// Gives the listener back to the standard library, in non-blocking mode.
@@ -63,7 +59,7 @@ impl UnixListener {
     ///
     /// The kernel's word.
     pub fn into_std(self) -> io::Result<Std> {
-        self.watched.into_file(Std::try_clone)
+        self.acceptor.into_watched().into_file(Std::try_clone)
     }
 
     /// Waits for a connection; without room for one, as [`TcpListener::accept`](crate::TcpListener::accept).
@@ -76,8 +72,8 @@ impl UnixListener {
     ///
     /// Cancel safe: a connection that was not returned is accepted by the next call.
     pub async fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
-        let (stream, address) = accept::accept(&self.context, &self.watched, Std::accept).await?;
-        Ok((UnixStream::from_std_on(&self.context, stream)?, address))
+        let (watched, address) = self.acceptor.accept().await?;
+        Ok((UnixStream::of(watched), address))
     }
 
     /// As [`accept`](Self::accept). Of several tasks that poll, the last one is woken.
@@ -86,9 +82,8 @@ impl UnixListener {
     ///
     /// As there.
     pub fn poll_accept(&self, cx: &mut TaskContext<'_>) -> Poll<io::Result<(UnixStream, SocketAddr)>> {
-        let accepted = self.pausing.poll_accept(cx, &self.context, &self.watched, Std::accept);
-        let (stream, address) = ready!(accepted)?;
-        Poll::Ready(UnixStream::from_std_on(&self.context, stream).map(|stream| (stream, address)))
+        let (watched, address) = ready!(self.acceptor.poll_accept(cx))?;
+        Poll::Ready(Ok((UnixStream::of(watched), address)))
     }
 
     /// The address that it listens at.
@@ -97,12 +92,15 @@ impl UnixListener {
     ///
     /// The kernel's word.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.watched.get().local_addr()
+        self.acceptor.get().local_addr()
     }
 }
 
-impl AsFd for UnixListener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.watched.get().as_fd()
-    }
+like_std!(UnixListener, Std, |listener| listener.acceptor.get());
+
+/// Accepts one connection, in non-blocking mode.
+fn take(listener: &Std) -> io::Result<(StdStream, SocketAddr)> {
+    let (stream, address) = listener.accept()?;
+    stream.set_nonblocking(true)?;
+    Ok((stream, address))
 }

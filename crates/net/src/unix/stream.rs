@@ -2,14 +2,19 @@
 
 use super::SocketAddr;
 use crate::Context;
-use crate::stream::{ByteStream, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf, futures_stream};
-use crate::watched::{Watched, byte_stream, pause};
+use crate::byte_stream::{append, byte_stream, make_room};
+use crate::halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
+use crate::like_std::like_std;
+use crate::readiness::readiness;
+use crate::stream::sealed::Sealed;
+use crate::stream::{ByteStream, futures_stream};
+use crate::watched::{Watched, pause};
 use polyloop_core::Direction;
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::Shutdown;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as Std;
 use std::path::Path;
 use std::task::{Context as TaskContext, Poll};
@@ -120,6 +125,11 @@ impl UnixStream {
         Self::watch(context, stream.into(), true)
     }
 
+    /// A connection that is watched already.
+    pub(crate) fn of(watched: Watched<Std>) -> Self {
+        Self { watched }
+    }
+
     fn watch(context: &Context, stream: OwnedFd, connected: bool) -> io::Result<Self> {
         Ok(Self { watched: Watched::new(context, stream.into(), connected)? })
     }
@@ -166,8 +176,4 @@ impl UnixStream {
 
 byte_stream!(UnixStream);
 
-impl AsFd for UnixStream {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.watched.get().as_fd()
-    }
-}
+like_std!(UnixStream, Std, |stream| stream.watched.get());

@@ -4,8 +4,12 @@
 
 mod bad_days;
 mod files;
+mod gone;
+mod ready;
 mod rig;
 mod setup;
+mod sockets;
 mod tcp;
 mod udp;
 mod unix;
+mod unwatched;

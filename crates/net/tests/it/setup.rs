@@ -4,8 +4,10 @@ use crate::rig::Rig;
 use polyloop_net::{Context, TcpListener, TcpStream, UdpSocket, install, lookup_host};
 use polyloop_time::ManualClock;
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -112,5 +114,28 @@ fn linger_and_options_are_kept() {
         client.set_ttl(42).unwrap();
         assert_eq!((client.nodelay().unwrap(), client.ttl().unwrap()), (true, 42));
         assert!(client.take_error().unwrap().is_none());
+    });
+}
+
+#[test]
+fn sockets_of_the_standard_library_are_taken_over_and_given_back() {
+    let rig = rig();
+    enter(&rig);
+    rig.run(async {
+        let std_listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let number = std_listener.as_raw_fd();
+        let listener = TcpListener::try_from(std_listener).unwrap();
+        assert_eq!(listener.as_raw_fd(), number);
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let client = TcpStream::try_from(client).unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        client.write_all(b"over").await.unwrap();
+        let mut word = [0; 4];
+        assert_eq!(poll_fn(|cx| server.poll_peek(cx, &mut word)).await.unwrap(), 4);
+        server.read_exact(&mut word).await.unwrap();
+        assert_eq!(&word, b"over");
+        let udp = UdpSocket::try_from(std::net::UdpSocket::bind("127.0.0.1:0").unwrap()).unwrap();
+        let address = udp.local_addr().unwrap();
+        assert_eq!(udp.into_std().unwrap().local_addr().unwrap(), address);
     });
 }

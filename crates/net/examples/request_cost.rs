@@ -1,7 +1,8 @@
 //! An echo server on a chosen reactor, and a client in a thread of plain blocking calls: what does one request cost?
 //!
 //! ```text
-//! strace -f -c cargo run --release --example echo -- mio 10000
+//! cargo build --release -p polyloop-net --example request_cost
+//! strace -f -c target/release/examples/request_cost mio 10000
 //! ```
 //!
 //! prints what the whole process called; the difference between two numbers of requests is the price of those in between.
