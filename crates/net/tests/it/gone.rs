@@ -10,6 +10,7 @@ use std::io::{self, PipeReader, Read};
 use std::net::{Shutdown, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 const ANY_PORT: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 
@@ -72,7 +73,7 @@ fn is_gone<T: Debug>(result: io::Result<T>) {
 
 fn every_operation_is_an_error(rig: &Rig) {
     let all = All::on(rig);
-    rig.fifo.shut_down();
+    rig.fifo.shut_down(Duration::ZERO);
     elsewhere().run(async {
         let mut byte = [0; 1];
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 9));
@@ -134,7 +135,7 @@ fn every_operation_is_an_error(rig: &Rig) {
 }
 
 fn nothing_can_be_made_for_it(rig: &Rig) {
-    rig.fifo.shut_down();
+    rig.fifo.shut_down(Duration::ZERO);
     let (std_stream, _other) = std::os::unix::net::UnixStream::pair().unwrap();
     is_gone(TcpListener::bind_on(&rig.net, ANY_PORT.into()));
     is_gone(UdpSocket::bind_on(&rig.net, ANY_PORT.into()));
@@ -168,7 +169,7 @@ fn whoever_waits_as_it_ends_is_woken_with_an_error(rig: &Rig) {
         let ends = scope.spawn(|| {
             // The others wait by then, or come too late and find it gone: both must end.
             rig.run(rig.sleep(5));
-            rig.fifo.shut_down();
+            rig.fifo.shut_down(Duration::ZERO);
         });
         far.run(async {
             for task in waiting {
@@ -181,7 +182,7 @@ fn whoever_waits_as_it_ends_is_woken_with_an_error(rig: &Rig) {
 
 fn files_come_back_and_work_on_the_next_runtime(rig: &Rig) {
     let all = All::on(rig);
-    rig.fifo.shut_down();
+    rig.fifo.shut_down(Duration::ZERO);
     let next = elsewhere();
     let (stream, other) = (all.stream.into_std().unwrap(), all.others.0.into_std().unwrap());
     let listener = all.listener.into_std().unwrap();

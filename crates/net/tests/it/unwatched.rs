@@ -101,7 +101,7 @@ fn it_is_closed_with_an_error_if_the_runtime_ends_first() {
         client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         control.set(NO_ROOM);
         rig.run(pending_for(rig, 1, pin!(listener.accept())));
-        rig.fifo.shut_down();
+        rig.fifo.shut_down(Duration::ZERO);
         let other = Rig::new(polyloop_reactor::ALL[0].1().unwrap());
         let error = other.run(listener.accept()).unwrap_err();
         assert!(error.to_string().contains("shut down"), "{name}: {error}");
