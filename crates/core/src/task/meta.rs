@@ -59,6 +59,7 @@ const BOXED: usize = 1;
 const _: () = assert!(align_of::<Location<'static>>() > BOXED && align_of::<Known>() > BOXED);
 
 /// The word for a box.
+#[cold]
 fn tagged(known: Known) -> *mut () {
     let boxed: *mut Known = Box::into_raw(Box::new(known));
     boxed.map_addr(|addr| addr | BOXED).cast()
@@ -71,6 +72,7 @@ fn boxed(word: *mut ()) -> Option<*mut Known> {
 }
 
 impl MetaWord {
+    #[inline]
     pub(crate) fn new(meta: Meta) -> Self {
         // Field by field: to compare locations is to compare file names.
         if let Meta { name: None, location, class: 0, weight: 1, deadline: None } = meta {
