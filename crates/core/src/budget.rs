@@ -35,6 +35,14 @@ impl Budget {
     /// What there is where nothing is counted: more than can be had.
     pub(crate) const UNLIMITED: Self = Self(i32::MAX);
 
+    pub(crate) const fn to_bits(self) -> u32 {
+        self.0.cast_unsigned()
+    }
+
+    pub(crate) const fn from_bits(bits: u32) -> Self {
+        Self(bits.cast_signed())
+    }
+
     fn is_limited(self) -> bool {
         self.0 <= FULL
     }

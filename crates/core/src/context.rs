@@ -33,16 +33,33 @@ struct Context {
     scopes: Cell<*const Scope>,
 }
 
-/// What is noted about the poll that is going on. One value, so that a poll begins with one store.
+/// What is noted about the poll that is going on, in one word, so that a poll begins with one store: what it may still do,
+/// and above that the bit that the task has woken itself.
 #[derive(Clone, Copy)]
-struct ThisPoll {
-    budget: Budget,
-    self_woken: bool,
-}
+struct ThisPoll(u64);
+
+const SELF_WOKEN: u64 = 1 << 32;
 
 impl ThisPoll {
-    const BEGIN: Self = Self { budget: Budget::FULL, self_woken: false };
-    const NONE: Self = Self { budget: Budget::UNLIMITED, self_woken: false };
+    const BEGIN: Self = Self::with(Budget::FULL);
+    const NONE: Self = Self::with(Budget::UNLIMITED);
+
+    const fn with(budget: Budget) -> Self {
+        Self(budget.to_bits() as u64)
+    }
+
+    fn budget(self) -> Budget {
+        // Truncates to the lower half.
+        Budget::from_bits(self.0 as u32)
+    }
+
+    fn set_budget(self, budget: Budget) -> Self {
+        Self(self.0 & SELF_WOKEN | u64::from(budget.to_bits()))
+    }
+
+    fn self_woken(self) -> bool {
+        self.0 & SELF_WOKEN != 0
+    }
 }
 
 #[cfg(not(polyloop_loom))]
@@ -92,7 +109,7 @@ impl Polling {
     pub(crate) fn woke_itself(&self) -> bool {
         CONTEXT.with(|context| {
             debug_assert!(context.current.get() == self.task, "polls nest");
-            context.poll.get().self_woken
+            context.poll.get().self_woken()
         })
     }
 }
@@ -113,14 +130,13 @@ pub(crate) fn note_self_wake(task: TaskPtr) -> bool {
     with_context(|context| {
         let is_current = context.current.get() == task.0.as_ptr().cast_const();
         if is_current {
-            context.poll.set(ThisPoll { self_woken: true, ..context.poll.get() });
+            context.poll.set(ThisPoll(context.poll.get().0 | SELF_WOKEN));
         }
         is_current
     })
     .unwrap_or(false)
 }
 
-#[inline]
 fn with_context<R>(f: impl FnOnce(&Context) -> R) -> Option<R> {
     CONTEXT.try_with(f).ok()
 }
@@ -128,12 +144,12 @@ fn with_context<R>(f: impl FnOnce(&Context) -> R) -> Option<R> {
 /// What the poll that is going on may still do.
 #[inline]
 pub(crate) fn budget() -> Budget {
-    with_context(|context| context.poll.get().budget).unwrap_or(Budget::UNLIMITED)
+    with_context(|context| context.poll.get().budget()).unwrap_or(Budget::UNLIMITED)
 }
 
 #[inline]
 pub(crate) fn set_budget(budget: Budget) {
-    with_context(|context| context.poll.set(ThisPoll { budget, ..context.poll.get() }));
+    with_context(|context| context.poll.set(context.poll.get().set_budget(budget)));
 }
 
 /// Why tasks that are woken now are woken, unless said otherwise.

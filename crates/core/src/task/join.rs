@@ -87,27 +87,36 @@ impl<T> JoinHandle<T> {
     }
 
     /// Takes the output of a task that is done, and gives the handle's share of the cell up.
+    #[inline]
     fn finish(&mut self) -> Result<T, JoinError> {
         // SAFETY: the task is done, so that its output is the handle's; `T` is its type since the spawn.
         let output = unsafe { self.task.take_output() };
-        if let Err(error) = &output {
-            error.set_id(self.task.id());
-        }
         let state = self.task.state();
-        match self.task.known_id() {
-            Some(id) => self.end.known(id),
-            None if state.load().references() == 0 => self.end.unknown(),
-            // An abort handle can still be asked for the id; both must say the same.
-            None => {
-                state.retain();
-                self.end.kept();
-            }
+        if output.is_ok() && self.task.known_id().is_none() && state.load().references() == 0 {
+            self.end.unknown();
+        } else {
+            self.remember_id(output.as_ref().err());
         }
         if state.leave_done() {
             // SAFETY: the state word said so.
             unsafe { self.task.free() };
         }
         output
+    }
+
+    /// Sees to it that this handle, an abort handle and the error say the same id also from now on.
+    #[cold]
+    fn remember_id(&mut self, error: Option<&JoinError>) {
+        if let Some(error) = error {
+            error.set_id(self.task.id());
+        }
+        match self.task.known_id() {
+            Some(id) => self.end.known(id),
+            None => {
+                self.task.state().retain();
+                self.end.kept();
+            }
+        }
     }
 
     /// Stores `waker` in the slot, which is the handle's. `true` once it is offered, `false` if the task is done.
@@ -167,32 +176,36 @@ impl<T> Future for JoinHandle<T> {
 }
 
 impl<T> Drop for JoinHandle<T> {
+    #[inline]
     fn drop(&mut self) {
-        if self.end.is_end() {
-            if self.end.is_kept() {
-                waker::release_task(self.task);
-            }
-            return;
+        if !self.end.is_end() {
+            leave(self.task, self.registered.is_some());
+        } else if self.end.is_kept() {
+            waker::release_task(self.task);
         }
-        let state = self.task.state();
-        // Read before the handle leaves, because afterwards the task may be gone. Only this handle writes the slot.
-        let joiner = self.registered.map(|_| {
-            self.task.joiner().with(|joiner| {
-                // SAFETY: the completing thread may read the slot at the same time, but nobody writes it.
-                unsafe { *joiner }
-            })
-        });
-        match state.leave_pending() {
-            Ok(left) => {
-                if let (Some(joiner), true, false) = (joiner, left.joiner(), left.claimed()) {
-                    // SAFETY: leaving has taken it back from the slot.
-                    unsafe { PackedWaker::from_raw(joiner) }.discard();
-                }
+    }
+}
+
+/// The handle of `task` goes before it has yielded.
+fn leave(task: TaskPtr, registered: bool) {
+    let state = task.state();
+    // Read before the handle leaves, because afterwards the task may be gone. Only this handle writes the slot.
+    let joiner = registered.then(|| {
+        task.joiner().with(|joiner| {
+            // SAFETY: the completing thread may read the slot at the same time, but nobody writes it.
+            unsafe { *joiner }
+        })
+    });
+    match state.leave_pending() {
+        Ok(left) => {
+            if let (Some(joiner), true, false) = (joiner, left.joiner(), left.claimed()) {
+                // SAFETY: leaving has taken it back from the slot.
+                unsafe { PackedWaker::from_raw(joiner) }.discard();
             }
-            Err(_done) => {
-                // SAFETY: the task is done, its output was not taken, and this is its handle.
-                ends::end(End::Output(unsafe { Output::new(self.task) }));
-            }
+        }
+        Err(_done) => {
+            // SAFETY: the task is done, its output was not taken, and this is its handle.
+            ends::end(End::Output(unsafe { Output::new(task) }));
         }
     }
 }

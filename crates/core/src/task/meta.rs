@@ -73,6 +73,7 @@ impl MetaWord {
     }
 
     /// Describes the slot's new task, before the state word says that there is one.
+    #[inline]
     pub(crate) fn set(&self, meta: Meta) {
         // Ordering: Release pairs with the Acquire of `peek`, whose caller may have seen the slot's task before this one.
         self.0.store(pack(meta), Release);
@@ -151,6 +152,7 @@ impl MetaWord {
 }
 
 /// The word for a description.
+#[inline]
 fn pack(meta: Meta) -> *mut () {
     // Field by field: to compare locations is to compare file names.
     if let Meta { name: None, location, class: 0, weight: 1, deadline: None } = meta {
@@ -160,6 +162,7 @@ fn pack(meta: Meta) -> *mut () {
 }
 
 /// The word for a box.
+#[cold]
 fn tagged(known: Known) -> *mut () {
     let boxed = Box::into_raw(Box::new(UnsafeCell::new(known)));
     boxed.map_addr(|addr| addr | BOXED).cast()

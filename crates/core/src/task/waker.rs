@@ -74,7 +74,9 @@ pub(crate) fn release_task(task: TaskPtr) {
 }
 
 /// Hands the runnable that a wake has just gained to the task's scheduler.
-#[inline]
+///
+/// Not inlined, so that a self-wake and a wake in vain need no registers saved.
+#[inline(never)]
 fn schedule(task: TaskPtr) {
     let runnable = Runnable::gained(task);
     let space = task.space();

@@ -11,8 +11,10 @@
 //! - What a guard tells about its lock (`MutexGuard::mutex`, `SemaphorePermit::semaphore` …) is of tokio's type.
 //! - Adapters that were made for tokio's types, such as those of `tokio-stream`, do not take these. `poll_recv` makes a stream:
 //!   `futures::stream::poll_fn(move |cx| receiver.poll_recv(cx))`.
+//! - Inside of a poll of a *tokio* task, tokio's budget counts as well: do not block a tokio worker with our `block_on` there,
+//!   except in its `spawn_blocking` or `block_in_place`.
 //!
-//! Invariant: nothing of tokio's that awaits can be reached but through [`budgeted`](crate::task::budgeted).
+//! Invariant: a call of one of these types that awaits goes through [`budgeted`](crate::task::budgeted).
 
 mod barrier;
 pub mod broadcast;
