@@ -7,5 +7,6 @@
 
 pub mod monitor;
 mod pool;
+pub mod probe;
 
 pub use pool::{BlockingPool, Limits, Metrics, Report, Saturated, StartThread, while_waiting};

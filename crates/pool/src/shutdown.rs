@@ -32,7 +32,7 @@ pub(crate) fn shut_down<S: Scheduler>(
     shared.close();
     // A worker that drops its own runtime would wait for itself.
     let own = context::with_scope(|here: Option<&Here<S>>| {
-        usize::from(here.is_some_and(|here| here.is_in(shared)))
+        usize::from(here.is_some_and(|here| here.works_for(shared)))
     });
     let mut stuck = {
         let mut alive = shared.alive.lock();

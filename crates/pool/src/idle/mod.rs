@@ -54,6 +54,15 @@ impl Idle {
         AfterSearch::CallNext
     }
 
+    /// A searching worker leaves and will not search any more. It must look afterwards whether there is work, and call
+    /// somebody for it, whoever else searches.
+    pub(crate) fn leave(&self) {
+        self.searching.fetch_sub(1, AcqRel);
+        // As in `found`: either the pusher sees that this one searches no more, or the look sees what he pushed.
+        #[cfg(not(polyloop_mutant = "leave_without_fence"))]
+        fence(SeqCst);
+    }
+
     /// A searching worker has found nothing and says that it will sleep. It must look for work once more afterwards,
     /// and only then sleep.
     pub(crate) fn announce(&self, worker: usize) {

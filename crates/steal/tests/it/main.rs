@@ -7,3 +7,4 @@ mod clock;
 mod end;
 mod kit;
 mod load;
+mod relief;
