@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod block_in_place;
 mod environment;
 mod executors;
 mod runtimes;
