@@ -327,7 +327,7 @@ impl<S: Scheduler> Worker<'_, S> {
         let idle = &self.shared.idle;
         idle.announce(self.here.index);
         // The second look: see `idle/README.md`.
-        if self.shared.scheduler.has_work() || self.shared.is_closed() {
+        if self.shared.scheduler.has_work() || self.shared.is_closed() || self.seat.mark.is_set() {
             return idle.retract(self.here.index);
         }
         let parking = Arc::clone(&self.seat.parking);

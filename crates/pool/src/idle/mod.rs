@@ -96,6 +96,23 @@ impl Idle {
         self.pick()
     }
 
+    /// Calls this worker if it sleeps, for something that was set before and that it looks for between its announcement and
+    /// its sleep. It counts as searching from now on.
+    pub(crate) fn call(&self, worker: usize) -> bool {
+        let (word, bit) = place(worker);
+        // Ordering: Release. Both sides modify the same word, so that one comes after the other: either the announcement is
+        // seen here, or the announcement sees this, and the second look what was set before.
+        #[cfg(not(polyloop_mutant = "call_without_release"))]
+        let before = self.sleepers[word].fetch_and(!bit, AcqRel);
+        #[cfg(polyloop_mutant = "call_without_release")]
+        let before = self.sleepers[word].fetch_and(!bit, Acquire);
+        let sleeps = before & bit != 0;
+        if sleeps {
+            self.begin_search();
+        }
+        sleeps
+    }
+
     /// Picks a sleeper whether or not somebody searches.
     pub(crate) fn pick(&self) -> Option<usize> {
         for (index, word) in self.sleepers.iter().enumerate() {

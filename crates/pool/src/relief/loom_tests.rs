@@ -1,6 +1,7 @@
 //! Models of a place that changes hands, in every interleaving.
 
 use super::roster::{Hire, Mark, Order, Roster};
+use crate::idle::Idle;
 use loom::sync::{Arc, Notify};
 use loom::thread;
 
@@ -76,5 +77,30 @@ fn loom_a_thread_that_is_called_from_standby_finds_its_order() {
         };
         roster.relieve(1, &Mark::new(), call).unwrap();
         assert_eq!(standby.join().unwrap(), Order::Work, "it waits for a call that has come");
+    });
+}
+
+#[test]
+fn loom_a_worker_that_is_relieved_does_not_sleep() {
+    loom::model(|| {
+        let (roster, mark) = (Roster::new(1, 2), Arc::new(Mark::new()));
+        let idle = Arc::new(Idle::new(2));
+        let worker = {
+            let (idle, mark) = (idle.clone(), mark.clone());
+            // Its poll has ended, and there is nothing else to do.
+            thread::spawn(move || {
+                idle.begin_search();
+                idle.announce(0);
+                if mark.is_set() {
+                    idle.retract(0);
+                    return false;
+                }
+                true
+            })
+        };
+        roster.relieve(0, &mark, |_| true).unwrap();
+        let called = idle.call(0);
+        let sleeps = worker.join().unwrap();
+        assert!(!sleeps || called, "it sleeps, and nobody wakes it");
     });
 }

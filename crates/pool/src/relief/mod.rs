@@ -126,6 +126,10 @@ impl<S: Scheduler> Crew<S> {
         let no_relief = match relieved {
             Ok(()) => {
                 self.hand_offs.fetch_add(1, Relaxed);
+                // Its poll may have ended in the meantime, and it sleeps: it would be one too many.
+                if self.shared.idle.call(index) {
+                    self.shared.seat(index).parking.unpark();
+                }
                 return Ok(());
             }
             Err(Refusal::NotOnDuty) => return Ok(()),

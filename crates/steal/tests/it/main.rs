@@ -2,6 +2,7 @@
 //!
 //! What can go wrong here is a hang, so every test runs under a watchdog. Rounds are short unless `POLYLOOP_STRESS=long`.
 
+mod alarms;
 mod blocked;
 mod clock;
 mod end;

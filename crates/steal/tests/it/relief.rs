@@ -426,43 +426,47 @@ fn what_a_relieved_poll_wakes_and_spawns_before_it_ends_is_run() {
     });
 }
 
-/// The hand-over itself, again and again, with relief and the end of the blocked poll at about the same time.
+/// The hand-over itself, again and again, with relief and the end of the blocked poll at about the same time. The long
+/// form has a hundred thousand of them.
 #[test]
 fn relief_races_the_end_of_the_blocked_poll() {
-    no_hang(|| {
-        let pool = pool(2, quick(6));
-        let driver = pool.driver().clone();
-        let ticks = Arc::new(AtomicUsize::new(0));
-        let (ticking, stop) = (ticks.clone(), Arc::new(AtomicBool::new(false)));
-        let stopped = stop.clone();
-        let ticker = spawn(&pool, async move {
-            while !stopped.load(SeqCst) {
-                sleep(&driver, Duration::from_micros(300)).await;
-                ticking.fetch_add(1, SeqCst);
-            }
-        });
-        let wanted = rounds(300, 20_000) as u64;
-        let mut length = 0;
-        while pool.relief().hand_offs < wanted {
-            let tasks: Vec<_> = (0..4)
-                .map(|_| {
-                    // About as long as it takes to be noticed.
-                    length = (length + 37) % 600;
-                    let nap = Duration::from_micros(1_000 + length);
-                    spawn(&pool, async move {
-                        yield_now().await;
-                        std::thread::park_timeout(nap);
-                        yield_now().await;
+    const EACH: u64 = 400;
+    for _ in 0..rounds(1, 250) {
+        no_hang(|| {
+            let after = Duration::from_micros(200);
+            let pool = pool(2, BlockPolicy::HandOff { after, max_threads: 6 });
+            let driver = pool.driver().clone();
+            let ticks = Arc::new(AtomicUsize::new(0));
+            let (ticking, stop) = (ticks.clone(), Arc::new(AtomicBool::new(false)));
+            let stopped = stop.clone();
+            let ticker = spawn(&pool, async move {
+                while !stopped.load(SeqCst) {
+                    sleep(&driver, Duration::from_micros(300)).await;
+                    ticking.fetch_add(1, SeqCst);
+                }
+            });
+            let mut length = 0;
+            while pool.relief().hand_offs < EACH {
+                let tasks: Vec<_> = (0..4)
+                    .map(|_| {
+                        // About as long as it takes to be noticed.
+                        length = (length + 37) % 600;
+                        let nap = Duration::from_micros(200 + length);
+                        spawn(&pool, async move {
+                            yield_now().await;
+                            std::thread::park_timeout(nap);
+                            yield_now().await;
+                        })
                     })
-                })
-                .collect();
-            tasks.into_iter().for_each(|task| join(task).unwrap());
-        }
-        stop.store(true, SeqCst);
-        join(ticker).unwrap();
-        assert!(ticks.load(SeqCst) > 0);
-        until(|| pool.relief().relieved == 0);
-    });
+                    .collect();
+                tasks.into_iter().for_each(|task| join(task).unwrap());
+            }
+            stop.store(true, SeqCst);
+            join(ticker).unwrap();
+            assert!(ticks.load(SeqCst) > 0);
+            until(|| pool.relief().relieved == 0);
+        });
+    }
 }
 
 #[test]
@@ -470,7 +474,7 @@ fn block_in_place_lets_the_others_go_on_at_once_and_under_every_policy() {
     for policy in [BlockPolicy::None, BlockPolicy::HAND_OFF] {
         no_hang(move || {
             let pool = pool(1, policy);
-            for _ in 0..rounds(200, 20_000) {
+            for _ in 0..rounds(200, 100_000) {
                 let (space, (tell, told)) = (pool.space().clone(), mpsc::channel());
                 let answer = spawn(&pool, async move {
                     // What was queued before, and what is spawned within, runs while this thread waits for it.
