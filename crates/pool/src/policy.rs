@@ -14,7 +14,8 @@ pub enum BlockPolicy {
     /// Another thread takes its place, and the returning one waits on standby.
     ///
     /// A worker whose thread waits in the kernel is always replaced. For those that compute there is one thread more per
-    /// runtime: with more threads than processors everybody would be slower.
+    /// runtime: with more threads than processors everybody would be slower. Where the system does not tell which is which (only
+    /// Linux does so far), all count as computing.
     HandOff {
         /// How long a poll may block before its worker is replaced: [1 ms](Self::LEAST_AFTER) to
         /// [1 minute](Self::MOST_AFTER). Being noticed takes up to a quarter longer.
