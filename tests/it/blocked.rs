@@ -5,49 +5,21 @@
 
 #![forbid(unsafe_code)]
 
+mod sentinel;
+
 use polyloop::{Runtime, SystemClock, time};
 use polyloop_conformance::{LIMIT, block_thread, watched};
 use polyloop_core::time::{Clock, Instant};
+use sentinel::Sentinel;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
-use std::thread;
 use std::time::Duration;
 
 const BLOCKED: Duration = Duration::from_millis(300);
 const BOUND: Duration = Duration::from_millis(20);
 const TICK: Duration = Duration::from_millis(5);
-
-/// A thread that only sleeps: how late it is, the machine is.
-struct Sentinel {
-    stop: Arc<AtomicBool>,
-    thread: thread::JoinHandle<Duration>,
-}
-
-impl Sentinel {
-    fn start() -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
-        let thread = thread::spawn(move || {
-            let nap = Duration::from_millis(1);
-            let mut lost = Duration::ZERO;
-            while !stopped.load(SeqCst) {
-                let before = SystemClock.now();
-                block_thread(nap);
-                lost = lost.max((SystemClock.now() - before).saturating_sub(nap));
-            }
-            lost
-        });
-        Self { stop, thread }
-    }
-
-    /// The longest that it was kept from running.
-    fn lost(self) -> Duration {
-        self.stop.store(true, SeqCst);
-        self.thread.join().unwrap()
-    }
-}
 
 fn longest_gap(times: &[Instant]) -> Duration {
     times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()

@@ -6,6 +6,7 @@
 
 mod afterlife;
 mod bad_days;
+mod block_in_place;
 mod budget;
 mod drop_order;
 mod environment;

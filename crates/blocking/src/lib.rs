@@ -7,6 +7,7 @@
 
 pub mod monitor;
 mod pool;
+pub mod probe;
 mod thread;
 
 pub use pool::{BlockingPool, Limits, Metrics, Report, Saturated, StartThread, while_waiting};

@@ -1,8 +1,11 @@
 //! The monitor: one thread of the process that looks at every pool while work is going on.
 //!
-//! Invariant: *while a watched pool is at work, somebody looks at it every [`TICK`]*. The monitor goes on for [`LINGER`]
-//! after the last work, so that a busy program does not wake it again and again; then it sleeps until [`kick`]ed, and an
-//! idle process has no timer wake-ups (C11).
+//! Invariant: *while a watched pool is at work, somebody looks at it once per [tick](Watched::tick)*. The monitor goes on for
+//! [`LINGER`] after the last work, so that a busy program does not wake it again and again; then it sleeps until
+//! [`kick`]ed, and an idle process has no timer wake-ups (C11).
+//!
+//! It is a thread like any other, so that it may come late. A pool is told how much of the time to count: never more than a
+//! tick, and nothing if the monitor was so late that the whole process must have stood still.
 //!
 //! Sleep and kick follow the announce-and-recheck pattern: the monitor says that it sleeps and then looks once more; whoever goes
 //! to work does so visibly and then looks whether the monitor sleeps. A `SeqCst` fence stands between the two on both
@@ -11,18 +14,45 @@
 use parking_lot::{Condvar, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst, fence};
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How often a pool at work is looked at.
+/// How often a pool at work is looked at, unless it wants to be looked at more often.
 pub const TICK: Duration = Duration::from_millis(4);
 
 /// How long the monitor goes on when nothing is at work any more.
 pub const LINGER: Duration = Duration::from_secs(1);
 
+/// A look that comes so many ticks late says that the process was stopped, traced or starved.
+const GAP: u32 = 4;
+
 /// What the monitor looks at.
 pub trait Watched: Send + Sync + 'static {
+    /// How long there may be between two looks. [`TICK`] at most.
+    fn tick(&self) -> Duration {
+        TICK
+    }
+
     /// Looks, and does what is to be done. Whether work is going on. Runs on the monitor's thread and must not block.
-    fn inspect(&self) -> bool;
+    fn inspect(&self, round: &Round) -> bool;
+
+    /// The monitor goes to sleep: nothing has been at work for [`LINGER`].
+    fn rest(&self) {}
+}
+
+/// One look at everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Round {
+    /// How much time to count since the last look: what the monitor was late by is not in it.
+    pub elapsed: Duration,
+    /// The monitor itself stood still for a long time. Whatever seems to have lasted since before tells nothing.
+    pub gap: bool,
+}
+
+impl Round {
+    /// The look that comes `passed` after the last one, between which `tick` was to pass.
+    fn after(passed: Duration, tick: Duration) -> Self {
+        Self { elapsed: passed.min(tick), gap: passed.saturating_sub(tick) > tick * GAP }
+    }
 }
 
 struct Monitor {
@@ -76,21 +106,35 @@ fn start() -> std::io::Result<&'static Arc<Monitor>> {
     Ok(MONITOR.get_or_init(|| monitor))
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a blocked thread blocks in real time, whatever a runtime's clock says"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
 impl Monitor {
     fn run(&self) {
-        let linger = u32::try_from(LINGER.as_millis() / TICK.as_millis()).unwrap_or(u32::MAX);
-        let mut quiet = 0;
+        let mut quiet = Duration::ZERO;
+        let mut round = Round { elapsed: Duration::ZERO, gap: false };
         loop {
-            quiet = if self.look() { 0 } else { quiet + 1 };
-            if quiet <= linger {
+            let looked = now();
+            let (busy, tick) = self.look(&round);
+            quiet = if busy { Duration::ZERO } else { quiet + round.elapsed };
+            if quiet <= LINGER {
                 let mut kicked = self.kicked.lock();
-                self.bell.wait_for(&mut kicked, TICK);
+                self.bell.wait_for(&mut kicked, tick);
                 *kicked = false;
+                drop(kicked);
+                round = Round::after(looked.elapsed(), tick);
                 continue;
             }
+            self.pools().iter().for_each(|pool| pool.rest());
+            round = Round { elapsed: Duration::ZERO, gap: false };
             self.asleep.store(true, Relaxed);
             fence(SeqCst);
-            if !self.look() {
+            if !self.look(&round).0 {
                 let mut kicked = self.kicked.lock();
                 while !*kicked {
                     self.bell.wait(&mut kicked);
@@ -98,26 +142,47 @@ impl Monitor {
                 *kicked = false;
             }
             self.asleep.store(false, Relaxed);
-            quiet = 0;
+            quiet = Duration::ZERO;
         }
     }
 
-    /// Looks at everything; whether any of it is at work.
-    fn look(&self) -> bool {
-        let watched: Vec<_> = {
-            let mut watched = self.watched.lock();
-            watched.retain(|pool| pool.strong_count() > 0);
-            watched.iter().filter_map(Weak::upgrade).collect()
-        };
+    /// Looks at everything; whether any of it is at work, and how soon to look again.
+    fn look(&self, round: &Round) -> (bool, Duration) {
         let mut busy = false;
-        for pool in watched {
-            busy |= pool.inspect();
+        let mut tick = TICK;
+        for pool in self.pools() {
+            let at_work = pool.inspect(round);
+            busy |= at_work;
+            if at_work {
+                tick = tick.min(pool.tick());
+            }
         }
-        busy
+        (busy, tick)
+    }
+
+    fn pools(&self) -> Vec<Arc<dyn Watched>> {
+        let mut watched = self.watched.lock();
+        watched.retain(|pool| pool.strong_count() > 0);
+        watched.iter().filter_map(Weak::upgrade).collect()
     }
 
     fn ring(&self) {
         *self.kicked.lock() = true;
         self.bell.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_monitor_is_late_by_is_not_counted_and_a_long_stop_is_a_gap() {
+        let ms = Duration::from_millis;
+        assert_eq!(Round::after(ms(2), ms(4)), Round { elapsed: ms(2), gap: false });
+        assert_eq!(Round::after(ms(9), ms(4)), Round { elapsed: ms(4), gap: false });
+        assert_eq!(Round::after(ms(20), ms(4)), Round { elapsed: ms(4), gap: false });
+        assert_eq!(Round::after(ms(21), ms(4)), Round { elapsed: ms(4), gap: true });
+        assert!(Round::after(Duration::from_secs(60), ms(4)).gap);
     }
 }

@@ -70,10 +70,15 @@ impl Parking {
         }
     }
 
-    /// The owner leaves for good: whoever calls from now on calls nobody.
+    /// The owner leaves, for good or until somebody [comes back](Self::come_back): whoever calls from now on calls nobody.
     pub fn leave(&self) {
         let lent = self.lent.lock().take();
         drop(lent);
+    }
+
+    /// There is an owner again, itself being busy.
+    pub fn come_back(&self) {
+        self.lent.lock().get_or_insert(None);
     }
 
     /// Waits in the driver, or returns soon if there was a notification since [`heed`](Self::heed).

@@ -119,4 +119,9 @@ pub trait Gauges: Send + Sync + 'static {
 
     /// How many runnables wait in the queue that belongs to no worker.
     fn queued(&self) -> usize;
+
+    /// How many threads are still in the poll from which another one has relieved them.
+    fn relieved(&self) -> usize {
+        0
+    }
 }

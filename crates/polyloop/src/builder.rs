@@ -8,7 +8,7 @@ use crate::{Combination, CombinationError};
 use polyloop_blocking::Limits;
 use polyloop_core::time::Clock;
 use polyloop_core::{Driver, Scheduler, context};
-use polyloop_pool::{Config, Pool};
+use polyloop_pool::{BlockPolicy, Config, Pool};
 use polyloop_steal::Steal;
 use polyloop_time::{ManualClock, SystemClock};
 use std::fmt;
@@ -91,6 +91,17 @@ impl Builder {
         self
     }
 
+    /// What happens to a worker that is stuck in a poll; see [`Combination::block_policy`] for what happens unless said.
+    #[must_use]
+    pub fn block_policy(mut self, policy: BlockPolicy) -> Self {
+        if policy.is_valid() {
+            self.combination = self.combination.with_block_policy(policy);
+        } else {
+            self.blame(BuildError(Fault::Policy(policy)));
+        }
+        self
+    }
+
     /// Does nothing: timers and sockets always work. It is here so that a program moves over from tokio unchanged.
     #[must_use]
     pub fn enable_all(self) -> Self {
@@ -159,6 +170,9 @@ impl Builder {
             let numbered: Combination = format!("{}:{workers}", combination.executor()).parse()?;
             combination = numbered.workers().map_or(combination, |workers| combination.with_workers(workers));
         }
+        if combination.executor() == "fifo" && combination.block_policy() != BlockPolicy::None {
+            return Err(BuildError(Fault::OneThread));
+        }
         let reactor = R::build(&combination)
             .map_err(|error| BuildError(Fault::Reactor(combination.reactor().to_owned(), error)))?;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
@@ -170,7 +184,9 @@ impl Builder {
             }
             "steal" => {
                 let workers = combination.workers().unwrap_or_else(default_workers);
-                let (pool, ambient) = start_workers(Steal::new(workers), driver, workers, &self.threads)?;
+                let config = Config::new(workers).block(combination.block_policy());
+                let (pool, ambient) =
+                    start_workers(Steal::new(config.seats()), driver, config, &self.threads)?;
                 let entry = Entry::Pool {
                     space: pool.space().clone(),
                     driver: pool.driver().clone(),
@@ -196,12 +212,11 @@ fn default_workers() -> NonZeroUsize {
 fn start_workers<S: Scheduler>(
     scheduler: S,
     driver: Arc<Driver>,
-    workers: NonZeroUsize,
+    mut config: Config,
     threads: &Threads,
 ) -> Result<(Pool<S>, Ambient), BuildError> {
     let ambient = Ambient::default();
     let here = ambient.clone();
-    let mut config = Config::new(workers);
     let (named, living) = (threads.clone(), threads.clone());
     config.thread_name = Arc::new(move |index| named.name(format!("poly-worker-{index}")));
     config.stack_size = threads.stack_size;
@@ -224,7 +239,22 @@ enum Fault {
     Variable(CombinationError),
     NotUnicode,
     Reactor(String, io::Error),
-    Thread { stack: Option<usize>, error: io::Error },
+    Thread {
+        stack: Option<usize>,
+        error: io::Error,
+    },
+    /// A policy with numbers out of their ranges.
+    Policy(BlockPolicy),
+    /// A hand-off on an executor of one thread.
+    OneThread,
+}
+
+impl BuildError {
+    /// Whether the executor cannot keep the block policy that it was given: one thread with tasks that may not be sent cannot
+    /// be relieved.
+    pub fn is_policy_unsupported(&self) -> bool {
+        matches!(self.0, Fault::OneThread)
+    }
 }
 
 impl fmt::Display for BuildError {
@@ -237,6 +267,16 @@ impl fmt::Display for BuildError {
             Fault::Thread { stack: Some(stack), error } => {
                 write!(f, "a thread with a stack of {stack} bytes could not be started: {error}")
             }
+            Fault::Policy(policy) => write!(
+                f,
+                "{policy:?} is out of range: `after` is {:?} to {:?}, `max_threads` 1 to {}",
+                BlockPolicy::LEAST_AFTER,
+                BlockPolicy::MOST_AFTER,
+                BlockPolicy::MOST_THREADS
+            ),
+            Fault::OneThread => f.write_str(
+                "`fifo` cannot hand off: it has one thread, with tasks that are not `Send`; take `steal:1`, or `block=none`",
+            ),
             Fault::Reactor(name, error) => write!(f, "the reactor `{name}` is not to be had here: {error}"),
         }
     }
@@ -246,7 +286,7 @@ impl std::error::Error for BuildError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0 {
             Fault::Combination(error) | Fault::Variable(error) => Some(error),
-            Fault::NotUnicode => None,
+            Fault::NotUnicode | Fault::Policy(_) | Fault::OneThread => None,
             Fault::Reactor(_, error) | Fault::Thread { error, .. } => Some(error),
         }
     }

@@ -2,14 +2,19 @@
 //!
 //! Invariant: [`Combination::ALL`] is the one table of what is built in; tests, benches, the lab and the README read it.
 
+use polyloop_pool::BlockPolicy;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// A choice of executor, reactor and timer queue: `executor[:workers]+reactor+timers[,key=value…]`.
 ///
 /// Parts may be left out from the end: `fifo` is `fifo+mio+wheel`, `steal:4+poll` is `steal:4+poll+wheel`. The default is
 /// `steal+mio+wheel`.
+///
+/// There is one option, [`block`](Self::block_policy): `block=none`, `block=handoff`, `block=handoff:20ms`, or `block=handoff:20ms:8` with
+/// the most threads beyond the workers. The time may be in `ms` or `us`.
 ///
 /// # Examples
 ///
@@ -29,16 +34,8 @@ pub struct Combination {
     workers: Option<NonZeroUsize>,
     reactor: &'static str,
     timers: &'static str,
-    block: BlockPolicy,
-}
-
-/// What happens to a worker that is stuck in a poll.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum BlockPolicy {
-    /// Nothing: it is lost until the poll returns, and the others go on.
-    #[default]
-    None,
+    /// `None` leaves it to the executor.
+    block: Option<BlockPolicy>,
 }
 
 /// The executors that are built in.
@@ -48,7 +45,7 @@ pub(crate) const REACTORS: [&str; 3] = ["mio", "polling", "poll"];
 /// The timer queues that are built in.
 pub(crate) const TIMERS: [&str; 2] = ["wheel", "heap"];
 
-const OPTIONS: [&str; 1] = ["block=none"];
+const OPTIONS: [&str; 2] = ["block=none", "block=handoff[:AFTER[:THREADS]]"];
 
 /// More workers than this are a typing error.
 const MAX_WORKERS: usize = 1024;
@@ -69,7 +66,7 @@ impl Combination {
     };
 
     const fn of(executor: &'static str, reactor: &'static str, timers: &'static str) -> Self {
-        Self { executor, workers: None, reactor, timers, block: BlockPolicy::None }
+        Self { executor, workers: None, reactor, timers, block: None }
     }
 
     /// The executor's name.
@@ -92,9 +89,17 @@ impl Combination {
         self.timers
     }
 
-    /// What happens to a worker that is stuck in a poll.
+    /// What happens to a worker that is stuck in a poll. Unless said otherwise, another thread takes its place
+    /// ([`BlockPolicy::HAND_OFF`]), except on `fifo`, whose one thread has tasks that may not be sent.
     pub fn block_policy(&self) -> BlockPolicy {
-        self.block
+        self.block.unwrap_or(if self.executor == "fifo" { BlockPolicy::None } else { BlockPolicy::HAND_OFF })
+    }
+
+    /// The same with this policy. Whether the executor can keep it is seen when a runtime is built.
+    #[must_use]
+    pub fn with_block_policy(mut self, policy: BlockPolicy) -> Self {
+        self.block = Some(policy);
+        self
     }
 
     /// The same with so many workers. An executor of one thread ignores it.
@@ -127,7 +132,45 @@ impl fmt::Display for Combination {
         if let Some(workers) = self.workers {
             write!(f, ":{workers}")?;
         }
-        write!(f, "+{}+{}", self.reactor, self.timers)
+        write!(f, "+{}+{}", self.reactor, self.timers)?;
+        match self.block {
+            Some(BlockPolicy::HandOff { after, max_threads }) => {
+                f.write_str(",block=handoff")?;
+                if self.block == Some(BlockPolicy::HAND_OFF) {
+                    return Ok(());
+                }
+                match after.subsec_micros() % 1_000 {
+                    0 => write!(f, ":{}ms", after.as_millis())?,
+                    _ => write!(f, ":{}us", after.as_micros())?,
+                }
+                if max_threads == BlockPolicy::THREADS { Ok(()) } else { write!(f, ":{max_threads}") }
+            }
+            Some(_) => f.write_str(",block=none"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The value of `block=`, if it is one.
+fn policy(text: &str) -> Option<BlockPolicy> {
+    let mut parts = text.split(':');
+    match parts.next()? {
+        "none" => parts.next().is_none().then_some(BlockPolicy::None),
+        "handoff" => {
+            let BlockPolicy::HandOff { mut after, mut max_threads } = BlockPolicy::HAND_OFF else {
+                return None;
+            };
+            if let Some(text) = parts.next() {
+                let time = |unit, of: fn(u64) -> Duration| Some(of(text.strip_suffix(unit)?.parse().ok()?));
+                after = time("ms", Duration::from_millis).or_else(|| time("us", Duration::from_micros))?;
+            }
+            if let Some(text) = parts.next() {
+                max_threads = text.parse().ok()?;
+            }
+            let policy = BlockPolicy::HandOff { after, max_threads };
+            (parts.next().is_none() && policy.is_valid()).then_some(policy)
+        }
+        _ => None,
     }
 }
 
@@ -190,7 +233,14 @@ impl fmt::Display for CombinationError {
             Fault::OneThread(workers) => {
                 write!(f, "`fifo` runs on one thread, not on {workers}; take `steal:{workers}`")
             }
-            Fault::Option(text) => write!(f, "unknown option `{text}`; there is {}", OPTIONS.join(", ")),
+            Fault::Option(text) => write!(
+                f,
+                "unknown option `{text}`; there are {}, AFTER from {:?} to {:?}, up to {} THREADS",
+                OPTIONS.join(", "),
+                BlockPolicy::LEAST_AFTER,
+                BlockPolicy::MOST_AFTER,
+                BlockPolicy::MOST_THREADS
+            ),
         }
     }
 }
@@ -227,10 +277,10 @@ impl FromStr for Combination {
             return Err(CombinationError(Fault::TooMany(text.to_owned())));
         }
         for option in options.into_iter().flat_map(|options| options.split(',')) {
-            match option.trim() {
-                "block=none" => combination.block = BlockPolicy::None,
-                other => return Err(CombinationError(Fault::Option(other.to_owned()))),
-            }
+            let option = option.trim();
+            let policy = option.strip_prefix("block=").and_then(policy);
+            combination.block =
+                Some(policy.ok_or_else(|| CombinationError(Fault::Option(option.to_owned())))?);
         }
         Ok(combination)
     }
@@ -253,8 +303,26 @@ mod tests {
         for combination in Combination::ALL {
             assert_eq!(combination.to_string().parse(), Ok(combination));
         }
-        let eight: Combination = "steal:8+polling+heap,block=none".parse().unwrap();
-        assert_eq!(eight.to_string(), "steal:8+polling+heap");
+        for name in [
+            "steal:8+polling+heap,block=none",
+            "steal+mio+wheel,block=handoff",
+            "fifo+mio+wheel,block=handoff:20ms",
+            "steal+mio+wheel,block=handoff:1500us:7",
+        ] {
+            let combination: Combination = name.parse().unwrap();
+            assert_eq!(combination.to_string(), name);
+        }
+    }
+
+    #[test]
+    fn a_blocked_worker_is_replaced_unless_said_otherwise_or_impossible() {
+        let policy = |name: &str| name.parse::<Combination>().unwrap().block_policy();
+        assert_eq!(policy("steal"), BlockPolicy::HAND_OFF);
+        assert_eq!(policy("steal,block=none"), BlockPolicy::None);
+        assert_eq!(policy("fifo"), BlockPolicy::None);
+        assert_eq!(policy("fifo,block=handoff"), BlockPolicy::HAND_OFF, "refused when it is built");
+        let after = Duration::from_millis(20);
+        assert_eq!(policy("steal,block=handoff:20ms:8"), BlockPolicy::HandOff { after, max_threads: 8 });
     }
 
     #[test]
@@ -275,6 +343,21 @@ mod tests {
         assert!(said("steal:99999999999999999999").contains("1 to 1024"));
         assert!(said("fifo:2").contains("steal:2"));
         assert!(said("fifo+mio+heap+x").contains("too many parts"));
-        assert!(said("fifo,block=maybe").contains("block=none"));
+        for option in [
+            "block=maybe",
+            "block=",
+            "block=none:1ms",
+            "block=handoff:",
+            "block=handoff:10",
+            "block=handoff:0ms",
+            "block=handoff:61000ms",
+            "block=handoff:10ms:0",
+            "block=handoff:10ms:1025",
+            "block=handoff:10ms:1:1",
+            "color=red",
+        ] {
+            let said = said(&format!("steal,{option}"));
+            assert!(said.contains(&format!("`{option}`")) && said.contains("block=none"), "{said}");
+        }
     }
 }

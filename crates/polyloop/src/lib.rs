@@ -39,12 +39,13 @@ mod threads;
 pub mod time;
 
 pub use builder::{BuildError, Builder};
-pub use combination::{BlockPolicy, Combination, CombinationError};
+pub use combination::{Combination, CombinationError};
 pub use handle::{EnterGuard, Handle, NoRuntime, ShutDown};
 pub use kinds::{Any, ExecutorKind, Fifo, ReactorKind, Steal, TimersKind};
 pub use metrics::RuntimeMetrics;
 pub use polyloop_blocking::Limits as BlockingLimits;
 pub use polyloop_core::block_on::Nested;
+pub use polyloop_pool::BlockPolicy;
 pub use polyloop_reactor::{Mio, Poll, Polling};
 pub use polyloop_time::{Heap, ManualClock, SystemClock, Wheel};
 pub use runtime::Runtime;

@@ -23,6 +23,7 @@ pub struct RuntimeMetrics {
     io_ready: u64,
     registered_files: usize,
     pending_timers: usize,
+    relieved: usize,
     contained_panics: u64,
 }
 
@@ -41,6 +42,7 @@ impl RuntimeMetrics {
             io_ready: driver.ready_events(),
             registered_files: driver.registered_sources(),
             pending_timers: driver.armed_timers(),
+            relieved: gauges.relieved(),
             contained_panics: contained_panics(),
         }
     }
@@ -116,7 +118,7 @@ impl RuntimeMetrics {
 
     /// How many workers stand in for others that are blocked.
     pub fn num_relief_threads(&self) -> usize {
-        0
+        self.relieved
     }
 
     /// How many times the driver was turned.

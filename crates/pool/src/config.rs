@@ -1,12 +1,17 @@
 //! What a pool is told.
 
+use crate::policy::BlockPolicy;
 use polyloop_core::Hooks;
 use std::fmt;
+use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 /// Runs a worker's whole life; see [`Config::around`].
 pub type Around = dyn Fn(usize, &mut dyn FnMut()) + Send + Sync;
+
+/// Starts the thread that this describes, which runs this function, or says why not; see [`Config::start_thread`].
+pub type StartThread = dyn Fn(std::thread::Builder, Box<dyn FnOnce() + Send>) -> io::Result<()> + Send + Sync;
 
 /// How many workers there are, and what their threads are like.
 #[derive(Clone)]
@@ -22,6 +27,13 @@ pub struct Config {
     pub around: Arc<Around>,
     /// Who wants to know what happens.
     pub hooks: Hooks,
+    /// What happens to a worker that is stuck in a poll. Nothing, unless said.
+    pub block: BlockPolicy,
+    /// How many threads there may be beyond the workers, to take the places of stuck ones; 0 unless said.
+    pub spare: usize,
+    /// Starts the workers' threads, those that take a stuck one's place included, which is then called on the monitor's
+    /// thread.
+    pub start_thread: Arc<StartThread>,
 }
 
 impl Config {
@@ -33,7 +45,23 @@ impl Config {
             stack_size: None,
             around: Arc::new(|_, life| life()),
             hooks: Hooks::default(),
+            block: BlockPolicy::None,
+            spare: 0,
+            start_thread: Arc::new(|thread, main| thread.spawn(main).map(drop)),
         }
+    }
+
+    /// The same with this policy, and with as many more threads as it allows.
+    #[must_use]
+    pub fn block(mut self, policy: BlockPolicy) -> Self {
+        self.block = policy;
+        self.spare = policy.max_threads();
+        self
+    }
+
+    /// How many workers the scheduler must have room for, those included that stand in for others.
+    pub fn seats(&self) -> NonZeroUsize {
+        self.workers.saturating_add(self.spare)
     }
 }
 
@@ -42,6 +70,8 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("workers", &self.workers)
             .field("stack_size", &self.stack_size)
+            .field("block", &self.block)
+            .field("spare", &self.spare)
             .finish_non_exhaustive()
     }
 }

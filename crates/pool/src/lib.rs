@@ -6,6 +6,7 @@
 //!   No worker polls a task while it has the lease.
 //! - Nothing stays reachable only through a worker that is stuck in a poll (C5): the scheduler's queues can be taken
 //!   from by everybody, the lease is free, and the monitor calls a sleeper when a worker does not move on.
+//! - With [`BlockPolicy::HandOff`], as many workers as the pool has are not stuck, up to a cap (C6): see `relief/`.
 //!
 //! Declared constants (C2): between two driver turns a worker polls at most
 //! [`MAX_POLLS`](polyloop_core::block_on::MAX_POLLS) tasks, and at most
@@ -14,18 +15,25 @@
 
 #![forbid(unsafe_code)]
 
+mod block_in_place;
 mod config;
 mod gate;
 mod idle;
+mod policy;
+mod relief;
 mod shared;
 mod shutdown;
 mod worker;
 
-pub use config::{Around, Config};
+pub use block_in_place::{NoPlace, try_block_in_place};
+pub use config::{Around, Config, StartThread};
+pub use policy::BlockPolicy;
+pub use relief::Relief;
 pub use shutdown::{Report, Stuck};
 
 use polyloop_blocking::monitor;
 use polyloop_core::{Driver, Gauges, Schedule, Scheduler, TaskSpace};
+use relief::Crew;
 use shared::Shared;
 use std::fmt;
 use std::io;
@@ -36,8 +44,7 @@ use std::time::Duration;
 ///
 /// Dropping it shuts it down with a short [grace](Self::GRACE) for the polls that are under way.
 pub struct Pool<S: Scheduler> {
-    shared: Arc<Shared<S>>,
-    space: Arc<TaskSpace>,
+    crew: Arc<Crew<S>>,
 }
 
 impl<S: Scheduler> Pool<S> {
@@ -45,21 +52,21 @@ impl<S: Scheduler> Pool<S> {
     /// cancels the task and ends when the poll does.
     pub const GRACE: Duration = Duration::from_millis(50);
 
-    /// Starts the workers.
+    /// Starts the workers. `scheduler` must have room for [`Config::seats`] of them.
     ///
     /// # Errors
     ///
     /// The kernel's word, if a thread cannot be started. Those that were are stopped again.
     pub fn start(scheduler: S, driver: Arc<Driver>, config: Config) -> io::Result<Self> {
-        let workers = config.workers.get();
-        let shared = Arc::new(Shared::new(scheduler, driver, workers));
+        let (workers, seats) = (config.workers.get(), config.seats().get());
+        let shared = Arc::new(Shared::new(scheduler, driver, workers, seats));
         let space = TaskSpace::with_hooks(Arc::clone(&shared) as Arc<dyn Schedule>, &config.hooks);
-        let pool = Self { shared, space };
+        let pool = Self { crew: Crew::new(shared, space, config) };
         for index in 0..workers {
-            worker::start(&pool.shared, &pool.space, index, &config)?;
+            worker::start(&pool.crew, index)?;
         }
-        if workers > 1 {
-            let watched: Weak<Shared<S>> = Arc::downgrade(&pool.shared);
+        if seats > 1 {
+            let watched: Weak<Crew<S>> = Arc::downgrade(&pool.crew);
             monitor::watch(watched)?;
         }
         Ok(pool)
@@ -67,22 +74,27 @@ impl<S: Scheduler> Pool<S> {
 
     /// Where its tasks live; spawning is done there.
     pub fn space(&self) -> &Arc<TaskSpace> {
-        &self.space
+        &self.crew.space
     }
 
     /// The driver that the workers turn.
     pub fn driver(&self) -> &Arc<Driver> {
-        self.shared.driver()
+        self.crew.shared.driver()
     }
 
     /// What the pool tells about itself, for as long as somebody wants to know.
     pub fn gauges(&self) -> Arc<dyn Gauges> {
-        Arc::clone(&self.shared) as Arc<dyn Gauges>
+        Arc::clone(&self.crew) as Arc<dyn Gauges>
     }
 
-    /// How many workers there are.
+    /// How many workers there are, those left out that stand in for others.
     pub fn workers(&self) -> usize {
-        self.shared.workers()
+        self.crew.shared.workers()
+    }
+
+    /// What relief has done and is doing.
+    pub fn relief(&self) -> Relief {
+        self.crew.counts()
     }
 
     /// Ends all tasks: waits for the polls that are under way, for `patience` at most, and cancels the rest.
@@ -90,20 +102,20 @@ impl<S: Scheduler> Pool<S> {
     /// Called from one of its own workers, it does not wait for that one. Called again, it waits once more for what was
     /// left the last time. The tasks that are left are the space's [unfinished](TaskSpace::unfinished) ones.
     pub fn shut_down(&self, patience: Duration) -> Report {
-        shutdown::shut_down(&self.shared, &self.space, patience)
+        shutdown::shut_down(&self.crew.shared, &self.crew.space, patience)
     }
 }
 
 impl<S: Scheduler> Drop for Pool<S> {
     fn drop(&mut self) {
         // Whoever has shut it down already has waited as long as he wanted to.
-        let patience = if self.shared.is_closed() { Duration::ZERO } else { Self::GRACE };
+        let patience = if self.crew.shared.is_closed() { Duration::ZERO } else { Self::GRACE };
         let _ = self.shut_down(patience);
     }
 }
 
 impl<S: Scheduler> fmt::Debug for Pool<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("shared", &self.shared).finish_non_exhaustive()
+        f.debug_struct("Pool").field("crew", &self.crew).finish_non_exhaustive()
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::gate::Gate;
 use crate::idle::Idle;
+use crate::relief::{Crew, Mark};
 use crate::worker::Here;
 use parking_lot::{Condvar, Mutex};
-use polyloop_blocking::monitor::Watched;
+use polyloop_blocking::probe::{Probe, Sample, State};
 use polyloop_core::context;
 use polyloop_core::park::{Parking, ThreadParker};
 use polyloop_core::shim::atomic::{AtomicU64, Ordering::Relaxed};
@@ -13,39 +14,58 @@ use polyloop_core::{
     WorkerMetrics,
 };
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::thread::Thread;
+use std::time::Duration;
 
 /// See the module.
 pub(crate) struct Shared<S: Scheduler> {
     pub(crate) scheduler: S,
     pub(crate) idle: Idle,
     driver: Arc<Driver>,
-    workers: Box<[Seat]>,
+    /// How many of the seats are on duty.
+    workers: usize,
+    /// One for each worker, then those for whoever takes a stuck one's place.
+    seats: Box<[Seat<S::Local>]>,
     gate: Gate,
     /// The workers that have not ended yet, by index, and a bell for whoever waits for that.
     pub(crate) alive: Mutex<Vec<usize>>,
     pub(crate) ended: Condvar,
 }
 
-/// One worker, as others see it.
-pub(crate) struct Seat {
-    pub(crate) parking: Arc<Parking>,
-    thread: Arc<OnceLock<Thread>>,
+/// One worker, as others see it. On lines of its own, because it is written at every poll.
+#[repr(align(128))]
+pub(crate) struct Seat<L> {
     /// Odd while the worker runs code of others, which may block: a poll, or wakers. Moves with each of them. Written by
     /// the worker alone, without a read-modify-write.
     epoch: AtomicU64,
-    /// What the monitor saw last.
-    seen: AtomicU64,
     pub(crate) counts: WorkerCounts,
+    /// Somebody else is on duty for it: it is to go on standby.
+    pub(crate) mark: Mark,
+    pub(crate) parking: Arc<Parking>,
+    thread: Arc<Mutex<Option<Occupant>>>,
+    /// The scheduler's local part, while no thread has the seat.
+    pub(crate) left: Mutex<Option<L>>,
+}
+
+/// The thread that has a seat.
+#[derive(Debug)]
+struct Occupant {
+    thread: Thread,
+    probe: Arc<Probe>,
 }
 
 impl<S: Scheduler> Shared<S> {
-    pub(crate) fn new(scheduler: S, driver: Arc<Driver>, workers: usize) -> Self {
+    pub(crate) fn new(scheduler: S, driver: Arc<Driver>, workers: usize, seats: usize) -> Self {
+        let seats: Box<[_]> = (0..seats).map(|_| Seat::new(&driver)).collect();
+        for seat in &seats[workers..] {
+            seat.parking.leave();
+        }
         Self {
             scheduler,
-            idle: Idle::new(workers),
-            workers: (0..workers).map(|_| Seat::new(&driver)).collect(),
+            idle: Idle::new(seats.len()),
+            workers,
+            seats,
             driver,
             gate: Gate::open(),
             alive: Mutex::new(Vec::new()),
@@ -58,11 +78,15 @@ impl<S: Scheduler> Shared<S> {
     }
 
     pub(crate) fn workers(&self) -> usize {
-        self.workers.len()
+        self.workers
     }
 
-    pub(crate) fn seat(&self, index: usize) -> &Seat {
-        &self.workers[index]
+    pub(crate) fn seats(&self) -> &[Seat<S::Local>] {
+        &self.seats
+    }
+
+    pub(crate) fn seat(&self, index: usize) -> &Seat<S::Local> {
+        &self.seats[index]
     }
 
     /// Whether the workers are to end.
@@ -73,7 +97,7 @@ impl<S: Scheduler> Shared<S> {
     /// Tells the workers to end. From now on, whoever pushes also cancels.
     pub(crate) fn close(&self) {
         self.gate.close();
-        for seat in &self.workers {
+        for seat in &self.seats {
             seat.parking.unpark();
         }
     }
@@ -101,7 +125,23 @@ impl<S: Scheduler> Shared<S> {
     /// Calls a sleeper, unless somebody searches anyway.
     pub(crate) fn call_one(&self) {
         if let Some(index) = self.idle.call_one() {
-            self.workers[index].parking.unpark();
+            self.seats[index].parking.unpark();
+        }
+    }
+
+    /// Calls a sleeper, whoever searches.
+    pub(crate) fn call_any(&self) {
+        if let Some(index) = self.idle.pick() {
+            self.seats[index].parking.unpark();
+        }
+    }
+
+    /// A worker that searches, or counts as searching, leaves for good: somebody else must look for what it was relied upon
+    /// to find, and wait in the driver.
+    pub(crate) fn hand_on(&self) {
+        self.idle.leave();
+        if self.scheduler.has_work() || !self.driver.is_leased() {
+            self.call_any();
         }
     }
 }
@@ -128,62 +168,68 @@ impl<S: Scheduler> Schedule for Shared<S> {
     }
 }
 
-impl<S: Scheduler> Watched for Shared<S> {
-    fn inspect(&self) -> bool {
-        let mut at_work = false;
-        let mut stuck = false;
-        for (index, seat) in self.workers.iter().enumerate() {
-            let epoch = seat.epoch.load(Relaxed);
-            let moved = seat.seen.swap(epoch, Relaxed) != epoch;
-            let is_away = !epoch.is_multiple_of(2);
-            let is_stuck = is_away && !moved;
-            at_work |= moved || is_away;
-            stuck |= is_stuck;
-            self.scheduler.observe_stuck(index, is_stuck);
-        }
-        // A worker that does not move on may hide work, or have left the driver to nobody.
-        if stuck
-            && (self.scheduler.has_work() || !self.driver.is_leased())
-            && let Some(index) = self.idle.pick()
-        {
-            self.workers[index].parking.unpark();
-        }
-        at_work
-    }
-}
-
-impl<S: Scheduler> Gauges for Shared<S> {
+impl<S: Scheduler> Gauges for Crew<S> {
     fn workers(&self) -> Vec<WorkerMetrics> {
-        let read = |(index, seat): (usize, &Seat)| {
+        let shared = &self.shared;
+        let read = |(index, seat): (usize, &Seat<S::Local>)| {
             let mut metrics = seat.counts.read();
-            metrics.queued = self.scheduler.queued_at(index);
-            metrics.steals = self.scheduler.stolen(index);
+            metrics.queued = shared.scheduler.queued_at(index);
+            metrics.steals = shared.scheduler.stolen(index);
             metrics
         };
-        self.workers.iter().enumerate().map(read).collect()
+        let begun = |(index, seat): &(usize, &Seat<S::Local>)| *index < shared.workers || seat.has_begun();
+        shared.seats.iter().enumerate().filter(begun).map(read).collect()
     }
 
     fn queued(&self) -> usize {
-        self.scheduler.queued()
+        self.shared.scheduler.queued()
+    }
+
+    fn relieved(&self) -> usize {
+        self.counts().relieved
     }
 }
 
-impl Seat {
+impl<L> Seat<L> {
     fn new(driver: &Arc<Driver>) -> Self {
-        let thread = Arc::new(OnceLock::new());
+        let thread = Arc::default();
         let parker = Box::new(WorkerThread(Arc::clone(&thread)));
         Self {
+            epoch: AtomicU64::new(0),
+            mark: Mark::new(),
             parking: Arc::new(Parking::new(Arc::clone(driver), parker)),
             thread,
-            epoch: AtomicU64::new(0),
-            seen: AtomicU64::new(0),
+            left: Mutex::new(None),
             counts: WorkerCounts::default(),
         }
     }
 
-    /// The worker's thread has started.
+    /// The calling thread has the seat from now on.
     pub(crate) fn sit_down(&self) {
-        let _ = self.thread.set(std::thread::current());
+        let thread = std::thread::current();
+        *self.thread.lock() = Some(Occupant { thread, probe: Arc::new(Probe::here()) });
+    }
+
+    /// The calling thread gives the seat up.
+    pub(crate) fn stand_up(&self) {
+        *self.thread.lock() = None;
+    }
+
+    /// Whether a thread ever had the seat.
+    fn has_begun(&self) -> bool {
+        self.thread.lock().is_some() || self.left.lock().is_some()
+    }
+
+    /// What the seat's thread is doing at this moment.
+    pub(crate) fn sample(&self) -> Sample {
+        // Not under the lock: looking takes a while, and somebody may want to unpark.
+        let probe = self.thread.lock().as_ref().map(|occupant| Arc::clone(&occupant.probe));
+        probe.map_or(Sample { state: State::Unknown, ran: Duration::ZERO }, |probe| probe.sample())
+    }
+
+    /// Odd while the worker runs code of others.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Relaxed)
     }
 
     /// The worker begins or ends to run code of others.
@@ -196,7 +242,7 @@ impl Seat {
 
 /// A worker's thread, parked by the standard library; known only once it runs.
 #[derive(Debug)]
-struct WorkerThread(Arc<OnceLock<Thread>>);
+struct WorkerThread(Arc<Mutex<Option<Occupant>>>);
 
 impl ThreadParker for WorkerThread {
     fn park(&self) {
@@ -205,8 +251,8 @@ impl ThreadParker for WorkerThread {
 
     fn unpark(&self) {
         // A thread that has not started yet will find its notification before it parks.
-        if let Some(thread) = self.0.get() {
-            thread.unpark();
+        if let Some(occupant) = &*self.0.lock() {
+            occupant.thread.unpark();
         }
     }
 }
@@ -215,7 +261,7 @@ impl<S: Scheduler> fmt::Debug for Shared<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool")
             .field("scheduler", &self.scheduler)
-            .field("workers", &self.workers.len())
+            .field("workers", &self.workers)
             .field("asleep", &self.idle.sleepers())
             .finish_non_exhaustive()
     }

@@ -32,7 +32,7 @@ pub(crate) fn shut_down<S: Scheduler>(
     shared.close();
     // A worker that drops its own runtime would wait for itself.
     let own = context::with_scope(|here: Option<&Here<S>>| {
-        here.filter(|here| here.is_in(shared)).map(|here| here.index)
+        here.filter(|here| here.works_for(shared)).map(|here| here.index)
     });
     let mut stuck = {
         let mut alive = shared.alive.lock();

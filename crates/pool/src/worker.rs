@@ -1,69 +1,102 @@
 //! The life of a worker: run, share, turn, sleep.
 
-use crate::config::Config;
+use crate::block_in_place::OnWorker;
 use crate::idle::AfterSearch;
-use crate::shared::Shared;
+use crate::relief::{Crew, NoRelief, Order};
+use crate::shared::{Seat, Shared};
 use polyloop_blocking::monitor;
 use polyloop_core::block_on::TurnPacer;
 use polyloop_core::time::Instant;
 use polyloop_core::{
     Busy, Driver, Hooks, Notify, Ran, Runnable, Scheduler, TaskSpace, Turn, Wakes, Why, context,
 };
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
+use std::ptr::null;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// A worker's local part, as wakes on its thread find it.
 pub(crate) struct Here<S: Scheduler> {
-    shared: *const Shared<S>,
-    pub(crate) index: usize,
+    /// Null while the worker has given its place away of its own accord: what it pushes then is anybody's.
+    shared: Cell<*const Shared<S>>,
     local: RefCell<S::Local>,
+    crew: Arc<Crew<S>>,
+    pub(crate) index: usize,
 }
 
 impl<S: Scheduler> Here<S> {
     pub(crate) fn is_in(&self, shared: &Shared<S>) -> bool {
-        std::ptr::eq(self.shared, shared)
+        std::ptr::eq(self.shared.get(), shared)
     }
 
+    #[inline(always)]
     pub(crate) fn push(&self, scheduler: &S, runnable: Runnable, why: Why) -> Notify {
         scheduler.push(Some(&mut self.local.borrow_mut()), runnable, why)
     }
+
+    /// Whether this is a worker of the pool to which `shared` belongs, also while it has given its place away.
+    pub(crate) fn works_for(&self, shared: &Arc<Shared<S>>) -> bool {
+        Arc::ptr_eq(&self.crew.shared, shared)
+    }
+
+    /// Has somebody else go on duty for this worker, which is about to block, and gives him all there is.
+    pub(crate) fn give_place_away(&self) -> Result<(), NoRelief> {
+        self.crew.relieve(self.index)?;
+        self.crew.give_away(self.index);
+        let shared = &self.crew.shared;
+        if shared.scheduler.has_work() {
+            shared.call_any();
+        }
+        Ok(())
+    }
+
+    /// Runs `f`, during which this thread's pushes go to the others, whose wakes it would keep waiting.
+    pub(crate) fn aside<R>(&self, f: impl FnOnce() -> R) -> R {
+        struct Back<'a, S>(&'a Cell<*const S>, *const S);
+        impl<S> Drop for Back<'_, S> {
+            fn drop(&mut self) {
+                self.0.set(self.1);
+            }
+        }
+        let _back = Back(&self.shared, self.shared.replace(null()));
+        f()
+    }
 }
 
-/// Starts worker `index`.
-pub(crate) fn start<S: Scheduler>(
-    shared: &Arc<Shared<S>>,
-    space: &Arc<TaskSpace>,
-    index: usize,
-    config: &Config,
-) -> io::Result<()> {
+/// Starts a thread on seat `index`.
+pub(crate) fn start<S: Scheduler>(crew: &Arc<Crew<S>>, index: usize) -> io::Result<()> {
+    let config = &crew.config;
     let builder = polyloop_blocking::thread((config.thread_name)(index), config.stack_size)?;
     let around = Arc::clone(&config.around);
-    let hooks = config.hooks.clone();
     // At work from here on, so that no clock moves past what is pushed before the thread has started.
-    let mut busy = Some(shared.driver().hold());
-    let ended = Ended { shared: Arc::clone(shared), space: Arc::clone(space), index };
-    shared.alive.lock().push(index);
-    builder.spawn(move || {
-        let Ended { shared, space, .. } = &ended;
-        shared.seat(index).sit_down();
-        around(index, &mut || live(shared, space, index, &hooks, busy.take()));
-    })?;
-    Ok(())
+    let mut busy = Some(crew.shared.driver().hold());
+    let ended = Ended { crew: Arc::clone(crew), index };
+    crew.shared.alive.lock().push(index);
+    let main = move || {
+        let Ended { crew, .. } = &ended;
+        crew.shared.seat(index).sit_down();
+        around(index, &mut || live(crew, index, busy.take()));
+    };
+    (config.start_thread)(builder, Box::new(main))
 }
 
 /// Counts a worker out, however it ends, also if its thread never started.
 struct Ended<S: Scheduler> {
-    shared: Arc<Shared<S>>,
-    space: Arc<TaskSpace>,
+    crew: Arc<Crew<S>>,
     index: usize,
 }
 
 impl<S: Scheduler> Drop for Ended<S> {
     fn drop(&mut self) {
-        close_if_panicking(&self.shared, &self.space);
-        self.shared.alive.lock().retain(|index| *index != self.index);
-        self.shared.ended.notify_all();
+        let shared = &self.crew.shared;
+        close_if_panicking(shared, &self.crew.space);
+        let mut alive = shared.alive.lock();
+        // One entry: the next thread on this seat may have begun.
+        if let Some(at) = alive.iter().position(|index| *index == self.index) {
+            alive.swap_remove(at);
+        }
+        shared.ended.notify_all();
     }
 }
 
@@ -80,55 +113,71 @@ fn close_if_panicking<S: Scheduler>(shared: &Shared<S>, space: &TaskSpace) {
 
 /// The end of a worker's life, also if that unwinds.
 struct Leave<'a, S: Scheduler> {
-    shared: &'a Shared<S>,
-    space: &'a TaskSpace,
+    crew: &'a Crew<S>,
     index: usize,
 }
 
 impl<S: Scheduler> Drop for Leave<'_, S> {
     fn drop(&mut self) {
-        self.shared.seat(self.index).parking.leave();
-        close_if_panicking(self.shared, self.space);
-        // Whatever this worker was polling when the others left is idle or queued now.
-        self.shared.cancel_all(self.space);
+        let Crew { shared, space, .. } = self.crew;
+        let seat = shared.seat(self.index);
+        seat.stand_up();
+        seat.parking.leave();
+        close_if_panicking(shared, space);
+        if shared.is_closed() {
+            // Whatever this worker was polling when the others left is idle or queued now.
+            shared.cancel_all(space);
+        }
     }
 }
 
-fn live<S: Scheduler>(
-    shared: &Arc<Shared<S>>,
-    space: &Arc<TaskSpace>,
-    index: usize,
-    hooks: &Hooks,
-    busy: Option<Busy>,
-) {
-    let _leave = Leave { shared, space, index };
-    let here =
-        Here { shared: Arc::as_ptr(shared), index, local: RefCell::new(shared.scheduler.local(index)) };
-    space.enter(|| {
-        context::enter_scope(&here, || {
-            let driver = Arc::clone(shared.driver());
-            let mut worker = Worker {
-                shared,
-                here: &here,
-                index,
-                hooks,
-                wakes: Wakes::new(),
-                pacer: TurnPacer::new(&driver),
-                busy,
-                rested: true,
-                stretch: Stretch { since: driver.now(), polls: 0 },
-                driver,
-            };
-            shared.idle.begin_search();
-            worker.run();
+fn live<S: Scheduler>(crew: &Arc<Crew<S>>, index: usize, busy: Option<Busy>) {
+    let shared = &crew.shared;
+    let seat = shared.seat(index);
+    let leave = Leave { crew, index };
+    seat.parking.come_back();
+    let left = seat.left.lock().take();
+    let here = Rc::new(Here {
+        shared: Cell::new(Arc::as_ptr(shared)),
+        local: RefCell::new(left.unwrap_or_else(|| shared.scheduler.local(index))),
+        crew: Arc::clone(crew),
+        index,
+    });
+    let on_worker = OnWorker::new(Rc::clone(&here));
+    crew.space.enter(|| {
+        context::enter_scope(&on_worker, || {
+            context::enter_scope(&*here, || {
+                let driver = Arc::clone(shared.driver());
+                let mut worker = Worker {
+                    shared,
+                    seat,
+                    here: &here,
+                    hooks: &crew.config.hooks,
+                    wakes: Wakes::new(),
+                    pacer: TurnPacer::new(&driver),
+                    busy,
+                    rested: true,
+                    stretch: Stretch { since: driver.now(), polls: 0 },
+                    driver,
+                };
+                shared.idle.begin_search();
+                worker.run();
+            });
         });
     });
+    drop(on_worker);
+    drop(leave);
+    // Only now may another thread have the seat.
+    if let Some(here) = Rc::into_inner(here) {
+        *seat.left.lock() = Some(here.local.into_inner());
+        crew.roster.vacate(index);
+    }
 }
 
 struct Worker<'a, S: Scheduler> {
     shared: &'a Arc<Shared<S>>,
+    seat: &'a Seat<S::Local>,
     here: &'a Here<S>,
-    index: usize,
     hooks: &'a Hooks,
     driver: Arc<Driver>,
     wakes: Wakes,
@@ -150,12 +199,23 @@ impl<S: Scheduler> Worker<'_, S> {
     fn run(&mut self) {
         let mut searching = true;
         loop {
-            self.shared.seat(self.index).parking.heed();
+            self.seat.parking.heed();
             if self.shared.is_closed() {
                 if searching {
                     let _ = self.shared.idle.found();
                 }
                 return self.observe(self.driver.now());
+            }
+            if self.seat.mark.is_set() {
+                if !searching {
+                    self.shared.idle.begin_search();
+                }
+                if !self.stand_by() {
+                    return;
+                }
+                searching = true;
+                self.shared.idle.begin_search();
+                continue;
             }
             match self.next() {
                 Some(runnable) => {
@@ -211,7 +271,7 @@ impl<S: Scheduler> Worker<'_, S> {
             }
             self.stretch.polls += 1;
             // Looked at after every poll: a task that is polled after the end finds its driver gone.
-            if self.shared.is_closed() {
+            if self.shared.is_closed() || self.seat.mark.is_set() {
                 return;
             }
             if self.pacer.polled(&self.driver) {
@@ -227,13 +287,13 @@ impl<S: Scheduler> Worker<'_, S> {
     /// Runs code of others, which may block, where the monitor sees it.
     #[inline]
     fn watched<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {
-        self.shared.seat(self.index).step();
+        self.seat.step();
         if std::mem::take(&mut self.rested) {
             // After the step: the monitor sees that, or is seen asleep.
             monitor::kick();
         }
         let result = f(self);
-        self.shared.seat(self.index).step();
+        self.seat.step();
         result
     }
 
@@ -271,7 +331,7 @@ impl<S: Scheduler> Worker<'_, S> {
     fn observe(&mut self, now: Instant) {
         let Stretch { since, polls } = std::mem::replace(&mut self.stretch, Stretch { since: now, polls: 0 });
         if polls > 0 {
-            self.shared.seat(self.index).counts.polled(polls, now - since);
+            self.seat.counts.polled(polls, now - since);
             let nanos = (now - since).as_nanos() / u128::from(polls);
             let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
             self.shared.scheduler.observe_poll(&mut self.here.local.borrow_mut(), nanos);
@@ -283,13 +343,13 @@ impl<S: Scheduler> Worker<'_, S> {
         let now = self.driver.now();
         self.observe(now);
         let idle = &self.shared.idle;
-        idle.announce(self.index);
+        idle.announce(self.here.index);
         // The second look: see `idle/README.md`.
-        if self.shared.scheduler.has_work() || self.shared.is_closed() {
-            return idle.retract(self.index);
+        if self.shared.scheduler.has_work() || self.shared.is_closed() || self.seat.mark.is_set() {
+            return idle.retract(self.here.index);
         }
-        self.shared.seat(self.index).counts.parked();
-        let parking = Arc::clone(&self.shared.seat(self.index).parking);
+        self.seat.counts.parked();
+        let parking = Arc::clone(&self.seat.parking);
         let shared = self.shared;
         match shared.driver().rest(&mut self.busy) {
             Some(mut lease) => {
@@ -313,8 +373,35 @@ impl<S: Scheduler> Worker<'_, S> {
 
     fn awake(&mut self) {
         self.busy.replace(self.driver.hold());
-        self.shared.idle.retract(self.index);
+        self.shared.idle.retract(self.here.index);
         self.rested = true;
+    }
+
+    /// Another worker has this one's place. Gives it all there is, the search that others may rely on included, and waits
+    /// until there is a place again; `false` to end.
+    fn stand_by(&mut self) -> bool {
+        let Here { crew, index, .. } = self.here;
+        crew.give_away(*index);
+        self.shared.hand_on();
+        crew.roster.stand_by(*index, &self.seat.mark);
+        loop {
+            let order = crew.roster.order(*index);
+            if self.shared.is_closed() || order == Order::End {
+                return false;
+            }
+            if order == Order::Work {
+                break;
+            }
+            self.busy.take();
+            self.seat.parking.wait_in_thread();
+            self.busy.replace(self.driver.hold());
+            self.seat.parking.heed();
+        }
+        let now = self.driver.now();
+        self.stretch = Stretch { since: now, polls: 0 };
+        self.pacer.turned(now);
+        self.rested = true;
+        true
     }
 
     fn report(&self, turned: io::Result<()>) {

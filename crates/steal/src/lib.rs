@@ -23,10 +23,11 @@
 mod tests;
 
 use crossbeam_deque::{Injector, Steal as Stolen, Stealer, Worker};
-use parking_lot::Mutex;
+use polyloop_core::shim::atomic::{AtomicUsize, Ordering::Relaxed};
 use polyloop_core::{Count, Notify, RunSlot, Runnable, Scheduler, Why};
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::sync::{Arc, OnceLock};
 
 /// How many polls in a row may come from the LIFO slot, so that two tasks that wake each other do not keep the rest
 /// waiting.
@@ -48,9 +49,10 @@ const FIRST_GUESS: u64 = 50_000;
 /// The scheduler.
 pub struct Steal {
     injector: Injector<Runnable>,
-    workers: Box<[Public]>,
-    /// The deques' own ends, until their workers take them.
-    private: Mutex<Vec<Option<Worker<Runnable>>>>,
+    /// What siblings can reach of each worker, once it has begun.
+    workers: Box<[OnceLock<Arc<Public>>]>,
+    /// One more than the highest index that has begun: nobody need look beyond.
+    begun: AtomicUsize,
 }
 
 /// What siblings can reach of a worker. On a line of its own, as the owner writes the slot at every wake.
@@ -65,6 +67,7 @@ struct Public {
 /// What a worker keeps to itself.
 pub struct Local {
     index: usize,
+    public: Arc<Public>,
     deque: Worker<Runnable>,
     /// How many of the last polls came from the slot without one from elsewhere.
     lifo_polls: u8,
@@ -76,19 +79,29 @@ pub struct Local {
 }
 
 impl Steal {
-    /// A scheduler for so many workers.
+    /// A scheduler with room for so many workers, those included that stand in for others.
     pub fn new(workers: NonZeroUsize) -> Self {
-        let private: Vec<_> = (0..workers.get()).map(|_| Worker::new_fifo()).collect();
-        let public = |deque: &Worker<Runnable>| Public {
-            slot: RunSlot::new(),
-            stealer: deque.stealer(),
-            stolen: Count::new(),
-        };
         Self {
             injector: Injector::new(),
-            workers: private.iter().map(public).collect(),
-            private: Mutex::new(private.into_iter().map(Some).collect()),
+            workers: (0..workers.get()).map(|_| OnceLock::new()).collect(),
+            begun: AtomicUsize::new(0),
         }
+    }
+
+    /// Up to where siblings have begun.
+    ///
+    /// Ordering: Relaxed. Whoever misses one that begins just now misses nothing that was pushed: such a sibling is awake, and
+    /// what made the pushed runnable known to the one that looks, a fence or a lock, made this known before.
+    fn begun(&self) -> usize {
+        self.begun.load(Relaxed)
+    }
+
+    fn public(&self, index: usize) -> Option<&Public> {
+        self.workers[index].get().map(|public| &**public)
+    }
+
+    fn all_public(&self) -> impl Iterator<Item = &Public> {
+        self.workers[..self.begun()].iter().filter_map(OnceLock::get).map(|public| &**public)
     }
 
     /// Takes from the injector: one to run, and a fair share to keep.
@@ -96,20 +109,23 @@ impl Steal {
         if self.injector.is_empty() {
             return None;
         }
-        let share = self.injector.len() / self.workers.len() + 1;
+        let share = self.injector.len() / self.begun() + 1;
         let limit = share.min(INJECTOR_BATCH);
         retry(|| self.injector.steal_batch_with_limit_and_pop(&local.deque, limit))
     }
 
     /// Takes half of a sibling's deque.
     fn take_from_sibling(&self, local: &mut Local) -> Option<Runnable> {
-        let count = self.workers.len();
+        let count = self.begun();
         let start = local.next_random() as usize % count;
         let victims = (start..start + count).map(|at| at % count).filter(|victim| *victim != local.index);
-        let steal = |victim: usize| retry(|| self.workers[victim].stealer.steal_batch_and_pop(&local.deque));
+        let steal = |victim: usize| {
+            let public = self.public(victim)?;
+            retry(|| public.stealer.steal_batch_and_pop(&local.deque))
+        };
         let stolen = victims.into_iter().find_map(steal)?;
         // The deque was empty: all that is in it now, and the one to run.
-        self.workers[local.index].stolen.add(local.deque.len() as u64 + 1);
+        local.public.stolen.add(local.deque.len() as u64 + 1);
         Some(stolen)
     }
 }
@@ -151,11 +167,19 @@ impl Scheduler for Steal {
     }
 
     fn local(&self, index: usize) -> Local {
-        let deque = self.private.lock()[index].take().expect("each worker asks for its local part once");
+        let deque = Worker::new_fifo();
+        let public =
+            Arc::new(Public { slot: RunSlot::new(), stealer: deque.stealer(), stolen: Count::new() });
+        assert!(
+            self.workers[index].set(Arc::clone(&public)).is_ok(),
+            "each worker asks for its local part once"
+        );
+        self.begun.fetch_max(index + 1, Relaxed);
         let random = 0x9E37_79B9_u32.wrapping_mul(index as u32 + 1);
-        Local { index, deque, lifo_polls: 0, tick: 0, random, poll_nanos: FIRST_GUESS }
+        Local { index, public, deque, lifo_polls: 0, tick: 0, random, poll_nanos: FIRST_GUESS }
     }
 
+    #[inline]
     fn push(&self, local: Option<&mut Local>, runnable: Runnable, why: Why) -> Notify {
         let Some(local) = local else {
             self.injector.push(runnable);
@@ -163,7 +187,7 @@ impl Scheduler for Steal {
         };
         let to_deque = match why {
             // Whoever woke or spawned it has just touched its data.
-            Why::Spawn | Why::Wake => self.workers[local.index].slot.replace(runnable),
+            Why::Spawn | Why::Wake => local.public.slot.replace(runnable),
             Why::Yield | Why::Io | Why::Timer => Some(runnable),
         };
         match to_deque {
@@ -182,9 +206,8 @@ impl Scheduler for Steal {
         {
             return Some(runnable);
         }
-        let slot = &self.workers[local.index].slot;
         if local.lifo_polls < LIFO_POLLS
-            && let Some(runnable) = slot.take()
+            && let Some(runnable) = local.public.slot.take()
         {
             local.lifo_polls += 1;
             return Some(runnable);
@@ -193,13 +216,13 @@ impl Scheduler for Steal {
         local
             .deque
             .pop()
-            .or_else(|| slot.take())
+            .or_else(|| local.public.slot.take())
             .or_else(|| self.take_from_injector(local))
             .or_else(|| self.take_from_sibling(local))
     }
 
     fn has_work(&self) -> bool {
-        !self.injector.is_empty() || self.workers.iter().any(|worker| !worker.stealer.is_empty())
+        !self.injector.is_empty() || self.all_public().any(|worker| !worker.stealer.is_empty())
     }
 
     fn queued(&self) -> usize {
@@ -207,12 +230,12 @@ impl Scheduler for Steal {
     }
 
     fn queued_at(&self, index: usize) -> usize {
-        let Public { slot, stealer, .. } = &self.workers[index];
+        let Some(Public { slot, stealer, .. }) = self.public(index) else { return 0 };
         stealer.len() + usize::from(!slot.is_empty())
     }
 
     fn stolen(&self, index: usize) -> u64 {
-        self.workers[index].stolen.get()
+        self.public(index).map_or(0, |public| public.stolen.get())
     }
 
     fn observe_poll(&self, local: &mut Local, nanos: u64) {
@@ -226,7 +249,7 @@ impl Scheduler for Steal {
         if !stuck {
             return;
         }
-        let Public { slot, stealer, .. } = &self.workers[index];
+        let Some(Public { slot, stealer, .. }) = self.public(index) else { return };
         // No more than there is now: a poll that never ends may push for ever.
         for _ in 0..stealer.len() {
             let Some(runnable) = retry(|| stealer.steal()) else { break };
@@ -242,7 +265,7 @@ impl Scheduler for Steal {
         while let Some(runnable) = retry(|| self.injector.steal()) {
             all.push(runnable);
         }
-        for worker in &self.workers {
+        for worker in self.all_public() {
             all.extend(worker.slot.take());
             while let Some(runnable) = retry(|| worker.stealer.steal()) {
                 all.push(runnable);
@@ -255,7 +278,7 @@ impl Scheduler for Steal {
 impl fmt::Debug for Steal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Steal")
-            .field("workers", &self.workers.len())
+            .field("workers", &self.begun())
             .field("injector", &self.injector.len())
             .finish_non_exhaustive()
     }

@@ -1,6 +1,7 @@
 //! Which runnable is next, without threads: every worker's local part is driven by hand.
 
 use super::*;
+use parking_lot::Mutex;
 use polyloop_core::{Meta, Ran, Schedule, TaskSpace};
 use std::panic::Location;
 use std::sync::Arc;

@@ -188,7 +188,8 @@ impl Catalogue for Standard {
     }
 
     fn unsupported(&self, case: &CaseInfo, subject: &Subject) -> Option<String> {
-        experiments::blocked::unsupported(case, subject)
+        let impossible = || subjects::resolve(&subject.name).ok()?.unsupported();
+        impossible().or_else(|| experiments::blocked::unsupported(case, subject))
     }
 
     fn run(&self, request: &Request) -> Outcome {

@@ -65,6 +65,21 @@ fn family(subject: &str, family: &str) {
 }
 
 #[test]
+fn with_all_workers_blocked_the_policy_decides_whether_the_others_go_on() {
+    for subject in ["steal:1", "steal:2", "steal:1,block=none", "steal:2+poll+heap,block=none", "fifo"] {
+        family(subject, "blocked");
+    }
+}
+
+#[test]
+fn a_policy_that_one_thread_cannot_keep_is_unsupported() {
+    let (catalogue, cases) = (catalogue(), cases());
+    let fifo = catalogue.resolve("fifo,block=handoff").unwrap();
+    let why = |case| catalogue.unsupported(case, &fifo);
+    assert!(cases.iter().all(|case| why(case).as_deref() == Some("one thread, !Send")));
+}
+
+#[test]
 fn every_bench_has_a_right_result_and_its_unit() {
     // Skynet's million tasks and the thousand connections would take most of a test run; the lab's own run has them.
     let small =

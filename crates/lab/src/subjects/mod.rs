@@ -4,7 +4,7 @@
 //! rely on. A program never asks which subject it runs on; it asks for these properties.
 
 use crate::cell::{Outcome, Subject, SubjectKind};
-use polyloop::{Builder, Combination};
+use polyloop::{BlockPolicy, Builder, Combination};
 use polyloop_traits::Runtime;
 use std::io;
 use std::thread::available_parallelism;
@@ -61,6 +61,16 @@ enum Launch {
 }
 
 impl Contestant {
+    /// Why there cannot be such a runtime, on any machine.
+    pub(crate) fn unsupported(&self) -> Option<String> {
+        match self.launch {
+            Launch::Own(combination) if combination.executor() == "fifo" && self.nature.relief => {
+                Some("one thread, !Send".to_owned())
+            }
+            _ => None,
+        }
+    }
+
     /// Starts the runtime and runs `program` on it.
     ///
     /// # Errors
@@ -172,7 +182,8 @@ fn own(name: String, combination: Combination) -> Contestant {
         workers,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    let nature = Nature { workers, yields: Yields::Requeue, relief: false };
+    let relief = matches!(combination.block_policy(), BlockPolicy::HandOff { .. });
+    let nature = Nature { workers, yields: Yields::Requeue, relief };
     Contestant { subject, nature, launch: Launch::Own(combination) }
 }
 
@@ -231,6 +242,17 @@ mod tests {
         assert!(resolve("tokio-mt:many").unwrap_err().contains("`many`"));
         let unknown = resolve("tokyo").unwrap_err();
         assert!(unknown.contains("`tokyo`") && unknown.contains("smol-n[:WORKERS]"), "{unknown}");
+    }
+
+    #[test]
+    fn a_blocked_worker_is_replaced_where_the_policy_says_so_and_fifo_cannot() {
+        let relief = |name: &str| resolve(name).unwrap().nature.relief;
+        assert!(relief("steal:2+mio+wheel") && relief("steal:2+mio+wheel,block=handoff:20ms"));
+        assert!(!relief("steal:2+mio+wheel,block=none") && !relief("fifo") && !relief("tokio-mt"));
+        let fifo = resolve("fifo,block=handoff").unwrap();
+        assert_eq!(fifo.unsupported().as_deref(), Some("one thread, !Send"));
+        assert_eq!(resolve("fifo").unwrap().unsupported(), None);
+        assert_eq!(resolve("steal").unwrap().unsupported(), None);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Tasks: spawning, joining, yielding, and letting others go.
 
+mod blocking;
 pub mod coop;
 pub mod join_set;
 mod spawn;
 
+pub use blocking::{CannotBlock, block_in_place, try_block_in_place};
 pub use coop::{Budgeted, Unconstrained, budgeted, consume_budget, unconstrained};
 pub use join_set::JoinSet;
 pub use polyloop_core::task::{Id, id, try_id};

@@ -119,3 +119,25 @@ fn loom_two_searchers_do_not_rely_on_each_other() {
         );
     });
 }
+
+#[test]
+fn loom_a_worker_that_leaves_hands_its_search_on() {
+    loom::model(|| {
+        // Worker 1 sleeps; worker 0 searches, and goes on standby instead of finding something.
+        let (idle, work) = (Arc::new(Idle::new(2)), Arc::new(Work::default()));
+        idle.begin_search();
+        idle.announce(1);
+        idle.begin_search();
+        let leaver = {
+            let (idle, work) = (idle.clone(), work.clone());
+            thread::spawn(move || {
+                idle.leave();
+                work.has_some().then(|| idle.pick()).flatten()
+            })
+        };
+        work.push();
+        let called = idle.call_one();
+        let called_by_leaver = leaver.join().unwrap();
+        assert_eq!(called.or(called_by_leaver), Some(1), "nobody was called for the runnable");
+    });
+}

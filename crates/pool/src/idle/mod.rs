@@ -54,6 +54,15 @@ impl Idle {
         AfterSearch::CallNext
     }
 
+    /// A searching worker leaves and will not search any more. It must look afterwards whether there is work, and call
+    /// somebody for it, whoever else searches.
+    pub(crate) fn leave(&self) {
+        self.searching.fetch_sub(1, AcqRel);
+        // As in `found`: either the pusher sees that this one searches no more, or the look sees what he pushed.
+        #[cfg(not(polyloop_mutant = "leave_without_fence"))]
+        fence(SeqCst);
+    }
+
     /// A searching worker has found nothing and says that it will sleep. It must look for work once more afterwards,
     /// and only then sleep.
     pub(crate) fn announce(&self, worker: usize) {
@@ -85,6 +94,23 @@ impl Idle {
             return None;
         }
         self.pick()
+    }
+
+    /// Calls this worker if it sleeps, for something that was set before and that it looks for between its announcement and
+    /// its sleep. It counts as searching from now on.
+    pub(crate) fn call(&self, worker: usize) -> bool {
+        let (word, bit) = place(worker);
+        // Ordering: Release. Both sides modify the same word, so that one comes after the other: either the announcement is
+        // seen here, or the announcement sees this, and the second look what was set before.
+        #[cfg(not(polyloop_mutant = "call_without_release"))]
+        let before = self.sleepers[word].fetch_and(!bit, AcqRel);
+        #[cfg(polyloop_mutant = "call_without_release")]
+        let before = self.sleepers[word].fetch_and(!bit, Acquire);
+        let sleeps = before & bit != 0;
+        if sleeps {
+            self.begin_search();
+        }
+        sleeps
     }
 
     /// Picks a sleeper whether or not somebody searches.

@@ -32,13 +32,25 @@ pub(crate) fn pool(workers: usize) -> StealPool {
 }
 
 pub(crate) fn pool_with(workers: usize, clock: Arc<dyn Clock>) -> StealPool {
+    start(workers, driver_with(clock))
+}
+
+/// A driver with the system's clock.
+pub(crate) fn driver() -> Arc<Driver> {
+    driver_with(Arc::new(SystemClock))
+}
+
+fn driver_with(clock: Arc<dyn Clock>) -> Arc<Driver> {
     let reactor = polyloop_reactor::Poll::new().expect("the kernel has poll(2)");
-    start(workers, Driver::new(Box::new(reactor), Box::new(Wheel::new()), clock))
+    Driver::new(Box::new(reactor), Box::new(Wheel::new()), clock)
 }
 
 pub(crate) fn start(workers: usize, driver: Arc<Driver>) -> StealPool {
-    let workers = NonZeroUsize::new(workers).expect("at least one worker");
-    Pool::start(Steal::new(workers), driver, Config::new(workers)).expect("threads can be started")
+    start_with(Config::new(NonZeroUsize::new(workers).expect("at least one worker")), driver)
+}
+
+pub(crate) fn start_with(config: Config, driver: Arc<Driver>) -> StealPool {
+    Pool::start(Steal::new(config.seats()), driver, config).expect("threads can be started")
 }
 
 /// Spawns into a pool.

@@ -2,8 +2,10 @@
 //!
 //! What can go wrong here is a hang, so every test runs under a watchdog. Rounds are short unless `POLYLOOP_STRESS=long`.
 
+mod alarms;
 mod blocked;
 mod clock;
 mod end;
 mod kit;
 mod load;
+mod relief;

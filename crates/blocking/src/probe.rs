@@ -1,0 +1,169 @@
+//! What a thread is doing, seen from outside: asleep or running, and how much processor time it has had.
+//!
+//! Invariant: looking changes nothing for the thread that is looked at. What the system does not tell is
+//! [`State::Unknown`], never a guess.
+
+use std::time::Duration;
+
+/// Looks at one thread.
+#[derive(Debug)]
+pub struct Probe(imp::Probe);
+
+/// What a thread was doing at the moment of a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// Whether it waits or runs.
+    pub state: State,
+    /// How long it has run on a processor since it began.
+    pub ran: Duration,
+}
+
+/// Whether a thread waits or runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It waits in the kernel, for an event or for a disk.
+    Asleep,
+    /// It runs, or would run if it had a processor.
+    Running,
+    /// A signal or a debugger has stopped it.
+    Stopped,
+    /// This system does not tell.
+    Unknown,
+}
+
+impl Probe {
+    /// A probe of the calling thread, for others to look through.
+    pub fn here() -> Self {
+        Self(imp::Probe::here())
+    }
+
+    /// Looks.
+    pub fn sample(&self) -> Sample {
+        self.0.sample().unwrap_or(Sample { state: State::Unknown, ran: Duration::ZERO })
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod imp {
+    use super::{Sample, State};
+    use std::fs;
+    use std::path::{Path, PathBuf};
+    use std::time::Duration;
+
+    /// The unit of the times in `stat`, which are used only where the kernel keeps no finer ones: 100 Hz on every
+    /// architecture that it knows.
+    const CLOCK_TICK: Duration = Duration::from_millis(10);
+
+    /// The thread's folder in `/proc`.
+    #[derive(Debug)]
+    pub(super) struct Probe(Option<PathBuf>);
+
+    impl Probe {
+        pub(super) fn here() -> Self {
+            let own = fs::read_link("/proc/thread-self").ok();
+            Self(own.map(|own| Path::new("/proc").join(own)))
+        }
+
+        pub(super) fn sample(&self) -> Option<Sample> {
+            let folder = self.0.as_deref()?;
+            let (state, coarse) = parse_stat(&fs::read(folder.join("stat")).ok()?)?;
+            let fine = fs::read(folder.join("schedstat")).ok().as_deref().and_then(parse_schedstat);
+            Some(Sample { state, ran: fine.unwrap_or(coarse) })
+        }
+    }
+
+    /// `pid (comm) S …`: the name may contain anything, also parentheses.
+    pub(super) fn parse_stat(text: &[u8]) -> Option<(State, Duration)> {
+        let after = text.iter().rposition(|byte| *byte == b')')? + 1;
+        let mut fields = str::from_utf8(&text[after..]).ok()?.split_ascii_whitespace();
+        let state = match fields.next()? {
+            "S" | "D" | "I" => State::Asleep,
+            "R" => State::Running,
+            "T" | "t" => State::Stopped,
+            _ => State::Unknown,
+        };
+        // `utime` and `stime` are the 14th and 15th field, counted from the pid.
+        let mut times = fields.skip(10);
+        let user: u32 = times.next()?.parse().ok()?;
+        let system: u32 = times.next()?.parse().ok()?;
+        Some((state, CLOCK_TICK * user.saturating_add(system)))
+    }
+
+    /// `time-on-processor time-waiting-for-one stretches`, in nanoseconds.
+    pub(super) fn parse_schedstat(text: &[u8]) -> Option<Duration> {
+        let ran = str::from_utf8(text).ok()?.split_ascii_whitespace().next()?;
+        Some(Duration::from_nanos(ran.parse().ok()?))
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod imp {
+    use super::Sample;
+
+    #[derive(Debug)]
+    pub(super) struct Probe;
+
+    impl Probe {
+        pub(super) fn here() -> Self {
+            Self
+        }
+
+        pub(super) fn sample(&self) -> Option<Sample> {
+            None
+        }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::imp::{parse_schedstat, parse_stat};
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn a_name_with_parentheses_and_spaces_does_not_hide_the_state() {
+        let line = b"12 (a) R b (c) S 1 2 3 4 5 6 7 8 9 10 7 5 0 0 20 0";
+        assert_eq!(parse_stat(line), Some((State::Asleep, Duration::from_millis(120))));
+        assert_eq!(parse_stat(b"12 (x) Z 1 2 3 4 5 6 7 8 9 10 0 0").unwrap().0, State::Unknown);
+        assert_eq!(parse_stat(b"12 (x"), None);
+        assert_eq!(parse_stat(b"12 (x) S 1"), None);
+        assert_eq!(parse_schedstat(b"1500 20 3\n"), Some(Duration::from_nanos(1500)));
+        assert_eq!(parse_schedstat(b""), None);
+    }
+
+    #[test]
+    fn a_thread_that_waits_is_asleep_and_its_time_stands_still() {
+        let (tell, told) = mpsc::channel();
+        let (release, wait) = mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            tell.send(Probe::here()).unwrap();
+            let _ = wait.recv();
+        });
+        let probe = told.recv().unwrap();
+        while probe.sample().state != State::Asleep {
+            std::thread::yield_now();
+        }
+        assert_eq!(probe.sample(), probe.sample());
+        drop(release);
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn a_thread_that_computes_is_running_and_its_time_goes_on() {
+        let probe = Probe::here();
+        let before = probe.sample();
+        assert_eq!(before.state, State::Running);
+        while probe.sample().ran <= before.ran {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[test]
+    fn a_thread_that_has_ended_is_not_known() {
+        let probe = std::thread::spawn(Probe::here).join().unwrap();
+        // The kernel takes a moment to forget it.
+        while probe.sample().state != State::Unknown {
+            std::thread::yield_now();
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Models of a place that changes hands, in every interleaving.
+
+use super::roster::{Hire, Mark, Order, Roster};
+use crate::idle::Idle;
+use loom::sync::{Arc, Notify};
+use loom::thread;
+
+#[test]
+fn loom_a_worker_whose_relief_does_not_come_stays() {
+    loom::model(|| {
+        let (roster, mark) = (Arc::new(Roster::new(1, 2)), Arc::new(Mark::new()));
+        let worker = {
+            let (roster, mark) = (roster.clone(), mark.clone());
+            // The end of its poll, at any moment of the relief.
+            thread::spawn(move || {
+                let leaves = mark.is_set();
+                if leaves {
+                    roster.stand_by(0, &mark);
+                }
+                leaves
+            })
+        };
+        let relieved = roster.relieve(0, &mark, |_| false);
+        assert!(relieved.is_err());
+        assert!(!worker.join().unwrap(), "nobody is on duty");
+        assert_eq!(roster.on_duty(), [0]);
+    });
+}
+
+#[test]
+fn loom_a_worker_that_is_relieved_is_never_forgotten() {
+    loom::model(|| {
+        let (roster, mark) = (Arc::new(Roster::new(1, 2)), Arc::new(Mark::new()));
+        let worker = {
+            let (roster, mark) = (roster.clone(), mark.clone());
+            thread::spawn(move || {
+                let leaves = mark.is_set();
+                if leaves {
+                    roster.stand_by(0, &mark);
+                }
+                assert!(!roster.on_duty().is_empty(), "nobody is on duty");
+                leaves
+            })
+        };
+        roster.relieve(0, &mark, |hire| hire == Hire::Start(1)).unwrap();
+        let left = worker.join().unwrap();
+        assert_eq!(roster.on_duty(), [1]);
+        let (standby, relieved) = if left { (vec![0], vec![]) } else { (vec![], vec![0]) };
+        assert_eq!((roster.on_standby(), roster.relieved()), (standby, relieved), "a seat is lost");
+        assert_eq!(mark.is_set(), !left);
+    });
+}
+
+#[test]
+fn loom_a_thread_that_is_called_from_standby_finds_its_order() {
+    loom::model(|| {
+        let roster = Arc::new(Roster::new(1, 2));
+        // Seat 0 was relieved by seat 1 and came back.
+        let mark = Mark::new();
+        roster.relieve(0, &mark, |_| true).unwrap();
+        roster.stand_by(0, &mark);
+        // As its parking place: a call before the wait ends the wait.
+        let bell = Arc::new(Notify::new());
+        let standby = {
+            let (roster, bell) = (roster.clone(), bell.clone());
+            thread::spawn(move || {
+                if roster.order(0) == Order::Wait {
+                    bell.wait();
+                }
+                roster.order(0)
+            })
+        };
+        let call = |hire| {
+            assert_eq!(hire, Hire::Recall(0));
+            bell.notify();
+            true
+        };
+        roster.relieve(1, &Mark::new(), call).unwrap();
+        assert_eq!(standby.join().unwrap(), Order::Work, "it waits for a call that has come");
+    });
+}
+
+#[test]
+fn loom_a_worker_that_is_relieved_does_not_sleep() {
+    loom::model(|| {
+        let (roster, mark) = (Roster::new(1, 2), Arc::new(Mark::new()));
+        let idle = Arc::new(Idle::new(2));
+        let worker = {
+            let (idle, mark) = (idle.clone(), mark.clone());
+            // Its poll has ended, and there is nothing else to do.
+            thread::spawn(move || {
+                idle.begin_search();
+                idle.announce(0);
+                if mark.is_set() {
+                    idle.retract(0);
+                    return false;
+                }
+                true
+            })
+        };
+        roster.relieve(0, &mark, |_| true).unwrap();
+        let called = idle.call(0);
+        let sleeps = worker.join().unwrap();
+        assert!(!sleeps || called, "it sleeps, and nobody wakes it");
+    });
+}
