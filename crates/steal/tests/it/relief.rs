@@ -335,7 +335,7 @@ fn a_starter_that_panics_is_a_refusal() {
 fn a_panic_in_a_poll_that_was_relieved_ends_only_its_task() {
     no_hang(|| {
         for _ in 0..rounds(10, 300) {
-            let mut pool = pool(1, quick(2));
+            let pool = pool(1, quick(2));
             let (wait, release) = on_a_channel();
             let task = spawn(&pool, async move {
                 wait();
@@ -355,7 +355,7 @@ fn a_panic_in_a_poll_that_was_relieved_ends_only_its_task() {
 fn a_shutdown_at_any_moment_of_a_relief_leaves_nobody_behind() {
     no_hang(|| {
         for round in 0..rounds(60, 3_000) {
-            let mut pool = pool(1 + round % 2, quick(4));
+            let pool = pool(1 + round % 2, quick(4));
             let stuck = block(&pool, 1 + round % 2, on_a_channel);
             let left = spawn(&pool, std::future::pending::<()>());
             // Between "not seen yet" and "on standby again".
