@@ -6,6 +6,8 @@
 
 mod environment;
 mod executors;
+#[cfg(target_os = "linux")]
+mod foreign;
 mod metrics;
 mod runtimes;
 #[cfg(target_os = "linux")]
