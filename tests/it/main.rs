@@ -12,6 +12,8 @@ mod drop_order;
 mod environment;
 mod examples;
 mod executors;
+#[cfg(target_os = "linux")]
+mod foreign;
 mod idle;
 mod join_set;
 mod last_words;

@@ -158,7 +158,8 @@ fn every_wait_of_a_worker_is_told_before_and_after() {
     each(|builder| {
         let (parks, unparks) = (Calls::default(), Calls::default());
         let builder = builder.on_thread_park(parks.hook()).on_thread_unpark(unparks.hook());
-        let runtime = builder.build().unwrap();
+        // With a clock that moves only while all wait.
+        let runtime = builder.start_paused(true).build().unwrap();
         runtime.block_on(async {
             for _ in 0..5 {
                 polyloop::spawn(polyloop::time::sleep(Duration::from_millis(1))).await.unwrap();

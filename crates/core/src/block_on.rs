@@ -74,6 +74,16 @@ impl std::error::Error for Nested {}
 /// That this thread is inside `block_on`.
 struct Inside;
 
+/// Refuses a thread that is inside `block_on` or polls a task.
+///
+/// # Errors
+///
+/// [`Nested`], on such a thread.
+pub fn refuse_nested() -> Result<(), Nested> {
+    let inside = context::with_scope(|inside: Option<&Inside>| inside.is_some());
+    if context::is_polling() || inside { Err(Nested) } else { Ok(()) }
+}
+
 /// Decides when the driver is due, by polls and by the clock.
 ///
 /// The clock is looked at as often as the polls are long: after every poll if each takes as long as the interval, every
@@ -144,9 +154,7 @@ pub fn try_block_on<F: Future>(
     future: F,
     meta: Meta,
 ) -> Result<F::Output, Nested> {
-    if context::is_polling() || context::with_scope(|inside: Option<&Inside>| inside.is_some()) {
-        return Err(Nested);
-    }
+    refuse_nested()?;
     let parking = Arc::new(Parking::new(Arc::clone(driver), thread));
     let local = LocalQueue::new(Arc::clone(&parking) as Arc<dyn Unpark>);
     let output = context::enter_scope(&Inside, || {

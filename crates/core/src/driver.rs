@@ -22,6 +22,7 @@ use crate::source::SourceTable;
 use crate::time::{Clock, Instant, TimerKey, Timers, Wait};
 use core::fmt;
 use core::task::Waker;
+use core::time::Duration;
 use std::io;
 use std::sync::Arc;
 
@@ -32,6 +33,20 @@ pub enum Turn {
     Poll,
     /// Until something happens.
     Wait,
+    /// Until something happens, at most for so long on the kernel's clock. Asks the kernel even if no file is registered,
+    /// and even for no time at all: for a loop that watches the reactor's own file.
+    For(Duration),
+}
+
+impl Turn {
+    fn limit(self, wait: Wait) -> Wait {
+        match (self, wait) {
+            (Self::For(Duration::ZERO), _) => Wait::Now,
+            (Self::For(most), Wait::For(wait)) => Wait::For(wait.min(most)),
+            (Self::For(most), Wait::Forever) => Wait::For(most),
+            (_, wait) => wait,
+        }
+    }
 }
 
 /// Those who are to be woken after a turn, with no lock held.
@@ -358,7 +373,7 @@ impl Lease<'_> {
         driver.turns.add(1);
         let wait = match turn {
             Turn::Poll => Wait::Now,
-            Turn::Wait => {
+            Turn::Wait | Turn::For(_) => {
                 let next = {
                     let mut timers = driver.timers.lock();
                     let next = timers.queue.next();
@@ -370,7 +385,12 @@ impl Lease<'_> {
                     timers.waiting_until = Some(next.unwrap_or(Instant::FAR_FUTURE));
                     next.filter(|next| *next < Instant::FAR_FUTURE)
                 };
-                if driver.busy.load(Acquire) == 0 { driver.clock.idle(next) } else { driver.clock.busy(next) }
+                let wait = if driver.busy.load(Acquire) == 0 {
+                    driver.clock.idle(next)
+                } else {
+                    driver.clock.busy(next)
+                };
+                turn.limit(wait)
             }
         };
         let Turner { reactor, events } = &mut *self.turner;
@@ -389,6 +409,15 @@ impl Lease<'_> {
             }
         }
         waited
+    }
+
+    /// Leaves the wait to somebody who watches the reactor's own file, and tells him the nearest deadline. Whoever arms a
+    /// nearer one before the next turn calls him by that file.
+    pub fn leave_wait(&mut self) -> Option<Instant> {
+        let mut timers = self.driver.timers.lock();
+        let next = timers.queue.next().filter(|next| *next < Instant::FAR_FUTURE);
+        timers.waiting_until = Some(next.unwrap_or(Instant::FAR_FUTURE));
+        next
     }
 }
 

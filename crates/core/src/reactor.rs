@@ -8,7 +8,7 @@ use crate::time::Wait;
 use core::fmt;
 use core::time::Duration;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 /// An open file that a registration keeps alive.
@@ -241,6 +241,14 @@ pub trait ReactorHandle: fmt::Debug + Send + Sync + 'static {
 
     /// Ends the present wait, or the next one if nobody waits. Many unparks before a wait are one.
     fn unpark(&self);
+
+    /// The reactor's own file, for a foreign event loop: when it is readable, a turn with [`Wait::Now`] is due. From the
+    /// first call on an unpark always shows in it. Deadlines do not: the loop brings its own timeout.
+    ///
+    /// `None` unless [`Caps::pollable_fd`].
+    fn pollable(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 
     /// How many system calls this reactor has made, turns and registrations together. It counts every call that it
     /// makes by itself or that its library is known to make.

@@ -2,7 +2,8 @@
 //!
 //! Invariant: tasks run on one thread at a time, the one that has the *seat*, in the order in which they became ready.
 //! The seat belongs to a thread inside [`Fifo::try_block_on`]; a second one waits, running only its own future and
-//! local tasks, and takes over when the first one leaves. While nobody has the seat, runnables wait in the inbox.
+//! local tasks, and takes over when the first one leaves. While nobody has the seat, runnables wait in the inbox. A
+//! foreign event loop has it for the length of a [`turn`](Fifo::turn).
 //!
 //! It is not a scheduler in the pool's shell, because it would pay for what it does not need: with one thread there is
 //! nobody to announce idleness to, and the queue is plain memory.
@@ -14,8 +15,13 @@
 
 #![forbid(unsafe_code)]
 
+mod turn;
+
+pub use turn::Turned;
+
 use polyloop_core::block_on::{Host, Nested, try_block_on};
 use polyloop_core::park::{Parking, ThreadParker};
+use polyloop_core::reactor::ReactorHandle;
 use polyloop_core::shim::atomic::{
     AtomicBool,
     Ordering::{Relaxed, Release},
@@ -31,6 +37,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::thread::Thread;
 use std::time::Duration;
+use turn::Phase;
 
 /// The executor; clones are the same one. Whoever owns it calls [`shut_down`](Self::shut_down) at the end.
 #[derive(Clone)]
@@ -50,11 +57,16 @@ struct Shared {
     mail: AtomicBool,
     /// Counted by the thread in the seat.
     counts: WorkerCounts,
+    reactor: Arc<dyn ReactorHandle>,
 }
 
 struct Seat {
     inbox: RunQueue,
     holder: Option<Arc<Parking>>,
+    /// What a foreign event loop's thread does that has the seat.
+    turn: Phase,
+    /// Whether a foreign event loop watches the reactor's file while nobody has the seat.
+    watched: bool,
     /// Threads inside `block_on` that wait for the seat.
     waiting: Vec<Arc<Parking>>,
     closed: bool,
@@ -62,10 +74,32 @@ struct Seat {
     settled: bool,
 }
 
+/// Who is told that there is something to do.
+enum Call {
+    Nobody,
+    /// A thread inside `block_on`.
+    Thread(Arc<Parking>),
+    /// Whoever waits in the driver, or watches its file.
+    Driver,
+}
+
 impl Seat {
+    fn whom_to_call(&self) -> Call {
+        match self.turn {
+            // It looks once more when it gives the seat up.
+            Phase::Running => Call::Nobody,
+            Phase::Waiting => Call::Driver,
+            Phase::None => match self.holder.as_ref().or(self.waiting.first()) {
+                Some(parking) => Call::Thread(Arc::clone(parking)),
+                None if self.watched => Call::Driver,
+                None => Call::Nobody,
+            },
+        }
+    }
+
     /// Whether the thread in the seat may still have tasks to cancel, or be polling one.
     fn is_unsettled(&mut self) -> bool {
-        self.holder.is_some() && !self.settled
+        (self.holder.is_some() && !self.settled) || self.turn != Phase::None
     }
 }
 
@@ -77,13 +111,21 @@ impl Fifo {
 
     /// As [`new`](Self::new), with somebody who wants to know what happens.
     pub fn with_hooks(driver: Arc<Driver>, hooks: Hooks) -> Self {
-        let seat =
-            Seat { inbox: RunQueue::new(), holder: None, waiting: Vec::new(), closed: false, settled: false };
+        let seat = Seat {
+            inbox: RunQueue::new(),
+            holder: None,
+            turn: Phase::None,
+            watched: false,
+            waiting: Vec::new(),
+            closed: false,
+            settled: false,
+        };
         let shared = Arc::new(Shared {
             seat: Mutex::new(seat),
             settled: Condvar::new(),
             mail: AtomicBool::new(false),
             counts: WorkerCounts::default(),
+            reactor: Arc::clone(driver.reactor()),
         });
         let space = TaskSpace::with_hooks(Arc::clone(&shared) as Arc<dyn Schedule>, &hooks);
         Self { shared, space, driver, hooks: Arc::new(hooks) }
@@ -137,7 +179,7 @@ impl Fifo {
     /// [unfinished](TaskSpace::unfinished) ones.
     pub fn shut_down(&self, patience: Duration) -> bool {
         self.cancel_all();
-        let settled = is_host_of(self.shared.address()) || {
+        let settled = is_host_of(self.shared.address()) || turn::is_inside(&self.shared) || {
             let mut seat = self.shared.seat.lock();
             if !patience.is_zero() {
                 self.shared.settled.wait_while_for(&mut seat, Seat::is_unsettled, patience);
@@ -170,9 +212,9 @@ impl Fifo {
                 if !std::mem::replace(&mut seat.closed, true) {
                     // The thread in the seat has the rest; it may go to sleep just now.
                     self.shared.mail.store(true, Release);
-                    let holder = seat.holder.clone();
+                    let call = seat.whom_to_call();
                     drop(seat);
-                    holder.into_iter().for_each(|holder| holder.unpark());
+                    self.shared.call(call);
                 }
                 return;
             }
@@ -183,7 +225,7 @@ impl Fifo {
 impl Schedule for Shared {
     fn schedule(&self, runnable: Runnable, _why: Why) {
         let Err(runnable) = push_as_guest(self.address(), runnable) else { return };
-        let unpark = {
+        let call = {
             let mut seat = self.seat.lock();
             if seat.closed {
                 drop(seat);
@@ -192,11 +234,9 @@ impl Schedule for Shared {
             seat.inbox.push_back(runnable);
             // Ordering: Release, so that whoever sees the flag finds the runnable; the lock does so anyway.
             self.mail.store(true, Release);
-            seat.holder.as_ref().or(seat.waiting.first()).cloned()
+            seat.whom_to_call()
         };
-        if let Some(parking) = unpark {
-            parking.unpark();
-        }
+        self.call(call);
     }
 }
 
@@ -211,6 +251,14 @@ impl Gauges for Shared {
 }
 
 impl Shared {
+    fn call(&self, call: Call) {
+        match call {
+            Call::Nobody => {}
+            Call::Thread(parking) => parking.unpark(),
+            Call::Driver => self.reactor.unpark(),
+        }
+    }
+
     fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
@@ -236,7 +284,7 @@ impl Host for Guest<'_> {
         }
         let mut seat = self.shared().seat.lock();
         if !self.seated.get() {
-            if seat.holder.is_some() {
+            if seat.holder.is_some() || seat.turn != Phase::None {
                 if !self.listed.replace(true) {
                     seat.waiting.push(Arc::clone(parking));
                 }
@@ -282,7 +330,7 @@ impl Host for Guest<'_> {
     fn leave(&self, entered: &Entered<'_>, parking: &Arc<Parking>) {
         let mut rest = if self.seated.get() { entered.take_rest() } else { RunQueue::new() };
         entered.host(None);
-        let (next, closed) = {
+        let (call, closed) = {
             let mut seat = self.shared().seat.lock();
             seat.waiting.retain(|waiting| !Arc::ptr_eq(waiting, parking));
             if self.seated.replace(false) {
@@ -293,12 +341,10 @@ impl Host for Guest<'_> {
                 seat.holder = None;
             }
             // Also one that never had the seat passes it on: it may have been called to take it just now.
-            let next = if seat.holder.is_none() { seat.waiting.first().cloned() } else { None };
-            (next, seat.closed)
+            let call = if seat.holder.is_none() { seat.whom_to_call() } else { Call::Nobody };
+            (call, seat.closed)
         };
-        if let Some(next) = next {
-            next.unpark();
-        }
+        self.shared().call(call);
         if closed {
             self.fifo.cancel_all();
             self.shared().settled.notify_all();

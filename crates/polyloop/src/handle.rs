@@ -3,21 +3,24 @@
 //! Invariant: a handle does not keep its runtime running. What is spawned through the handle of a runtime that has shut
 //! down is cancelled at once.
 
+use crate::foreign::{self, NotPollable, Turned};
 use crate::net::SystemResolver;
 use crate::shutdown::Beginning;
 use crate::threads::Threads;
 use crate::{Combination, RuntimeMetrics};
 use polyloop_blocking::{BlockingPool, Limits};
-use polyloop_core::block_on::{Host, Nested, try_block_on};
+use polyloop_core::block_on::{Host, Nested, refuse_nested, try_block_on};
 use polyloop_core::park::{Parking, ThreadParker};
 use polyloop_core::{Driver, Entered, Gauges, JoinHandle, Meta, TaskSpace, context};
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
 use std::mem::ManuallyDrop;
+use std::os::fd::BorrowedFd;
 use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
+use std::time::Duration;
 
 /// Spawns into a runtime, from any thread. Clones are the same handle.
 #[derive(Clone)]
@@ -194,6 +197,23 @@ impl Handle {
             }
         };
         polyloop_blocking::while_waiting(|| context::enter_scope(self, block))
+    }
+
+    pub(crate) fn turn(&self, most: Duration) -> Result<Turned, Nested> {
+        match &self.0.entry {
+            Entry::Fifo(fifo) => {
+                let turned = context::enter_scope(self, || fifo.turn(most))?;
+                Ok(foreign::turned(turned, fifo.driver().now()))
+            }
+            Entry::Pool { .. } => refuse_nested().map(|()| Turned::default()),
+        }
+    }
+
+    pub(crate) fn pollable_fd(&self) -> Result<BorrowedFd<'_>, NotPollable> {
+        let Entry::Fifo(fifo) = &self.0.entry else { return Err(NotPollable::Workers) };
+        let file = fifo.driver().reactor().pollable().ok_or(NotPollable::NoFile)?;
+        fifo.watch_from_outside();
+        Ok(file)
     }
 
     /// Makes this runtime the current one of the calling thread until the guard is dropped, so that timers and sockets

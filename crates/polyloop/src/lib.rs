@@ -26,6 +26,7 @@
 
 mod builder;
 mod combination;
+mod foreign;
 mod handle;
 pub mod interop;
 mod kinds;
@@ -40,6 +41,7 @@ pub mod time;
 
 pub use builder::{BuildError, Builder};
 pub use combination::{Combination, CombinationError};
+pub use foreign::{NotPollable, Turned};
 pub use handle::{EnterGuard, Handle, NoRuntime, ShutDown};
 pub use kinds::{Any, ExecutorKind, Fifo, ReactorKind, Steal, TimersKind};
 pub use metrics::RuntimeMetrics;

@@ -13,6 +13,7 @@ use polyloop_core::shim::sync::Mutex;
 use polyloop_core::time::Wait;
 use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 /// How often each fault happens, in thousandths; 1000 and more is always.
@@ -225,6 +226,10 @@ impl ReactorHandle for ChaosHandle {
 
     fn unpark(&self) {
         self.inner.unpark();
+    }
+
+    fn pollable(&self) -> Option<BorrowedFd<'_>> {
+        self.inner.pollable()
     }
 
     fn syscalls(&self) -> u64 {

@@ -61,13 +61,9 @@ impl Mio {
         Ok(Self { poll, batch: mio::Events::with_capacity(BATCH), shared })
     }
 
-    /// The file of this reactor, for a foreign event loop: when it is readable, a turn with [`Wait::Now`] is due.
-    /// From the first call on an unpark always shows in it.
+    /// The file of this reactor, for a foreign event loop; see [`ReactorHandle::pollable`].
     pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
-        if self.shared.bell.watch_from_outside() {
-            self.shared.ring();
-        }
-        Some(self.poll.registry().as_fd())
+        self.shared.pollable()
     }
 }
 
@@ -154,6 +150,13 @@ impl ReactorHandle for Shared {
         if self.bell.ring() {
             self.ring();
         }
+    }
+
+    fn pollable(&self) -> Option<BorrowedFd<'_>> {
+        if self.bell.watch_from_outside() {
+            self.ring();
+        }
+        Some(self.registry.as_fd())
     }
 
     fn syscalls(&self) -> u64 {

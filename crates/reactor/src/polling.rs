@@ -77,13 +77,9 @@ impl Polling {
         })
     }
 
-    /// The file of this reactor, for a foreign event loop: when it is readable, a turn with [`Wait::Now`] is due.
-    /// From the first call on an unpark always shows in it. A deadline does not: the loop must bring its own.
+    /// The file of this reactor, for a foreign event loop; see [`ReactorHandle::pollable`].
     pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
-        if self.shared.bell.watch_from_outside() {
-            self.shared.ring();
-        }
-        Some(self.shared.poller.as_fd())
+        self.shared.pollable()
     }
 }
 
@@ -194,6 +190,13 @@ impl ReactorHandle for Shared {
         if self.bell.ring() {
             self.ring();
         }
+    }
+
+    fn pollable(&self) -> Option<BorrowedFd<'_>> {
+        if self.bell.watch_from_outside() {
+            self.ring();
+        }
+        Some(self.poller.as_fd())
     }
 
     fn syscalls(&self) -> u64 {

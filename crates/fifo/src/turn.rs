@@ -1,0 +1,178 @@
+//! A turn by a foreign event loop: the seat for a moment, without `block_on`.
+//!
+//! Invariant: *nothing that becomes ready is missed between two turns*. What comes in while tasks are polled is in the
+//! inbox when the seat is given up, under one lock with the look whether there is more. From then on it rings the
+//! reactor's doorbell, whose file the loop watches; so does a deadline nearer than the one that the loop was told.
+
+use crate::{Call, Fifo, Shared};
+use polyloop_core::block_on::{CHECK_POLLS, Nested, refuse_nested};
+use polyloop_core::time::Instant;
+use polyloop_core::{Ran, Turn, Wakes, context};
+use std::cell::Cell;
+use std::time::Duration;
+
+/// What a thread in a turn does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// There is none.
+    None,
+    /// It may wait in the driver.
+    Waiting,
+    /// It polls tasks.
+    Running,
+}
+
+/// What a turn has done, and what is next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Turned {
+    /// How many tasks were polled.
+    pub polled: usize,
+    /// Whether tasks are ready still: the next turn is due at once.
+    pub more: bool,
+    /// The nearest deadline, when the next turn is due at the latest.
+    pub next: Option<Instant>,
+}
+
+/// That this thread is in a turn of the executor of this address.
+struct Inside(usize);
+
+/// Whether the calling thread is in a turn.
+pub(crate) fn is_inside(shared: &Shared) -> bool {
+    context::with_scope(|inside: Option<&Inside>| inside.is_some_and(|inside| inside.0 == shared.address()))
+}
+
+/// Gives the seat up, also when the turn unwinds, and notes whether there is more to do.
+struct Leave<'a> {
+    fifo: &'a Fifo,
+    more: &'a Cell<bool>,
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        let shared = &*self.fifo.shared;
+        let (call, closed) = {
+            let mut seat = shared.seat.lock();
+            seat.turn = Phase::None;
+            self.more.set(!seat.inbox.is_empty());
+            // The caller knows what is in the inbox; a thread that waits for the seat does not.
+            let call = if seat.waiting.is_empty() { Call::Nobody } else { seat.whom_to_call() };
+            (call, seat.closed)
+        };
+        shared.call(call);
+        if closed {
+            self.fifo.cancel_all();
+            shared.settled.notify_all();
+        }
+    }
+}
+
+impl Fifo {
+    /// Waits in the driver, `most` at most and not at all if tasks are ready, and polls the tasks that are ready then, each
+    /// once and 61 at most. Does nothing if another thread has the seat, or after the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Nested`], when this thread is inside a `block_on` or polls a task.
+    ///
+    /// # Panics
+    ///
+    /// If the kernel refuses the driver's wait.
+    pub fn turn(&self, most: Duration) -> Result<Turned, Nested> {
+        refuse_nested()?;
+        let ready = {
+            let mut seat = self.shared.seat.lock();
+            if seat.closed || seat.holder.is_some() || seat.turn != Phase::None {
+                return Ok(Turned::default());
+            }
+            let ready = !seat.inbox.is_empty();
+            seat.turn = if ready || most.is_zero() { Phase::Running } else { Phase::Waiting };
+            ready
+        };
+        let more = Cell::new(false);
+        let leave = Leave { fifo: self, more: &more };
+        let inside = Inside(self.shared.address());
+        let turned = self.space.enter(|| context::enter_scope(&inside, || self.take_turn(most, ready)));
+        drop(leave);
+        Ok(Turned { more: more.get(), ..turned })
+    }
+
+    /// From now on a foreign event loop watches the reactor's file: whatever becomes ready while nobody has the seat rings
+    /// there.
+    pub fn watch_from_outside(&self) {
+        let waiting = {
+            let mut seat = self.shared.seat.lock();
+            seat.watched = true;
+            !seat.inbox.is_empty()
+        };
+        if waiting {
+            self.shared.reactor.unpark();
+        }
+    }
+
+    fn take_turn(&self, most: Duration, ready: bool) -> Turned {
+        let Self { shared, driver, hooks, .. } = self;
+        let mut busy = Some(driver.hold());
+        let most = if ready { Duration::ZERO } else { most };
+        if !most.is_zero() {
+            hooks.parks();
+            shared.counts.parked();
+        }
+        let since = driver.now();
+        // With tasks ready the thread is at work, and no clock moves by itself.
+        let lease = if ready { driver.try_lease() } else { driver.rest(&mut busy) };
+        if let Some(mut lease) = lease {
+            let mut wakes = Wakes::new();
+            let mut turned = Ok(());
+            if driver.clock().distinguishes_idle() {
+                // A clock that moves when all are idle must not overtake what the kernel has ready.
+                turned = lease.turn(Turn::Poll, &mut wakes);
+            }
+            if wakes.is_empty() {
+                turned = turned.and_then(|()| lease.turn(Turn::For(most), &mut wakes));
+            }
+            // At work before the lease is free, as everywhere.
+            busy.get_or_insert_with(|| driver.hold());
+            drop(lease);
+            wakes.wake_all();
+            if let Err(error) = turned {
+                panic!("the reactor `{}` cannot wait: {error}", driver.reactor().name());
+            }
+        }
+        let since = if most.is_zero() { since } else { driver.now() };
+        if !most.is_zero() {
+            shared.seat.lock().turn = Phase::Running;
+            hooks.unparks();
+        }
+        let polled = self.poll_ready();
+        let time = driver.now() - since;
+        shared.counts.polled(u32::try_from(polled).unwrap_or(u32::MAX), time);
+        let next = driver.rest(&mut busy).and_then(|mut lease| lease.leave_wait());
+        Turned { polled, more: false, next }
+    }
+
+    /// Polls what is ready, each once. How many that were.
+    fn poll_ready(&self) -> usize {
+        let most = self.shared.seat.lock().inbox.len().min(CHECK_POLLS as usize);
+        for polled in 0..most {
+            let runnable = {
+                let mut seat = self.shared.seat.lock();
+                if seat.closed { None } else { seat.inbox.pop_front() }
+            };
+            let Some(runnable) = runnable else { return polled };
+            match runnable.run() {
+                Ran::Yielded(runnable) | Ran::Woken(runnable) => {
+                    let mut seat = self.shared.seat.lock();
+                    if seat.closed {
+                        drop(seat);
+                        runnable.cancel();
+                    } else {
+                        seat.inbox.push_back(runnable);
+                    }
+                }
+                Ran::Pending | Ran::Done => {}
+            }
+        }
+        most
+    }
+}
