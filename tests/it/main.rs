@@ -18,4 +18,5 @@ mod runtimes;
 mod seed;
 mod shutdown;
 mod subjects;
+mod unavailable;
 mod virtual_time;
