@@ -83,10 +83,11 @@ fn costs(name: &str) {
         })
         .await;
     });
+    let all = (spawn_join, yields, armed, due, wakes);
     println!(
-        "{name}: spawn and join {spawn_join}, yield {yields}, arm and drop a timer {armed}, a sleep of no time {due}, wakes {wakes}, per {ROUNDS}"
+        "{name}: (spawn and join, yield, arm and drop a timer, sleep of no time, wake) {all:?} per {ROUNDS}"
     );
-    assert_eq!((spawn_join, yields, armed, due, wakes), (0, 0, 0, 0, 0), "{name}");
+    assert_eq!(all, (0, 0, 0, 0, 0), "{name}");
 }
 
 /// Bytes that are in use.
