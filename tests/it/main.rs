@@ -29,4 +29,5 @@ mod shutdown_report;
 mod subjects;
 mod sync;
 mod threads;
+mod unavailable;
 mod virtual_time;

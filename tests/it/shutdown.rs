@@ -202,7 +202,7 @@ fn futures_that_spawn_and_wake_and_panic_while_they_are_dropped() {
 #[test]
 fn wakers_that_were_kept_do_nothing() {
     each(|runtime| {
-        let kept = Arc::new(Mutex::new(Vec::<Waker>::new()));
+        let kept = Arc::new(std::sync::Mutex::new(Vec::<Waker>::new()));
         let list = kept.clone();
         let drops = Drops::default();
         let counted = drops.one();
@@ -334,7 +334,91 @@ fn a_handle_whose_runtime_is_gone_cancels_what_it_is_given() {
         let job = handle.spawn_blocking(move || job.store(true, SeqCst));
         assert!(futures::executor::block_on(job).is_err());
         assert!(!ran.load(SeqCst));
-        let said = panic_of(|| handle.block_on(async { time::sleep(Duration::from_millis(1)).await }));
+        let said = panic_of(|| handle.block_on(async { time::sleep(Duration::from_secs(60)).await }));
         assert_eq!(said, "the runtime that drives this timer has shut down");
     });
+}
+
+/// C9: tasks that may not be sent are dropped where they were spawned, however they end.
+#[test]
+fn local_tasks_are_dropped_on_their_own_thread_however_they_end() {
+    struct Here(Drops, std::thread::ThreadId, std::marker::PhantomData<*const ()>);
+    impl Drop for Here {
+        fn drop(&mut self) {
+            assert_eq!(std::thread::current().id(), self.1, "dropped on a foreign thread");
+            self.0.0.fetch_add(1, SeqCst);
+        }
+    }
+    each(|runtime| {
+        let drops = Drops::default();
+        let handle = runtime.handle().clone();
+        for ends_by_panic in [false, true] {
+            let kept: Arc<std::sync::Mutex<Vec<Waker>>> = Arc::default();
+            let spawn = || {
+                let here = Here(drops.clone(), std::thread::current().id(), std::marker::PhantomData);
+                let kept = kept.clone();
+                polyloop::task::spawn_local(async move {
+                    let _here = here;
+                    poll_fn::<(), _>(|cx| {
+                        kept.lock().unwrap().push(cx.waker().clone());
+                        Poll::Pending
+                    })
+                    .await;
+                })
+            };
+            let ended = catch_unwind(AssertUnwindSafe(|| {
+                handle.block_on(async {
+                    let (aborted, awaited) = (spawn(), spawn());
+                    drop((spawn(), spawn()));
+                    polyloop::task::yield_now().await;
+                    let abort = aborted.abort_handle();
+                    let wakers = std::mem::take(&mut *kept.lock().unwrap());
+                    // From a foreign thread, in the middle of it all.
+                    let foreign = std::thread::spawn(move || {
+                        abort.abort();
+                        wakers.into_iter().for_each(Waker::wake);
+                    });
+                    assert!(aborted.await.unwrap_err().is_cancelled());
+                    foreign.join().unwrap();
+                    polyloop::task::yield_now().await;
+                    drop(awaited);
+                    if ends_by_panic {
+                        std::panic::resume_unwind(Box::new("on purpose"));
+                    }
+                });
+            }));
+            assert_eq!(ended.is_err(), ends_by_panic);
+            // Their wakers outlive them, and are used elsewhere.
+            let wakers = std::mem::take(&mut *kept.lock().unwrap());
+            std::thread::spawn(move || wakers.into_iter().for_each(Waker::wake)).join().unwrap();
+        }
+        assert_eq!(drops.count(), 8);
+    });
+}
+
+/// C9: the thread inside `block_on` polls, and does not come back.
+#[test]
+fn a_stuck_poll_inside_block_on_keeps_no_drop_waiting() {
+    for name in names(&[1]) {
+        watched(&name.clone(), LIMIT, move || {
+            let runtime = builder(&name).build().unwrap();
+            let (drops, handle) = (Drops::default(), runtime.handle().clone());
+            let waiting = runtime.spawn(held(drops.one()));
+            let (begun, began) = mpsc::channel();
+            let (release, released) = mpsc::channel::<()>();
+            let stuck = std::thread::spawn(move || {
+                handle.block_on(async {
+                    polyloop::task::yield_now().await;
+                    begun.send(()).unwrap();
+                    released.recv().unwrap();
+                });
+            });
+            began.recv().unwrap();
+            drop(runtime);
+            release.send(()).unwrap();
+            stuck.join().unwrap();
+            assert!(futures::executor::block_on(waiting).unwrap_err().is_cancelled());
+            assert_eq!(drops.count(), 1);
+        });
+    }
 }
