@@ -81,8 +81,10 @@ pub struct Ready {
     pub write: bool,
     /// The peer will send no more: reads end once the buffer is empty, writes still work. Implies `read`.
     pub read_closed: bool,
-    /// Both directions are finished, or an error is pending. Implies `read` and `write`, so that no waiter sleeps on.
+    /// Both directions are finished, at present. Implies `read` and `write`, so that no waiter sleeps on.
     pub hangup: bool,
+    /// An error is pending, which the next call takes. Implies `read` and `write` likewise.
+    pub error: bool,
 }
 
 /// One thing that happened.

@@ -2,7 +2,8 @@
 //!
 //! Invariant: *readiness is set before the waiters are taken, and a waiter looks at the readiness again after it has
 //! entered itself*, so that one of the two always sees the other. Readiness is only cleared by somebody who was told
-//! "would block" by the kernel, and only if no event came since he looked (the tick tells).
+//! "would block" by the kernel, and only if no event came since he looked (the tick tells). Nothing that he cleared, and
+//! nothing that only informs, makes him try again: each further try is paid for by an event.
 
 use crate::WakeBatch;
 use crate::driver::Driver;
@@ -12,6 +13,7 @@ use crate::shim::atomic::{
     Ordering::{AcqRel, Acquire, Relaxed},
 };
 use crate::shim::sync::Mutex;
+use crate::yield_now;
 use core::fmt;
 use core::future::poll_fn;
 use core::task::{Context, Poll, Waker};
@@ -39,9 +41,13 @@ impl Direction {
 /// The readiness word.
 ///
 /// ```text
-///  63                               8 7 …  4      3        2          1       0
-/// | tick: one more with every event  |  …  GONE  HANGUP  READ_CLOSED  WRITE  READ |
+///  63                               8 7 …  5      4     3        2          1       0
+/// | tick: one more with every event  |  …  ERROR  GONE  HANGUP  READ_CLOSED  WRITE  READ |
 /// ```
+///
+/// `READ`, `WRITE` and `GONE` make a try worthwhile. The others come with one of those and say why: for the eyes of the
+/// program alone, since none of them need last. A queued error is taken by the next call, and a FIFO whose last writer
+/// left is open again with the next one.
 struct Readiness(AtomicU64);
 
 const READ: u64 = 1 << 0;
@@ -50,7 +56,12 @@ const READ_CLOSED: u64 = 1 << 2;
 const HANGUP: u64 = 1 << 3;
 /// The driver is gone: nothing will be reported any more.
 const GONE: u64 = 1 << 4;
+const ERROR: u64 = 1 << 5;
 const TICK: u64 = 1 << 8;
+
+/// So often one poll tries an operation that is interrupted, or would block although there was an event meanwhile. Then
+/// it lets others run first.
+const TRIES: u32 = 16;
 
 impl Readiness {
     fn new(optimistic: bool) -> Self {
@@ -60,8 +71,8 @@ impl Readiness {
     /// The flags that make `direction` worth a try.
     fn mask(direction: Direction) -> u64 {
         match direction {
-            Direction::Read => READ | READ_CLOSED | HANGUP | GONE,
-            Direction::Write => WRITE | HANGUP | GONE,
+            Direction::Read => READ | GONE,
+            Direction::Write => WRITE | GONE,
         }
     }
 
@@ -81,14 +92,14 @@ impl Readiness {
         (word & Self::mask(direction) != 0).then_some(word)
     }
 
-    /// Clears `direction` unless an event came since `seen`. What is closed stays so.
+    /// Clears `direction`, and all that "would block" there disproves, unless an event came since `seen`.
     fn clear(&self, direction: Direction, seen: u64) -> bool {
-        let flag = match direction {
-            Direction::Read => READ,
-            Direction::Write => WRITE,
+        let disproved = match direction {
+            Direction::Read => READ | READ_CLOSED | HANGUP | ERROR,
+            Direction::Write => WRITE | HANGUP | ERROR,
         };
         self.0
-            .fetch_update(AcqRel, Acquire, |word| (word / TICK == seen / TICK).then_some(word & !flag))
+            .fetch_update(AcqRel, Acquire, |word| (word / TICK == seen / TICK).then_some(word & !disproved))
             .is_ok()
     }
 }
@@ -158,7 +169,8 @@ fn flags(ready: Ready) -> u64 {
     (if ready.read { READ } else { 0 })
         | (if ready.write { WRITE } else { 0 })
         | (if ready.read_closed { READ | READ_CLOSED } else { 0 })
-        | (if ready.hangup { READ | WRITE | HANGUP } else { 0 })
+        | (if ready.hangup { READ | WRITE | READ_CLOSED | HANGUP } else { 0 })
+        | (if ready.error { READ | WRITE | ERROR } else { 0 })
 }
 
 /// The registered sources of one driver.
@@ -275,14 +287,19 @@ pub struct ReadyEvent {
 }
 
 impl ReadyEvent {
-    /// Whether the peer will send no more.
+    /// Whether nobody was there to send more: a hint, and only where the reactor can tell. A read has the truth.
     pub fn is_read_closed(self) -> bool {
-        self.word & (READ_CLOSED | HANGUP) != 0
+        self.word & READ_CLOSED != 0
     }
 
-    /// Whether both directions are finished, or an error is pending.
+    /// Whether both directions were finished: a hint.
     pub fn is_hangup(self) -> bool {
         self.word & HANGUP != 0
+    }
+
+    /// Whether an error was pending, which the next call takes: a hint.
+    pub fn is_error(self) -> bool {
+        self.word & ERROR != 0
     }
 }
 
@@ -397,13 +414,26 @@ impl Registration {
         direction: Direction,
         mut operation: impl FnMut() -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        loop {
+        for _ in 0..TRIES {
             let event = core::task::ready!(self.poll_ready(cx, direction))?;
-            match operation() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear(event)?,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return Poll::Ready(result),
+            if let Some(result) = self.try_once(event, &mut operation) {
+                return Poll::Ready(result);
             }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// One try; `None` means that another one may be worth it.
+    fn try_once<R>(
+        &self,
+        event: ReadyEvent,
+        operation: &mut impl FnMut() -> io::Result<R>,
+    ) -> Option<io::Result<R>> {
+        match operation() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear(event).err().map(Err),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => None,
+            result => Some(result),
         }
     }
 
@@ -446,12 +476,13 @@ impl Registration {
         mut operation: impl FnMut() -> io::Result<R>,
     ) -> io::Result<R> {
         loop {
-            let event = self.ready(direction).await?;
-            match operation() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear(event)?,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return result,
+            for _ in 0..TRIES {
+                let event = self.ready(direction).await?;
+                if let Some(result) = self.try_once(event, &mut operation) {
+                    return result;
+                }
             }
+            yield_now().await;
         }
     }
 }

@@ -181,12 +181,13 @@ fn interests(interest: Interest) -> Option<mio::Interest> {
 }
 
 fn ready(event: &mio::event::Event) -> Ready {
-    let hangup = event.is_error() || (event.is_read_closed() && event.is_write_closed());
-    let read_closed = event.is_read_closed();
+    let (read_closed, write_closed, error) =
+        (event.is_read_closed(), event.is_write_closed(), event.is_error());
     Ready {
-        read: event.is_readable() || read_closed || hangup,
-        write: event.is_writable() || event.is_write_closed() || hangup,
+        read: event.is_readable() || read_closed || error,
+        write: event.is_writable() || write_closed || error,
         read_closed,
-        hangup,
+        hangup: read_closed && write_closed,
+        error,
     }
 }

@@ -5,13 +5,14 @@ use polyloop_net::unix::{UnixDatagram, UnixListener, UnixStream};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::Shutdown;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// A directory of its own for each test.
-struct Directory(PathBuf);
+pub(crate) struct Directory(PathBuf);
 
 impl Directory {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let name = format!("polyloop-net-{}-{}", std::process::id(), NUMBER.fetch_add(1, Relaxed));
         let path = std::env::temp_dir().join(name);
@@ -19,7 +20,7 @@ impl Directory {
         Self(path)
     }
 
-    fn at(&self, name: &str) -> PathBuf {
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 }
@@ -157,7 +158,29 @@ fn a_datagram_says_who_sent_it(rig: &Rig) {
     });
 }
 
+fn receiving_after_it_was_ended_is_nothing_and_no_spin(rig: &Rig) {
+    rig.run(async {
+        let (one, other) = UnixDatagram::pair_on(&rig.net).unwrap();
+        other.send(b"before").await.unwrap();
+        let one = Arc::new(one);
+        let mut buffer = [0; 8];
+        assert_eq!(one.recv(&mut buffer).await.unwrap(), 6);
+        let receiving = {
+            let one = one.clone();
+            rig.spawn(async move { one.recv(&mut [0; 8]).await })
+        };
+        rig.sleep(2).await;
+        one.shutdown(Shutdown::Read).unwrap();
+        assert_eq!(receiving.await.unwrap().unwrap(), 0);
+        assert_eq!(one.try_recv(&mut buffer).unwrap(), 0);
+        let (n, from) = one.recv_from(&mut buffer).await.unwrap();
+        assert!(n == 0 && from.is_unnamed());
+        assert!(other.send(b"after").await.is_err());
+    });
+}
+
 on_every_reactor! {
+    receiving_after_it_was_ended_is_nothing_and_no_spin
     a_pair_talks_in_both_directions
     a_listener_accepts_and_knows_its_peer
     a_full_queue_makes_the_next_one_wait
