@@ -85,6 +85,8 @@ pub struct Ready {
     pub hangup: bool,
     /// An error is pending, which the next call takes. Implies `read` and `write` likewise.
     pub error: bool,
+    /// There is urgent data in the stream, where a read stops short. Implies `read`.
+    pub urgent: bool,
 }
 
 /// One thing that happened.
@@ -154,8 +156,9 @@ pub struct Caps {
     /// Readiness is reported once per change and needs no re-arming; otherwise a reported direction stays silent until
     /// [`ReactorHandle::rearm`].
     pub edge: bool,
-    /// [`Ready::read_closed`] comes with the event that tells of the last data, at the latest. Where it does not, only
-    /// a read can find the end, and an edge must be read until there is nothing more.
+    /// [`Ready::read_closed`] and [`Ready::urgent`] come with the event that tells of the data before, at the latest.
+    /// Where they do not, only a read can find the end or what comes after the urgent data, and an edge must be read
+    /// until there is nothing more.
     pub read_closed: bool,
     /// [`ReactorHandle::submit`] works.
     pub completion: bool,

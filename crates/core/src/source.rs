@@ -41,13 +41,14 @@ impl Direction {
 /// The readiness word.
 ///
 /// ```text
-///  63                               8 7 …  5      4     3        2          1       0
-/// | tick: one more with every event  |  …  ERROR  GONE  HANGUP  READ_CLOSED  WRITE  READ |
+///  63                               8 7 6       5      4     3       2            1      0
+/// | tick: one more with every event  | – URGENT  ERROR  GONE  HANGUP  READ_CLOSED  WRITE  READ |
 /// ```
 ///
 /// `READ`, `WRITE` and `GONE` make a try worthwhile. The others come with one of those and say why: for the eyes of the
 /// program alone, since none of them need last. A queued error is taken by the next call, and a FIFO whose last writer
-/// left is open again with the next one.
+/// left is open again with the next one. `URGENT` alone stays: that
+/// there was urgent data once.
 struct Readiness(AtomicU64);
 
 const READ: u64 = 1 << 0;
@@ -57,6 +58,7 @@ const HANGUP: u64 = 1 << 3;
 /// The driver is gone: nothing will be reported any more.
 const GONE: u64 = 1 << 4;
 const ERROR: u64 = 1 << 5;
+const URGENT: u64 = 1 << 6;
 const TICK: u64 = 1 << 8;
 
 /// So often one poll tries an operation that is interrupted, or would block although there was an event meanwhile. Then
@@ -171,6 +173,7 @@ fn flags(ready: Ready) -> u64 {
         | (if ready.read_closed { READ | READ_CLOSED } else { 0 })
         | (if ready.hangup { READ | WRITE | READ_CLOSED | HANGUP } else { 0 })
         | (if ready.error { READ | WRITE | ERROR } else { 0 })
+        | (if ready.urgent { READ | URGENT } else { 0 })
 }
 
 /// The registered sources of one driver.
@@ -301,6 +304,11 @@ impl ReadyEvent {
     pub fn is_error(self) -> bool {
         self.word & ERROR != 0
     }
+
+    /// Whether there has ever been urgent data, where a read stops short; only where the reactor can tell.
+    pub fn is_urgent(self) -> bool {
+        self.word & URGENT != 0
+    }
 }
 
 impl Registration {
@@ -351,6 +359,11 @@ impl Registration {
                 slot => slot.replace(cx.waker().clone()),
             }
         })
+    }
+
+    /// That `direction` is worth a try at this moment, if it is.
+    pub fn readiness(&self, direction: Direction) -> Option<ReadyEvent> {
+        self.source.readiness.get(direction).map(|word| ReadyEvent { direction, word })
     }
 
     /// Waits until `direction` is worth a try; any number of tasks may.

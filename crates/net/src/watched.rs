@@ -5,6 +5,7 @@
 
 use crate::Context;
 use polyloop_core::{Direction, ReadyEvent, Registration, Sleep};
+use socket2::SockRef;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -76,66 +77,26 @@ impl<S: AsFd + Send + Sync + 'static> Watched<S> {
         })
     }
 
-    /// Reads a byte stream into `room` bytes. No room is no read: 0 bytes would look like the end.
-    pub(crate) async fn read(
-        &self,
-        room: usize,
-        mut read: impl FnMut(&S) -> io::Result<usize>,
-    ) -> io::Result<usize> {
-        if room == 0 {
-            return Ok(0);
-        }
-        loop {
-            let event = self.registration.ready(Direction::Read).await?;
-            if let Some(n) = self.read_once(event, room, &mut read)? {
-                return Ok(n);
+    /// Waits until the connection is made, or has failed.
+    ///
+    /// That the socket counts as ready is no proof of either: the event may have meant nothing. One that is still
+    /// connecting has no error and no peer.
+    pub(crate) async fn connected(&self) -> io::Result<()> {
+        self.io(Direction::Write, |socket| {
+            let socket = SockRef::from(socket);
+            if let Some(error) = socket.take_error()? {
+                return Err(error);
             }
-        }
-    }
-
-    /// As [`read`](Self::read), by the slot for the one task that polls.
-    pub(crate) fn poll_read(
-        &self,
-        cx: &mut TaskContext<'_>,
-        room: usize,
-        mut read: impl FnMut(&S) -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
-        if room == 0 {
-            return Poll::Ready(Ok(0));
-        }
-        loop {
-            let event = ready!(self.registration.poll_ready(cx, Direction::Read))?;
-            if let Some(n) = self.read_once(event, room, &mut read)? {
-                return Poll::Ready(Ok(n));
-            }
-        }
-    }
-
-    /// One try; `None` means another one, after the next event. A read that did not fill the room has emptied the socket: where
-    /// readiness comes once per change, the next read need not find that out by asking. But the end may have come with the
-    /// data, in one change; if that was not told, only asking finds it.
-    fn read_once(
-        &self,
-        event: ReadyEvent,
-        room: usize,
-        read: &mut impl FnMut(&S) -> io::Result<usize>,
-    ) -> io::Result<Option<usize>> {
-        match read(&self.file) {
-            Ok(n) => {
-                let emptied = 0 < n && n < room && !event.is_read_closed();
-                let caps = self.registration.driver().reactor().caps();
-                if emptied && caps.edge && caps.read_closed {
-                    self.registration.clear(event)?;
+            // A hang-up before the connection was made comes without an error on some kernels.
+            let over = || self.registration.readiness(Direction::Write).is_some_and(ReadyEvent::is_hangup);
+            match socket.peer_addr() {
+                Err(error) if error.kind() == io::ErrorKind::NotConnected && !over() => {
+                    Err(io::ErrorKind::WouldBlock.into())
                 }
-                Ok(Some(n))
+                result => result.map(drop),
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.registration.clear(event)?;
-                Ok(None)
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(None),
-            Err(error) => Err(error),
-        }
+        })
+        .await
     }
 
     /// Writes `length` bytes to a byte stream.
@@ -155,6 +116,74 @@ impl<S: AsFd + Send + Sync + 'static> Watched<S> {
         write: impl FnMut(&S) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         if length == 0 { Poll::Ready(Ok(0)) } else { self.poll_io(cx, Direction::Write, write) }
+    }
+}
+
+/// A socket that carries a stream of bytes.
+pub(crate) trait Bytes {
+    /// Whether a read that did not fill its room has emptied the socket, unless it stopped at urgent data.
+    const SHORT_READ_EMPTIES: bool;
+}
+
+impl Bytes for std::net::TcpStream {
+    const SHORT_READ_EMPTIES: bool = true;
+}
+
+/// A read ends with the message that brought file descriptors, or somebody else's credentials.
+impl Bytes for std::os::unix::net::UnixStream {
+    const SHORT_READ_EMPTIES: bool = false;
+}
+
+impl<S: Bytes + AsFd + Send + Sync + 'static> Watched<S> {
+    /// Reads a byte stream into `room` bytes. No room is no read: 0 bytes would look like the end.
+    pub(crate) async fn read(
+        &self,
+        room: usize,
+        mut read: impl FnMut(&S) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        if room == 0 {
+            return Ok(0);
+        }
+        self.io(Direction::Read, |file| self.read_once(file, room, &mut read)).await
+    }
+
+    /// As [`read`](Self::read), by the slot for the one task that polls.
+    pub(crate) fn poll_read(
+        &self,
+        cx: &mut TaskContext<'_>,
+        room: usize,
+        mut read: impl FnMut(&S) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        if room == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        self.poll_io(cx, Direction::Read, |file| self.read_once(file, room, &mut read))
+    }
+
+    /// One try. A read that did not fill the room may have emptied the socket: where readiness comes once per change, the
+    /// next read need not find that out by asking, which is one system call of four in an echo. But the end may have come
+    /// with the data, in one change, and a read stops at urgent data; where that was told, or cannot be, only asking helps.
+    fn read_once(
+        &self,
+        file: &S,
+        room: usize,
+        read: &mut impl FnMut(&S) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        // Before the read, so that an event after it stands.
+        let event = self.registration.readiness(Direction::Read);
+        let n = read(file)?;
+        if let Some(event) = event
+            && S::SHORT_READ_EMPTIES
+            && (1..room).contains(&n)
+            && !event.is_read_closed()
+            && !event.is_urgent()
+        {
+            let caps = self.registration.driver().reactor().caps();
+            if caps.edge && caps.read_closed {
+                self.registration.clear(event)?;
+            }
+        }
+        Ok(n)
     }
 }
 

@@ -303,6 +303,7 @@ fn ready(flags: PollFlags) -> Ready {
         read_closed,
         hangup,
         error,
+        ..Ready::default()
     }
 }
 

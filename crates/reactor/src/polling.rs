@@ -228,5 +228,6 @@ fn ready(report: &Report) -> Ready {
         read_closed: hangup,
         hangup,
         error,
+        ..Ready::default()
     }
 }

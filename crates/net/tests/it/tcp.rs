@@ -7,6 +7,7 @@ use polyloop_reactor::Poll as PollReactor;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::Shutdown;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -319,7 +320,31 @@ fn nothing_stays_registered(rig: &Rig) {
     assert_eq!(rig.net.driver.registered_sources(), 0);
 }
 
+fn what_comes_after_urgent_data_is_read(rig: &Rig) {
+    rig.run(async {
+        let (sender, receiver) = rig.pair().await;
+        let mut buffer = [0; 64];
+        for _ in 0..3 {
+            // Until the readiness of the registration is spent.
+            sender.write_all(b"x").await.unwrap();
+            receiver.read(&mut buffer).await.unwrap();
+            rig.sleep(2).await;
+            sender.write_all(b"ab").await.unwrap();
+            let urgent = || rustix::net::send(sender.as_fd(), b"c", rustix::net::SendFlags::OOB);
+            rustix::io::retry_on_intr(urgent).unwrap();
+            sender.write_all(b"de").await.unwrap();
+            let mut seen = Vec::new();
+            while seen.len() < 4 {
+                let n = receiver.read(&mut buffer).await.unwrap();
+                seen.extend_from_slice(&buffer[..n]);
+            }
+            assert_eq!(seen, b"abde");
+        }
+    });
+}
+
 on_every_reactor! {
+    what_comes_after_urgent_data_is_read
     what_is_sent_comes_back_in_order
     one_byte_at_a_time_is_read_to_the_end
     an_end_that_came_with_the_last_data_is_found

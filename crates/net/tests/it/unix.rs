@@ -3,7 +3,9 @@
 use crate::rig::{Rig, on_every_reactor};
 use polyloop_net::unix::{UnixDatagram, UnixListener, UnixStream};
 use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
 use std::net::Shutdown;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -179,7 +181,35 @@ fn receiving_after_it_was_ended_is_nothing_and_no_spin(rig: &Rig) {
     });
 }
 
+fn what_comes_after_a_message_with_a_descriptor_is_read(rig: &Rig) {
+    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+
+    rig.run(async {
+        let (sender, receiver) = UnixStream::pair_on(&rig.net).unwrap();
+        let mut buffer = [0; 64];
+        for _ in 0..3 {
+            // Until the readiness of the registration is spent.
+            sender.write_all(b"x").await.unwrap();
+            receiver.read(&mut buffer).await.unwrap();
+            rig.sleep(2).await;
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+            let mut rights = SendAncillaryBuffer::new(&mut space);
+            let files = [sender.as_fd()];
+            assert!(rights.push(SendAncillaryMessage::ScmRights(&files)));
+            sendmsg(&sender, &[IoSlice::new(b"ab")], &mut rights, SendFlags::empty()).unwrap();
+            sender.write_all(b"de").await.unwrap();
+            let mut seen = Vec::new();
+            while seen.len() < 4 {
+                let n = receiver.read(&mut buffer).await.unwrap();
+                seen.extend_from_slice(&buffer[..n]);
+            }
+            assert_eq!(seen, b"abde");
+        }
+    });
+}
+
 on_every_reactor! {
+    what_comes_after_a_message_with_a_descriptor_is_read
     receiving_after_it_was_ended_is_nothing_and_no_spin
     a_pair_talks_in_both_directions
     a_listener_accepts_and_knows_its_peer
