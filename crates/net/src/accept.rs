@@ -21,6 +21,20 @@ use std::time::Duration;
 const SHORTEST: Duration = Duration::from_millis(5);
 const LONGEST: Duration = Duration::from_secs(1);
 
+/// What the network did to a new connection: Linux says so where it is accepted. `EOPNOTSUPP`, which may mean that as
+/// well, is also what a socket says that can never accept: that one is tried again after a pause.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const OF_THE_CONNECTION: &[Errno] = &[
+    Errno::NETDOWN,
+    Errno::NOPROTOOPT,
+    Errno::HOSTDOWN,
+    Errno::NONET,
+    Errno::HOSTUNREACH,
+    Errno::NETUNREACH,
+];
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const OF_THE_CONNECTION: &[Errno] = &[];
+
 /// What to do after a connection could not be accepted.
 enum Next {
     Again,
@@ -30,9 +44,10 @@ enum Next {
 fn judge(error: io::Error) -> io::Result<Next> {
     let is = |list: &[Errno]| list.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()));
     // Somebody connected and was gone before he could be accepted.
-    if is(&[Errno::CONNABORTED, Errno::PROTO]) {
+    if is(&[Errno::CONNABORTED, Errno::PROTO]) || is(OF_THE_CONNECTION) {
         Ok(Next::Again)
-    } else if is(&[Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM]) {
+    // No room, or a refusal that may concern the next one too, such as a firewall's.
+    } else if is(&[Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::PERM, Errno::OPNOTSUPP]) {
         Ok(Next::AfterPause)
     } else {
         Err(error)
