@@ -5,12 +5,16 @@
 //! "would block" by the kernel, and only if no event came since he looked (the tick tells). Nothing that he cleared, and
 //! nothing that only informs, makes him try again: each further try is paid for by an event.
 
+mod table;
+
+pub(crate) use table::SourceTable;
+
 use crate::WakeBatch;
 use crate::driver::Driver;
-use crate::reactor::{Event, Events, File, Interest, Ready, Token};
+use crate::reactor::{File, Interest, Ready, Token};
 use crate::shim::atomic::{
     AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed},
+    Ordering::{AcqRel, Acquire},
 };
 use crate::shim::sync::Mutex;
 use crate::yield_now;
@@ -174,98 +178,6 @@ fn flags(ready: Ready) -> u64 {
         | (if ready.hangup { READ | WRITE | READ_CLOSED | HANGUP } else { 0 })
         | (if ready.error { READ | WRITE | ERROR } else { 0 })
         | (if ready.urgent { READ | URGENT } else { 0 })
-}
-
-/// The registered sources of one driver.
-pub(crate) struct SourceTable {
-    slots: Mutex<Slots>,
-    /// How many are registered, for a look without the lock.
-    count: AtomicU64,
-}
-
-#[derive(Default)]
-struct Slots {
-    entries: Vec<Slot>,
-    free: Vec<u32>,
-    closed: bool,
-}
-
-#[derive(Default)]
-struct Slot {
-    generation: u32,
-    source: Option<Arc<Source>>,
-}
-
-impl SourceTable {
-    pub(crate) fn new() -> Self {
-        Self { slots: Mutex::new(Slots::default()), count: AtomicU64::new(0) }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.count.load(Relaxed) == 0
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.count.load(Relaxed) as usize
-    }
-
-    fn insert(&self, source: Arc<Source>) -> io::Result<Token> {
-        let mut slots = self.slots.lock();
-        if slots.closed {
-            return Err(gone());
-        }
-        let index = match slots.free.pop() {
-            Some(index) => index,
-            None => {
-                let index = u32::try_from(slots.entries.len()).ok().filter(|index| *index < 1 << 31);
-                let index = index.ok_or_else(|| io::Error::other("more than 2^31 registered files"))?;
-                slots.entries.push(Slot::default());
-                index
-            }
-        };
-        let slot = &mut slots.entries[index as usize];
-        slot.source = Some(source);
-        self.count.fetch_add(1, Relaxed);
-        Ok(Token::new(index, slot.generation))
-    }
-
-    fn remove(&self, token: Token) {
-        let mut slots = self.slots.lock();
-        let Some(slot) = slots.entries.get_mut(token.index() as usize) else { return };
-        if slot.generation == token.generation() && slot.source.is_some() {
-            // The source's wakers go with the registration's own reference, not under this lock.
-            slot.source = None;
-            slot.generation = slot.generation.wrapping_add(1);
-            slots.free.push(token.index());
-            self.count.fetch_sub(1, Relaxed);
-        }
-    }
-
-    /// Marks the sources of `events`, and moves those who wait for them to `batch`. Events whose token is out of date are dropped.
-    pub(crate) fn apply(&self, events: &mut Events, batch: &mut WakeBatch) {
-        if events.is_empty() {
-            return;
-        }
-        let slots = self.slots.lock();
-        for event in events.drain() {
-            if let Event::Ready { token, ready } = event {
-                let slot = slots.entries.get(token.index() as usize);
-                let slot = slot.filter(|slot| slot.generation == token.generation());
-                if let Some(source) = slot.and_then(|slot| slot.source.as_ref()) {
-                    source.report(flags(ready), batch);
-                }
-            }
-        }
-    }
-
-    /// Tells every source that nothing will be reported any more.
-    pub(crate) fn close(&self, batch: &mut WakeBatch) {
-        let mut slots = self.slots.lock();
-        slots.closed = true;
-        for source in slots.entries.iter().filter_map(|slot| slot.source.as_ref()) {
-            source.report(GONE, batch);
-        }
-    }
 }
 
 fn gone() -> io::Error {
