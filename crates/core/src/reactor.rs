@@ -251,6 +251,11 @@ pub trait ReactorHandle: fmt::Debug + Send + Sync + 'static {
     /// makes by itself or that its library is known to make.
     fn syscalls(&self) -> u64;
 
+    /// Who makes the calls on registered files fail on purpose; nobody but in tests. Asked once for each registration.
+    fn faults(&self) -> Option<Arc<dyn Faults>> {
+        None
+    }
+
     /// Starts an operation whose buffers and file the reactor owns until the last [`Event::Done`].
     ///
     /// # Errors
@@ -270,6 +275,37 @@ pub trait ReactorHandle: fmt::Debug + Send + Sync + 'static {
         let _ = op;
         Err(io::Error::new(io::ErrorKind::Unsupported, "this reactor reports readiness, not completions"))
     }
+}
+
+/// A call on a registered file that is about to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Accepting a connection.
+    Accept,
+    /// Reading from a stream of bytes.
+    Read,
+    /// Writing to a stream of bytes.
+    Write,
+}
+
+/// What happens to a call instead of, or in, what it was to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// At most so many bytes are moved, which is at least one.
+    Short(usize),
+    /// A signal interrupted it: `EINTR`.
+    Interrupted,
+    /// The process has no file descriptor left: `EMFILE`.
+    NoDescriptor,
+    /// The connection is gone before it was accepted: `ECONNABORTED`.
+    Aborted,
+}
+
+/// Decides which calls fail, for tests of those who make them.
+pub trait Faults: Send + Sync + 'static {
+    /// What is to happen to this call, if it is not to be what the kernel says.
+    fn fault(&self, call: Call) -> Option<Fault>;
 }
 
 /// Names one submitted operation.

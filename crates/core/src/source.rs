@@ -11,7 +11,7 @@ pub(crate) use table::SourceTable;
 
 use crate::WakeBatch;
 use crate::driver::Driver;
-use crate::reactor::{File, Interest, Ready, Token};
+use crate::reactor::{Call, Fault, Faults, File, Interest, Ready, Token};
 use crate::shim::atomic::{
     AtomicU64,
     Ordering::{AcqRel, Acquire},
@@ -192,6 +192,8 @@ pub struct Registration {
     driver: Arc<Driver>,
     source: Arc<Source>,
     token: Token,
+    /// `None` but in tests, so that asking is a look at a null pointer.
+    faults: Option<Arc<dyn Faults>>,
 }
 
 /// That a direction was ready, and when: to be handed back to [`Registration::clear`] if the kernel says otherwise.
@@ -245,7 +247,7 @@ impl Registration {
             driver.sources().remove(token);
             return Err(error);
         }
-        Ok(Self { driver: Arc::clone(driver), source, token })
+        Ok(Self { driver: Arc::clone(driver), source, token, faults: driver.reactor().faults() })
     }
 
     /// The driver that watches the file.
@@ -271,6 +273,12 @@ impl Registration {
                 slot => slot.replace(cx.waker().clone()),
             }
         })
+    }
+
+    /// What is to happen to `call` on this file instead of what the kernel says: only ever something where the reactor
+    /// has [bad days on purpose](Faults). Whoever makes the call asks before.
+    pub fn fault(&self, call: Call) -> Option<Fault> {
+        self.faults.as_ref()?.fault(call)
     }
 
     /// That `direction` is worth a try at this moment, if it is.

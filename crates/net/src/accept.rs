@@ -6,6 +6,7 @@
 use crate::Context;
 use crate::watched::{Watched, pause};
 use polyloop_core::Direction;
+use polyloop_core::reactor::Call;
 use rustix::io::Errno;
 use std::fmt;
 use std::future::Future;
@@ -54,6 +55,15 @@ fn judge(error: io::Error) -> io::Result<Next> {
     }
 }
 
+fn unless_faulty<S: AsFd + Send + Sync + 'static, R>(
+    watched: &Watched<S>,
+    socket: &S,
+    take: &mut impl FnMut(&S) -> io::Result<R>,
+) -> io::Result<R> {
+    watched.most(Call::Accept)?;
+    take(socket)
+}
+
 /// Accepts by `take` until there is a connection, or an error that is the listener's own.
 pub(crate) async fn accept<S: AsFd + Send + Sync + 'static, R>(
     context: &Context,
@@ -62,10 +72,11 @@ pub(crate) async fn accept<S: AsFd + Send + Sync + 'static, R>(
 ) -> io::Result<R> {
     let mut wait = SHORTEST;
     loop {
-        let error = match watched.io(Direction::Read, &mut take).await {
-            Ok(connection) => return Ok(connection),
-            Err(error) => error,
-        };
+        let error =
+            match watched.io(Direction::Read, |socket| unless_faulty(watched, socket, &mut take)).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => error,
+            };
         if let Next::AfterPause = judge(error)? {
             pause(context, wait).await?;
             wait = (wait * 2).min(LONGEST);
@@ -105,7 +116,9 @@ impl Pausing {
     ) -> Poll<io::Result<R>> {
         loop {
             ready!(self.poll_pause(cx))?;
-            match ready!(watched.poll_io(cx, Direction::Read, &mut take)) {
+            let taken =
+                watched.poll_io(cx, Direction::Read, |socket| unless_faulty(watched, socket, &mut take));
+            match ready!(taken) {
                 Ok(connection) => {
                     self.state().next = SHORTEST;
                     return Poll::Ready(Ok(connection));

@@ -4,11 +4,13 @@
 //! cleared only by one that found out that it was spent.
 
 use crate::Context;
+use polyloop_core::reactor::{Call, Fault};
 use polyloop_core::{Direction, ReadyEvent, Registration, Sleep};
+use rustix::io::Errno;
 use socket2::SockRef;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::io;
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::AsFd;
 use std::pin::pin;
 use std::sync::Arc;
@@ -77,6 +79,18 @@ impl<S: AsFd + Send + Sync + 'static> Watched<S> {
         })
     }
 
+    /// How many bytes `call` may move: as many as it can, but on the [bad days](polyloop_core::reactor::Faults) of a test.
+    pub(crate) fn most(&self, call: Call) -> io::Result<usize> {
+        let errno = match self.registration.fault(call) {
+            None => return Ok(usize::MAX),
+            Some(Fault::Short(most)) => return Ok(most),
+            Some(Fault::NoDescriptor) => Errno::MFILE,
+            Some(Fault::Aborted) => Errno::CONNABORTED,
+            Some(_) => Errno::INTR,
+        };
+        Err(errno.into())
+    }
+
     /// Waits until the connection is made, or has failed.
     ///
     /// That the socket counts as ready is no proof of either: the event may have meant nothing. One that is still
@@ -103,9 +117,12 @@ impl<S: AsFd + Send + Sync + 'static> Watched<S> {
     pub(crate) async fn write(
         &self,
         length: usize,
-        write: impl FnMut(&S) -> io::Result<usize>,
+        mut write: impl FnMut(Portion<'_, S>) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        if length == 0 { Ok(0) } else { self.io(Direction::Write, write).await }
+        if length == 0 {
+            return Ok(0);
+        }
+        self.io(Direction::Write, |socket| write(Portion { socket, most: self.most(Call::Write)? })).await
     }
 
     /// As [`write`](Self::write), by the slot for the one task that polls.
@@ -113,9 +130,12 @@ impl<S: AsFd + Send + Sync + 'static> Watched<S> {
         &self,
         cx: &mut TaskContext<'_>,
         length: usize,
-        write: impl FnMut(&S) -> io::Result<usize>,
+        mut write: impl FnMut(Portion<'_, S>) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        if length == 0 { Poll::Ready(Ok(0)) } else { self.poll_io(cx, Direction::Write, write) }
+        if length == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        self.poll_io(cx, Direction::Write, |socket| write(Portion { socket, most: self.most(Call::Write)? }))
     }
 }
 
@@ -139,12 +159,12 @@ impl<S: Bytes + AsFd + Send + Sync + 'static> Watched<S> {
     pub(crate) async fn read(
         &self,
         room: usize,
-        mut read: impl FnMut(&S) -> io::Result<usize>,
+        mut read: impl FnMut(Portion<'_, S>) -> io::Result<usize>,
     ) -> io::Result<usize> {
         if room == 0 {
             return Ok(0);
         }
-        self.io(Direction::Read, |file| self.read_once(file, room, &mut read)).await
+        self.io(Direction::Read, |socket| self.read_once(socket, room, &mut read)).await
     }
 
     /// As [`read`](Self::read), by the slot for the one task that polls.
@@ -152,12 +172,12 @@ impl<S: Bytes + AsFd + Send + Sync + 'static> Watched<S> {
         &self,
         cx: &mut TaskContext<'_>,
         room: usize,
-        mut read: impl FnMut(&S) -> io::Result<usize>,
+        mut read: impl FnMut(Portion<'_, S>) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         if room == 0 {
             return Poll::Ready(Ok(0));
         }
-        self.poll_io(cx, Direction::Read, |file| self.read_once(file, room, &mut read))
+        self.poll_io(cx, Direction::Read, |socket| self.read_once(socket, room, &mut read))
     }
 
     /// One try. A read that did not fill the room may have emptied the socket: where readiness comes once per change, the
@@ -165,16 +185,17 @@ impl<S: Bytes + AsFd + Send + Sync + 'static> Watched<S> {
     /// with the data, in one change, and a read stops at urgent data; where that was told, or cannot be, only asking helps.
     fn read_once(
         &self,
-        file: &S,
+        socket: &S,
         room: usize,
-        read: &mut impl FnMut(&S) -> io::Result<usize>,
+        read: &mut impl FnMut(Portion<'_, S>) -> io::Result<usize>,
     ) -> io::Result<usize> {
         // Before the read, so that an event after it stands.
         let event = self.registration.readiness(Direction::Read);
-        let n = read(file)?;
+        let most = self.most(Call::Read)?;
+        let n = read(Portion { socket, most })?;
         if let Some(event) = event
             && S::SHORT_READ_EMPTIES
-            && (1..room).contains(&n)
+            && (1..room.min(most)).contains(&n)
             && !event.is_read_closed()
             && !event.is_urgent()
         {
@@ -190,6 +211,51 @@ impl<S: Bytes + AsFd + Send + Sync + 'static> Watched<S> {
 impl<S> fmt::Debug for Watched<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.registration.fmt(f)
+    }
+}
+
+/// A socket for one call, and how many bytes that may move.
+pub(crate) struct Portion<'a, S> {
+    socket: &'a S,
+    most: usize,
+}
+
+impl<'a, S> Read for Portion<'a, S>
+where
+    &'a S: Read,
+{
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let room = buffer.len().min(self.most);
+        self.socket.read(&mut buffer[..room])
+    }
+
+    fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        if self.most == usize::MAX {
+            return self.socket.read_vectored(buffers);
+        }
+        let first = buffers.iter_mut().find(|buffer| !buffer.is_empty());
+        first.map_or(Ok(0), |buffer| self.read(buffer))
+    }
+}
+
+impl<'a, S> Write for Portion<'a, S>
+where
+    &'a S: Write,
+{
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.socket.write(&bytes[..bytes.len().min(self.most)])
+    }
+
+    fn write_vectored(&mut self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.most == usize::MAX {
+            return self.socket.write_vectored(bytes);
+        }
+        let first = bytes.iter().find(|bytes| !bytes.is_empty());
+        first.map_or(Ok(0), |bytes| self.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.socket.flush()
     }
 }
 

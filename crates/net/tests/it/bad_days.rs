@@ -95,6 +95,47 @@ fn a_network_that_fails_ends_no_listener() {
 }
 
 #[test]
+fn calls_that_do_less_than_they_could_lose_nothing() {
+    use crate::rig::{Rig, seed};
+    use polyloop_net::TcpStream;
+    use polyloop_reactor::{ALL, Chaos, ChaosPlan};
+
+    let plan = ChaosPlan { short: 700, interrupted: 300, no_descriptor: 300, aborted: 300, ..ChaosPlan::OFF };
+    for (name, make) in ALL {
+        let chaos = Chaos::new(make().unwrap(), seed(7), plan);
+        let control = chaos.control();
+        let rig = Rig::new(Box::new(chaos));
+        rig.run(async {
+            let (listener, address) = rig.listen();
+            let context = rig.net.clone();
+            let sent: Vec<u8> = (0..9).cycle().take(5000).collect();
+            let expected = sent.repeat(4);
+            let sending = rig.spawn(async move {
+                for _ in 0..4 {
+                    let stream = TcpStream::connect_on(&context, address).await.unwrap();
+                    stream.write_all(&sent).await.unwrap();
+                }
+            });
+            let mut seen = Vec::new();
+            for _ in 0..4 {
+                let (stream, _) = listener.accept().await.unwrap();
+                let mut buffer = [0; 1000];
+                loop {
+                    match stream.read(&mut buffer).await.unwrap() {
+                        0 => break,
+                        n => seen.extend_from_slice(&buffer[..n]),
+                    }
+                }
+            }
+            sending.await.unwrap();
+            assert!(seen == expected, "{name}");
+        });
+        let done = control.counts();
+        assert!(done.short > 0 && done.interrupted > 0 && done.no_descriptor + done.aborted > 0, "{done:?}");
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_watched_is_an_error_and_leaves_nothing() {
     use crate::rig::Rig;
     use polyloop_net::UdpSocket;

@@ -70,15 +70,21 @@ fn an_end_that_came_with_the_last_data_is_found(rig: &Rig) {
             assert_eq!(server.try_read(&mut [0; 8]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
             client.try_write(b"end").unwrap();
             client.shutdown(Shutdown::Write).unwrap();
-            for expected in [3, 0] {
+            let mut seen = Vec::new();
+            loop {
                 let mut buffer = [0; 8];
                 let n = if polled {
                     poll_fn(|cx| Pin::new(&mut server).poll_read(cx, &mut buffer)).await
                 } else {
                     server.read(&mut buffer).await
                 };
-                assert_eq!(n.unwrap(), expected);
+                match n.unwrap() {
+                    0 => break,
+                    n => seen.extend_from_slice(&buffer[..n]),
+                }
+                assert!(rig.is_chaotic || seen.len() == 3, "one read for all");
             }
+            assert_eq!(seen, b"end");
         }
     });
 }
@@ -196,7 +202,11 @@ fn halves_part_and_meet_again(rig: &Rig) {
         let (mut client, server) = rig.pair().await;
         {
             let (_read, mut write) = client.split();
-            poll_fn(|cx| Pin::new(&mut write).poll_write(cx, b"borrowed")).await.unwrap();
+            let word = b"borrowed";
+            let mut written = 0;
+            while written < word.len() {
+                written += poll_fn(|cx| Pin::new(&mut write).poll_write(cx, &word[written..])).await.unwrap();
+            }
         }
         let (read, write) = server.into_split();
         let server = read.reunite(write).unwrap();

@@ -39,7 +39,7 @@ fn every_fault_at_every_chance_loses_nothing() {
         reordered: 1000,
         empty: 1000,
         unparked: 1000,
-        attach_fails: 0,
+        ..ChaosPlan::OFF
     };
     on_each(all, |driver, control| {
         let done = echo(driver, &control);
