@@ -81,8 +81,12 @@ pub struct Ready {
     pub write: bool,
     /// The peer will send no more: reads end once the buffer is empty, writes still work. Implies `read`.
     pub read_closed: bool,
-    /// Both directions are finished, or an error is pending. Implies `read` and `write`, so that no waiter sleeps on.
+    /// Both directions are finished, at present. Implies `read` and `write`, so that no waiter sleeps on.
     pub hangup: bool,
+    /// An error is pending, which the next call takes. Implies `read` and `write` likewise.
+    pub error: bool,
+    /// There is urgent data in the stream, where a read stops short. Implies `read`.
+    pub urgent: bool,
 }
 
 /// One thing that happened.
@@ -152,8 +156,9 @@ pub struct Caps {
     /// Readiness is reported once per change and needs no re-arming; otherwise a reported direction stays silent until
     /// [`ReactorHandle::rearm`].
     pub edge: bool,
-    /// [`Ready::read_closed`] comes with the event that tells of the last data, at the latest. Where it does not, only
-    /// a read can find the end, and an edge must be read until there is nothing more.
+    /// [`Ready::read_closed`] and [`Ready::urgent`] come with the event that tells of the data before, at the latest.
+    /// Where they do not, only a read can find the end or what comes after the urgent data, and an edge must be read
+    /// until there is nothing more.
     pub read_closed: bool,
     /// [`ReactorHandle::submit`] works.
     pub completion: bool,
@@ -254,6 +259,11 @@ pub trait ReactorHandle: fmt::Debug + Send + Sync + 'static {
     /// makes by itself or that its library is known to make.
     fn syscalls(&self) -> u64;
 
+    /// Who makes the calls on registered files fail on purpose; nobody but in tests. Asked once for each registration.
+    fn faults(&self) -> Option<Arc<dyn Faults>> {
+        None
+    }
+
     /// Starts an operation whose buffers and file the reactor owns until the last [`Event::Done`].
     ///
     /// # Errors
@@ -273,6 +283,37 @@ pub trait ReactorHandle: fmt::Debug + Send + Sync + 'static {
         let _ = op;
         Err(io::Error::new(io::ErrorKind::Unsupported, "this reactor reports readiness, not completions"))
     }
+}
+
+/// A call on a registered file that is about to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Accepting a connection.
+    Accept,
+    /// Reading from a stream of bytes.
+    Read,
+    /// Writing to a stream of bytes.
+    Write,
+}
+
+/// What happens to a call instead of, or in, what it was to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// At most so many bytes are moved, which is at least one.
+    Short(usize),
+    /// A signal interrupted it: `EINTR`.
+    Interrupted,
+    /// The process has no file descriptor left: `EMFILE`.
+    NoDescriptor,
+    /// The connection is gone before it was accepted: `ECONNABORTED`.
+    Aborted,
+}
+
+/// Decides which calls fail, for tests of those who make them.
+pub trait Faults: Send + Sync + 'static {
+    /// What is to happen to this call, if it is not to be what the kernel says.
+    fn fault(&self, call: Call) -> Option<Fault>;
 }
 
 /// Names one submitted operation.

@@ -2,17 +2,23 @@
 //!
 //! Invariant: *readiness is set before the waiters are taken, and a waiter looks at the readiness again after it has
 //! entered itself*, so that one of the two always sees the other. Readiness is only cleared by somebody who was told
-//! "would block" by the kernel, and only if no event came since he looked (the tick tells).
+//! "would block" by the kernel, and only if no event came since he looked (the tick tells). Nothing that he cleared, and
+//! nothing that only informs, makes him try again: each further try is paid for by an event.
+
+mod table;
+
+pub(crate) use table::SourceTable;
 
 use crate::WakeBatch;
 use crate::budget::{Operation, poll_proceed};
 use crate::driver::Driver;
-use crate::reactor::{Event, Events, File, Interest, Ready, Token};
+use crate::reactor::{Call, Fault, Faults, File, Interest, Ready, Token};
 use crate::shim::atomic::{
     AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed},
+    Ordering::{AcqRel, Acquire},
 };
 use crate::shim::sync::Mutex;
+use crate::yield_now;
 use core::fmt;
 use core::future::poll_fn;
 use core::task::{Context, Poll, Waker, ready};
@@ -40,9 +46,14 @@ impl Direction {
 /// The readiness word.
 ///
 /// ```text
-///  63                               8 7 …  4      3        2          1       0
-/// | tick: one more with every event  |  …  GONE  HANGUP  READ_CLOSED  WRITE  READ |
+///  63                               8 7 6       5      4     3       2            1      0
+/// | tick: one more with every event  | – URGENT  ERROR  GONE  HANGUP  READ_CLOSED  WRITE  READ |
 /// ```
+///
+/// `READ`, `WRITE` and `GONE` make a try worthwhile. The others come with one of those and say why: for the eyes of the
+/// program alone, since none of them need last. A queued error is taken by the next call, and a FIFO whose last writer
+/// left is open again with the next one. `URGENT` alone stays: that
+/// there was urgent data once.
 struct Readiness(AtomicU64);
 
 const READ: u64 = 1 << 0;
@@ -51,7 +62,13 @@ const READ_CLOSED: u64 = 1 << 2;
 const HANGUP: u64 = 1 << 3;
 /// The driver is gone: nothing will be reported any more.
 const GONE: u64 = 1 << 4;
+const ERROR: u64 = 1 << 5;
+const URGENT: u64 = 1 << 6;
 const TICK: u64 = 1 << 8;
+
+/// So often one poll tries an operation that is interrupted, or would block although there was an event meanwhile. Then
+/// it lets others run first.
+const TRIES: u32 = 16;
 
 impl Readiness {
     fn new(optimistic: bool) -> Self {
@@ -61,8 +78,8 @@ impl Readiness {
     /// The flags that make `direction` worth a try.
     fn mask(direction: Direction) -> u64 {
         match direction {
-            Direction::Read => READ | READ_CLOSED | HANGUP | GONE,
-            Direction::Write => WRITE | HANGUP | GONE,
+            Direction::Read => READ | GONE,
+            Direction::Write => WRITE | GONE,
         }
     }
 
@@ -82,14 +99,14 @@ impl Readiness {
         (word & Self::mask(direction) != 0).then_some(word)
     }
 
-    /// Clears `direction` unless an event came since `seen`. What is closed stays so.
+    /// Clears `direction`, and all that "would block" there disproves, unless an event came since `seen`.
     fn clear(&self, direction: Direction, seen: u64) -> bool {
-        let flag = match direction {
-            Direction::Read => READ,
-            Direction::Write => WRITE,
+        let disproved = match direction {
+            Direction::Read => READ | READ_CLOSED | HANGUP | ERROR,
+            Direction::Write => WRITE | HANGUP | ERROR,
         };
         self.0
-            .fetch_update(AcqRel, Acquire, |word| (word / TICK == seen / TICK).then_some(word & !flag))
+            .fetch_update(AcqRel, Acquire, |word| (word / TICK == seen / TICK).then_some(word & !disproved))
             .is_ok()
     }
 }
@@ -159,99 +176,9 @@ fn flags(ready: Ready) -> u64 {
     (if ready.read { READ } else { 0 })
         | (if ready.write { WRITE } else { 0 })
         | (if ready.read_closed { READ | READ_CLOSED } else { 0 })
-        | (if ready.hangup { READ | WRITE | HANGUP } else { 0 })
-}
-
-/// The registered sources of one driver.
-pub(crate) struct SourceTable {
-    slots: Mutex<Slots>,
-    /// How many are registered, for a look without the lock.
-    count: AtomicU64,
-}
-
-#[derive(Default)]
-struct Slots {
-    entries: Vec<Slot>,
-    free: Vec<u32>,
-    closed: bool,
-}
-
-#[derive(Default)]
-struct Slot {
-    generation: u32,
-    source: Option<Arc<Source>>,
-}
-
-impl SourceTable {
-    pub(crate) fn new() -> Self {
-        Self { slots: Mutex::new(Slots::default()), count: AtomicU64::new(0) }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.count.load(Relaxed) == 0
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.count.load(Relaxed) as usize
-    }
-
-    fn insert(&self, source: Arc<Source>) -> io::Result<Token> {
-        let mut slots = self.slots.lock();
-        if slots.closed {
-            return Err(gone());
-        }
-        let index = match slots.free.pop() {
-            Some(index) => index,
-            None => {
-                let index = u32::try_from(slots.entries.len()).ok().filter(|index| *index < 1 << 31);
-                let index = index.ok_or_else(|| io::Error::other("more than 2^31 registered files"))?;
-                slots.entries.push(Slot::default());
-                index
-            }
-        };
-        let slot = &mut slots.entries[index as usize];
-        slot.source = Some(source);
-        self.count.fetch_add(1, Relaxed);
-        Ok(Token::new(index, slot.generation))
-    }
-
-    fn remove(&self, token: Token) {
-        let mut slots = self.slots.lock();
-        let Some(slot) = slots.entries.get_mut(token.index() as usize) else { return };
-        if slot.generation == token.generation() && slot.source.is_some() {
-            // The source's wakers go with the registration's own reference, not under this lock.
-            slot.source = None;
-            slot.generation = slot.generation.wrapping_add(1);
-            slots.free.push(token.index());
-            self.count.fetch_sub(1, Relaxed);
-        }
-    }
-
-    /// Marks the sources of `events`, and moves those who wait for them to `batch`. Events whose token is out of date are dropped.
-    pub(crate) fn apply(&self, events: &mut Events, batch: &mut WakeBatch) {
-        if events.is_empty() {
-            return;
-        }
-        let slots = self.slots.lock();
-        for event in events.drain() {
-            if let Event::Ready { token, ready } = event {
-                let slot = slots.entries.get(token.index() as usize);
-                let slot = slot.filter(|slot| slot.generation == token.generation());
-                if let Some(source) = slot.and_then(|slot| slot.source.as_ref()) {
-                    source.report(flags(ready), batch);
-                }
-            }
-        }
-    }
-
-    /// Tells every source that nothing will be reported any more.
-    pub(crate) fn close(&self, batch: &mut WakeBatch) {
-        let mut slots = self.slots.lock();
-        slots.closed = true;
-        for source in slots.entries.iter().filter_map(|slot| slot.source.as_ref()) {
-            source.report(GONE, batch);
-        }
-    }
+        | (if ready.hangup { READ | WRITE | READ_CLOSED | HANGUP } else { 0 })
+        | (if ready.error { READ | WRITE | ERROR } else { 0 })
+        | (if ready.urgent { READ | URGENT } else { 0 })
 }
 
 fn gone() -> io::Error {
@@ -266,6 +193,8 @@ pub struct Registration {
     driver: Arc<Driver>,
     source: Arc<Source>,
     token: Token,
+    /// `None` but in tests, so that asking is a look at a null pointer.
+    faults: Option<Arc<dyn Faults>>,
 }
 
 /// That a direction was ready, and when: to be handed back to [`Registration::clear`] if the kernel says otherwise.
@@ -276,14 +205,24 @@ pub struct ReadyEvent {
 }
 
 impl ReadyEvent {
-    /// Whether the peer will send no more.
+    /// Whether nobody was there to send more: a hint, and only where the reactor can tell. A read has the truth.
     pub fn is_read_closed(self) -> bool {
-        self.word & (READ_CLOSED | HANGUP) != 0
+        self.word & READ_CLOSED != 0
     }
 
-    /// Whether both directions are finished, or an error is pending.
+    /// Whether both directions were finished: a hint.
     pub fn is_hangup(self) -> bool {
         self.word & HANGUP != 0
+    }
+
+    /// Whether an error was pending, which the next call takes: a hint.
+    pub fn is_error(self) -> bool {
+        self.word & ERROR != 0
+    }
+
+    /// Whether there has ever been urgent data, where a read stops short; only where the reactor can tell.
+    pub fn is_urgent(self) -> bool {
+        self.word & URGENT != 0
     }
 }
 
@@ -309,7 +248,7 @@ impl Registration {
             driver.sources().remove(token);
             return Err(error);
         }
-        Ok(Self { driver: Arc::clone(driver), source, token })
+        Ok(Self { driver: Arc::clone(driver), source, token, faults: driver.reactor().faults() })
     }
 
     /// The driver that watches the file.
@@ -336,6 +275,17 @@ impl Registration {
                 slot => slot.replace(cx.waker().clone()),
             }
         })
+    }
+
+    /// What is to happen to `call` on this file instead of what the kernel says: only ever something where the reactor
+    /// has [bad days on purpose](Faults). Whoever makes the call asks before.
+    pub fn fault(&self, call: Call) -> Option<Fault> {
+        self.faults.as_ref()?.fault(call)
+    }
+
+    /// That `direction` is worth a try at this moment, if it is.
+    pub fn readiness(&self, direction: Direction) -> Option<ReadyEvent> {
+        self.source.readiness.get(direction).map(|word| ReadyEvent { direction, word })
     }
 
     /// Waits until `direction` is worth a try; any number of tasks may.
@@ -400,13 +350,26 @@ impl Registration {
         direction: Direction,
         mut operation: impl FnMut() -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        loop {
+        for _ in 0..TRIES {
             let event = ready!(self.poll_ready(cx, direction))?;
-            match operation() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear(event)?,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return Poll::Ready(result),
+            if let Some(result) = self.try_once(event, &mut operation) {
+                return Poll::Ready(result);
             }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// One try; `None` means that another one may be worth it.
+    fn try_once<R>(
+        &self,
+        event: ReadyEvent,
+        operation: &mut impl FnMut() -> io::Result<R>,
+    ) -> Option<io::Result<R>> {
+        match operation() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear(event).err().map(Err),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => None,
+            result => Some(result),
         }
     }
 
@@ -449,12 +412,13 @@ impl Registration {
         mut operation: impl FnMut() -> io::Result<R>,
     ) -> io::Result<R> {
         loop {
-            let event = self.ready(direction).await?;
-            match operation() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear(event)?,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return result,
+            for _ in 0..TRIES {
+                let event = self.ready(direction).await?;
+                if let Some(result) = self.try_once(event, &mut operation) {
+                    return result;
+                }
             }
+            yield_now().await;
         }
     }
 }

@@ -7,6 +7,7 @@
 use crate::Context;
 use crate::watched::{Watched, pause};
 use polyloop_core::Direction;
+use polyloop_core::reactor::Call;
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::fmt;
@@ -31,6 +32,19 @@ fn is(error: &io::Error, list: &[Errno]) -> bool {
 fn is_no_room(error: &io::Error) -> bool {
     is(error, &[Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::NOSPC])
 }
+/// What the network did to a new connection: Linux says so where it is accepted. `EOPNOTSUPP`, which may mean that as
+/// well, is also what a socket says that can never accept: that one is tried again after a pause.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const OF_THE_CONNECTION: &[Errno] = &[
+    Errno::NETDOWN,
+    Errno::NOPROTOOPT,
+    Errno::HOSTDOWN,
+    Errno::NONET,
+    Errno::HOSTUNREACH,
+    Errno::NETUNREACH,
+];
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const OF_THE_CONNECTION: &[Errno] = &[];
 
 /// What to do after a connection could not be accepted.
 enum Next {
@@ -40,9 +54,10 @@ enum Next {
 
 fn judge(error: io::Error) -> io::Result<Next> {
     // Somebody connected and was gone before he could be accepted.
-    if is(&error, &[Errno::CONNABORTED, Errno::PROTO]) {
+    if is(&error, &[Errno::CONNABORTED, Errno::PROTO]) || is(&error, OF_THE_CONNECTION) {
         Ok(Next::Again)
-    } else if is_no_room(&error) {
+    // No room, or a refusal that may concern the next one too, such as a firewall's.
+    } else if is_no_room(&error) || is(&error, &[Errno::PERM, Errno::OPNOTSUPP]) {
         Ok(Next::AfterPause)
     } else {
         Err(error)
@@ -118,13 +133,21 @@ where
         taken.and_then(|(stream, address)| self.watch((Arc::new(stream), address)))
     }
 
+    /// Takes one connection from the kernel, unless a test wants it to fail.
+    fn taking(&self) -> impl Fn(&L) -> io::Result<(S, A)> {
+        |listener| {
+            self.watched.most(Call::Accept)?;
+            (self.take)(listener)
+        }
+    }
+
     /// Accepts until there is a connection, or an error that is the listener's own. Any number of tasks may.
     pub(crate) async fn accept(&self) -> io::Result<(Watched<S>, A)> {
         let mut wait = SHORTEST;
         loop {
             let tried = match self.kept() {
                 Some(connection) => self.watch(connection),
-                None => self.watch_taken(self.watched.io(Direction::Read, self.take).await),
+                None => self.watch_taken(self.watched.io(Direction::Read, self.taking()).await),
             };
             let error = match tried {
                 Ok(connection) => return Ok(connection),
@@ -143,7 +166,7 @@ where
             ready!(self.poll_pause(cx))?;
             let tried = match self.kept() {
                 Some(connection) => self.watch(connection),
-                None => self.watch_taken(ready!(self.watched.poll_io(cx, Direction::Read, self.take))),
+                None => self.watch_taken(ready!(self.watched.poll_io(cx, Direction::Read, self.taking()))),
             };
             match tried {
                 Ok(connection) => {

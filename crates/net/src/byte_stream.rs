@@ -147,7 +147,7 @@ macro_rules! byte_stream {
             /// Cancel safe: nothing is read if the future is dropped before it is ready.
             pub async fn read_buf(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
                 let room = make_room(buffer);
-                self.watched.read(room, |socket| append(socket, buffer)).await
+                self.watched.read(room, |socket| socket.append(buffer)).await
             }
 
             /// As [`try_read`](Self::try_read), but appends to `buffer`, as much as its spare capacity holds. A full one grows.

@@ -1,13 +1,14 @@
 //! A reactor that has a kernel's bad days on purpose.
 //!
 //! Invariant: nothing is lost for good. A fault adds an event that means nothing, tells one twice, late or in another
-//! order, or ends a wait for nothing; what the reactor below reported is told in the end. So whoever keeps the contract
+//! order, or ends a wait for nothing; what the reactor below reported is told in the end. A call that fails has done
+//! nothing, and one that is cut short says how much it did. So whoever keeps the contract
 //! of [`Reactor`] gets everything done under any plan, and at the plain speed once the plan is [off](ChaosControl::set).
 
 use core::fmt;
 use core::mem;
 use polyloop_core::reactor::{
-    Caps, Event, Events, File, Interest, Op, OpId, Reactor, ReactorHandle, Ready, Token,
+    Call, Caps, Event, Events, Fault, Faults, File, Interest, Op, OpId, Reactor, ReactorHandle, Ready, Token,
 };
 use polyloop_core::shim::sync::Mutex;
 use polyloop_core::time::Wait;
@@ -34,12 +35,31 @@ pub struct ChaosPlan {
     pub unparked: u16,
     /// Per attach: it fails as for want of fds, memory or watches, in turn.
     pub attach_fails: u16,
+    /// Per read or write of a byte stream: it moves 1 to 8 bytes, though more could be.
+    pub short: u16,
+    /// Per read, write or accept: a signal interrupts it (`EINTR`).
+    pub interrupted: u16,
+    /// Per accept: the process has no file descriptor left (`EMFILE`).
+    pub no_descriptor: u16,
+    /// Per accept: the connection was given up (`ECONNABORTED`). It comes again, for the peer knows nothing of it.
+    pub aborted: u16,
 }
 
 impl ChaosPlan {
     /// No faults at all.
-    pub const OFF: Self =
-        Self { spurious: 0, duplicated: 0, delayed: 0, reordered: 0, empty: 0, unparked: 0, attach_fails: 0 };
+    pub const OFF: Self = Self {
+        spurious: 0,
+        duplicated: 0,
+        delayed: 0,
+        reordered: 0,
+        empty: 0,
+        unparked: 0,
+        attach_fails: 0,
+        short: 0,
+        interrupted: 0,
+        no_descriptor: 0,
+        aborted: 0,
+    };
 
     /// Everything that a program which keeps the contract bears without an error: all but the failing attaches.
     pub const ROUGH: Self = Self {
@@ -50,6 +70,10 @@ impl ChaosPlan {
         empty: 500,
         unparked: 50,
         attach_fails: 0,
+        short: 200,
+        interrupted: 100,
+        no_descriptor: 100,
+        aborted: 100,
     };
 }
 
@@ -64,6 +88,10 @@ pub struct ChaosCounts {
     pub empty: u64,
     pub unparked: u64,
     pub attach_fails: u64,
+    pub short: u64,
+    pub interrupted: u64,
+    pub no_descriptor: u64,
+    pub aborted: u64,
 }
 
 /// Changes the plan while the reactor runs, and tells what was done.
@@ -81,6 +109,27 @@ impl ChaosControl {
     /// What was done so far.
     pub fn counts(&self) -> ChaosCounts {
         self.dice.lock().counts
+    }
+}
+
+impl Faults for ChaosControl {
+    fn fault(&self, call: Call) -> Option<Fault> {
+        let mut dice = self.dice.lock();
+        if dice.fault(|plan| plan.interrupted, |counts| &mut counts.interrupted) {
+            return Some(Fault::Interrupted);
+        }
+        match call {
+            Call::Accept if dice.fault(|plan| plan.no_descriptor, |counts| &mut counts.no_descriptor) => {
+                Some(Fault::NoDescriptor)
+            }
+            Call::Accept if dice.fault(|plan| plan.aborted, |counts| &mut counts.aborted) => {
+                Some(Fault::Aborted)
+            }
+            Call::Read | Call::Write if dice.fault(|plan| plan.short, |counts| &mut counts.short) => {
+                Some(Fault::Short(1 + dice.below(8) as usize))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -234,6 +283,10 @@ impl ReactorHandle for ChaosHandle {
 
     fn syscalls(&self) -> u64 {
         self.inner.syscalls()
+    }
+
+    fn faults(&self) -> Option<Arc<dyn Faults>> {
+        Some(Arc::new(ChaosControl { dice: self.dice.clone() }))
     }
 
     fn submit(&self, op: Op) -> io::Result<OpId> {

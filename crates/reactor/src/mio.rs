@@ -118,7 +118,7 @@ impl ReactorHandle for Shared {
     fn caps(&self) -> Caps {
         let mut caps = Caps::READINESS;
         caps.edge = true;
-        caps.read_closed = true;
+        caps.read_closed = TELLS_URGENT;
         caps.timeout_resolution = Duration::from_millis(1);
         caps.pollable_fd = true;
         caps
@@ -174,22 +174,31 @@ fn word(token: Token) -> mio::Token {
     mio::Token(token.to_u64() as usize)
 }
 
+/// Whether the kernel tells of urgent data; what reads are asked for then includes it.
+const TELLS_URGENT: bool = cfg!(any(target_os = "linux", target_os = "android"));
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const READ: mio::Interest = mio::Interest::READABLE.add(mio::Interest::PRIORITY);
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const READ: mio::Interest = mio::Interest::READABLE;
+
 fn interests(interest: Interest) -> Option<mio::Interest> {
     match (interest.read, interest.write) {
-        (true, true) => Some(mio::Interest::READABLE | mio::Interest::WRITABLE),
-        (true, false) => Some(mio::Interest::READABLE),
+        (true, true) => Some(READ | mio::Interest::WRITABLE),
+        (true, false) => Some(READ),
         (false, true) => Some(mio::Interest::WRITABLE),
         (false, false) => None,
     }
 }
 
 fn ready(event: &mio::event::Event) -> Ready {
-    let hangup = event.is_error() || (event.is_read_closed() && event.is_write_closed());
-    let read_closed = event.is_read_closed();
+    let (read_closed, write_closed, error) =
+        (event.is_read_closed(), event.is_write_closed(), event.is_error());
     Ready {
-        read: event.is_readable() || read_closed || hangup,
-        write: event.is_writable() || event.is_write_closed() || hangup,
+        read: event.is_readable() || event.is_priority() || read_closed || error,
+        write: event.is_writable() || write_closed || error,
         read_closed,
-        hangup,
+        hangup: read_closed && write_closed,
+        error,
+        urgent: event.is_priority(),
     }
 }

@@ -294,13 +294,16 @@ fn flags(interest: Interest) -> PollFlags {
 }
 
 fn ready(flags: PollFlags) -> Ready {
-    let hangup = flags.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL);
+    let hangup = flags.contains(PollFlags::HUP);
+    let error = flags.intersects(PollFlags::ERR | PollFlags::NVAL);
     let read_closed = flags.intersects(READ_CLOSED | PollFlags::HUP);
     Ready {
-        read: flags.contains(PollFlags::IN) || read_closed || hangup,
-        write: flags.contains(PollFlags::OUT) || hangup,
+        read: flags.contains(PollFlags::IN) || read_closed || error,
+        write: flags.contains(PollFlags::OUT) || hangup || error,
         read_closed,
         hangup,
+        error,
+        ..Ready::default()
     }
 }
 

@@ -224,11 +224,13 @@ fn report(token: Token, interest: Interest) -> Report {
 
 /// The library sets both directions where the kernel says hangup or error, also those that nobody asked for.
 fn ready(report: &Report) -> Ready {
-    let hangup = report.is_interrupt() || report.is_err() == Some(true);
+    let (hangup, error) = (report.is_interrupt(), report.is_err() == Some(true));
     Ready {
-        read: report.readable || hangup,
-        write: report.writable || hangup,
-        read_closed: report.is_interrupt(),
+        read: report.readable || hangup || error,
+        write: report.writable || hangup || error,
+        read_closed: hangup,
         hangup,
+        error,
+        ..Ready::default()
     }
 }

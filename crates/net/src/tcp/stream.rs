@@ -121,20 +121,9 @@ impl TcpStream {
         };
         let stream = Self { watched: Watched::new(context, socket.into(), !connecting)? };
         if connecting {
-            let event = stream.watched.ready(Direction::Write).await?;
-            stream.finish_connecting(event.is_hangup())?;
+            stream.watched.connected().await?;
         }
         Ok(stream)
-    }
-
-    /// A writable socket may have failed to connect.
-    fn finish_connecting(&self, hangup: bool) -> io::Result<()> {
-        match self.watched.get().take_error()? {
-            Some(error) => Err(error),
-            // A hang-up before the connection was made comes without an error on some kernels.
-            None if hangup => self.watched.get().peer_addr().map(drop),
-            None => Ok(()),
-        }
     }
 
     /// Takes a connection of the standard library over, to the current runtime.

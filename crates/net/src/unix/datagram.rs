@@ -10,11 +10,17 @@ use std::io;
 use std::net::Shutdown;
 use std::os::unix::net::UnixDatagram as Std;
 use std::path::Path;
+use std::sync::atomic::{
+    AtomicBool,
+    Ordering::{AcqRel, Acquire, Release},
+};
 
 /// Datagrams between processes of one machine: none is lost, none overtakes another.
 #[derive(Debug)]
 pub struct UnixDatagram {
     watched: Watched<Std>,
+    /// Receiving was ended here: from then on the kernel says both "ready" and "would block".
+    ended: AtomicBool,
 }
 
 impl UnixDatagram {
@@ -71,7 +77,7 @@ impl UnixDatagram {
     /// The kernel's word.
     pub fn from_std_on(context: &Context, socket: Std) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
-        Ok(Self { watched: Watched::new(context, socket, true)? })
+        Ok(Self { watched: Watched::new(context, socket, true)?, ended: AtomicBool::new(false) })
     }
 
     /// Gives the socket back to the standard library, in non-blocking mode.
@@ -119,7 +125,8 @@ impl UnixDatagram {
         self.watched.io(Direction::Write, |socket| socket.send_to(bytes, path)).await
     }
 
-    /// Receives one datagram; what does not fit is cut off.
+    /// Receives one datagram; what does not fit is cut off. After receiving was [ended](Self::shutdown), and what was
+    /// sent before is received, it is 0 bytes, as for a socket that blocks.
     ///
     /// # Errors
     ///
@@ -129,10 +136,10 @@ impl UnixDatagram {
     ///
     /// Cancel safe: nothing is received if the future is dropped before it is ready.
     pub async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.watched.io(Direction::Read, |socket| socket.recv(buffer)).await
+        self.watched.io(Direction::Read, |socket| self.unless_ended(socket.recv(buffer), || Ok(0))).await
     }
 
-    /// Receives one datagram, and says from whom.
+    /// Receives one datagram, and says from whom; after receiving was [ended](Self::shutdown), from nobody.
     ///
     /// # Errors
     ///
@@ -142,7 +149,8 @@ impl UnixDatagram {
     ///
     /// Cancel safe: nothing is received if the future is dropped before it is ready.
     pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.watched.io(Direction::Read, |socket| socket.recv_from(buffer)).await
+        let nobody = || Ok((0, Std::unbound()?.local_addr()?));
+        self.watched.io(Direction::Read, |socket| self.unless_ended(socket.recv_from(buffer), nobody)).await
     }
 
     /// Sends now.
@@ -160,7 +168,15 @@ impl UnixDatagram {
     ///
     /// `WouldBlock` if there is nothing; then [`readable`](Self::readable) waits for more.
     pub fn try_recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.watched.try_io(Direction::Read, |socket| socket.recv(buffer))
+        self.watched.try_io(Direction::Read, |socket| self.unless_ended(socket.recv(buffer), || Ok(0)))
+    }
+
+    /// What the kernel said, or `nothing` where that was "would block" and nothing will ever come.
+    fn unless_ended<R>(&self, said: io::Result<R>, nothing: impl Fn() -> io::Result<R>) -> io::Result<R> {
+        match said {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.ended.load(Acquire) => nothing(),
+            said => said,
+        }
     }
 
     /// Sends to the socket at `path` now.
@@ -188,7 +204,12 @@ impl UnixDatagram {
     ///
     /// The kernel's word.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.watched.get().shutdown(how)
+        if how == Shutdown::Write {
+            return self.watched.get().shutdown(how);
+        }
+        // Before, so that who is woken by it sees it.
+        let before = self.ended.swap(true, AcqRel);
+        self.watched.get().shutdown(how).inspect_err(|_| self.ended.store(before, Release))
     }
 
     /// This socket's address.

@@ -83,8 +83,8 @@ impl UnixStream {
             }
         }
         let stream = Self::watch(context, socket.into(), false)?;
-        stream.watched.ready(Direction::Write).await?;
-        stream.take_error()?.map_or(Ok(stream), Err)
+        stream.watched.connected().await?;
+        Ok(stream)
     }
 
     /// Two ends of one connection, on the current runtime.

@@ -57,6 +57,96 @@ fn bug_42_a_listener_without_room_goes_on_later() {
 }
 
 #[test]
+fn a_connection_is_not_made_because_an_event_says_so() {
+    use crate::rig::Rig;
+    use polyloop_net::TcpStream;
+    use polyloop_reactor::{ALL, Chaos, ChaosPlan};
+    use socket2::{Domain, SockAddr, Socket, Type};
+    use std::future::{Future, poll_fn};
+    use std::net::SocketAddr;
+    use std::pin::pin;
+
+    for (name, make) in ALL {
+        let new = || Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let listener = new();
+        listener.bind(&SockAddr::from(SocketAddr::from(([127, 0, 0, 1], 0)))).unwrap();
+        listener.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        // The queue takes one or two; from then on the kernel hears no one.
+        let queue = [(); 4].map(|()| {
+            let socket = new();
+            socket.set_nonblocking(true).unwrap();
+            let _ = socket.connect(&address);
+            socket
+        });
+        assert!(queue.iter().any(|socket| socket.peer_addr().is_err()), "the queue is full");
+
+        let plan = ChaosPlan { spurious: 1000, unparked: 1000, ..ChaosPlan::OFF };
+        let chaos = Chaos::new(make().unwrap(), 6, plan);
+        let control = chaos.control();
+        let rig = Rig::new(Box::new(chaos));
+        rig.run(async {
+            let mut pause = pin!(rig.sleep(50));
+            let mut connecting = pin!(TcpStream::connect_on(&rig.net, address.as_socket().unwrap()));
+            poll_fn(|cx| {
+                let polled = connecting.as_mut().poll(cx);
+                assert!(polled.is_pending(), "{name}: {polled:?}");
+                pause.as_mut().poll(cx)
+            })
+            .await;
+        });
+        assert!(control.counts().spurious > 0);
+    }
+}
+
+#[test]
+fn a_network_that_fails_ends_no_listener() {
+    with_failing("accept4", "ENETDOWN", "many_connections_are_served_at_once");
+    with_failing("accept4", "EPERM", "a_listener_accepts_and_knows_its_peer");
+}
+
+#[test]
+fn calls_that_do_less_than_they_could_lose_nothing() {
+    use crate::rig::{Rig, seed};
+    use polyloop_net::TcpStream;
+    use polyloop_reactor::{ALL, Chaos, ChaosPlan};
+
+    let plan = ChaosPlan { short: 700, interrupted: 300, no_descriptor: 300, aborted: 300, ..ChaosPlan::OFF };
+    for (name, make) in ALL {
+        let chaos = Chaos::new(make().unwrap(), seed(7), plan);
+        let control = chaos.control();
+        let rig = Rig::new(Box::new(chaos));
+        rig.run(async {
+            let (listener, address) = rig.listen();
+            let context = rig.net.clone();
+            let sent: Vec<u8> = (0..9).cycle().take(5000).collect();
+            let expected = sent.repeat(4);
+            let sending = rig.spawn(async move {
+                for _ in 0..4 {
+                    let stream = TcpStream::connect_on(&context, address).await.unwrap();
+                    stream.write_all(&sent).await.unwrap();
+                }
+            });
+            let mut seen = Vec::new();
+            for _ in 0..4 {
+                let (stream, _) = listener.accept().await.unwrap();
+                let mut buffer = [0; 1000];
+                loop {
+                    match stream.read(&mut buffer).await.unwrap() {
+                        0 => break,
+                        n => seen.extend_from_slice(&buffer[..n]),
+                    }
+                }
+            }
+            sending.await.unwrap();
+            assert!(seen == expected, "{name}");
+        });
+        let done = control.counts();
+        assert!(done.short > 0 && done.interrupted > 0 && done.no_descriptor + done.aborted > 0, "{done:?}");
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_watched_is_an_error_and_leaves_nothing() {
     use crate::rig::Rig;
     use polyloop_net::UdpSocket;

@@ -1,9 +1,11 @@
 //! File descriptors: who inherits them, who hears of them, and what is left of them.
 
 use crate::rig::{Rig, on_every_reactor};
+use crate::unix::Directory;
 use polyloop_net::unix::{UnixDatagram, UnixStream};
 use polyloop_net::{AsyncFd, UdpSocket};
 use rustix::fs::OFlags;
+use std::fs::File;
 use std::future::{Future, poll_fn};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -140,7 +142,47 @@ fn the_other_end_of_a_pipe_closes(rig: &Rig) {
     });
 }
 
+fn a_fifo_whose_writer_went_and_came_back_does_not_spin(rig: &Rig) {
+    let directory = Directory::new();
+    let path = directory.at("fifo");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    let open = |flags| rustix::fs::open(&path, flags | OFlags::NONBLOCK, rustix::fs::Mode::empty()).unwrap();
+    rig.run(async {
+        let reader = File::from(open(OFlags::RDONLY));
+        let reader = AsyncFd::new_on(&rig.net, reader).unwrap();
+        drop(open(OFlags::WRONLY));
+        let tries = AtomicUsize::new(0);
+        let read = |mut fifo: &File, buffer: &mut [u8]| {
+            tries.fetch_add(1, Relaxed);
+            fifo.read(buffer)
+        };
+        // Until it was told that the writer went.
+        rig.sleep(5).await;
+        assert_eq!(reader.read_with(|fifo| read(fifo, &mut [0; 8])).await.unwrap(), 0);
+        let mut writer = File::from(open(OFlags::WRONLY));
+        let (before, turns) = (tries.load(Relaxed), rig.net.driver.turns());
+        let mut buffer = [0; 8];
+        {
+            let mut reading = pin!(reader.read_with(|fifo| read(fifo, &mut buffer)));
+            let mut pause = pin!(rig.sleep(20));
+            poll_fn(|cx| {
+                assert!(reading.as_mut().poll(cx).is_pending());
+                pause.as_mut().poll(cx)
+            })
+            .await;
+            let (tries, turns) = (tries.load(Relaxed) - before, rig.net.driver.turns() - turns);
+            assert!(tries as u64 <= turns + 2, "{tries} tries in {turns} turns");
+            assert!(rig.is_chaotic || turns < 10, "{turns} turns");
+            writer.write_all(b"back").unwrap();
+            assert_eq!(reading.await.unwrap(), 4);
+        }
+        assert_eq!(&buffer[..4], b"back");
+    });
+}
+
 on_every_reactor! {
+    a_fifo_whose_writer_went_and_came_back_does_not_spin
     bug_46_every_descriptor_is_closed_on_exec_and_never_blocks
     bug_37_a_reused_descriptor_wakes_nobody_else
     bug_38_a_duplicate_keeps_no_registration

@@ -26,9 +26,28 @@ impl Resolve for NoNames {
     }
 }
 
-/// Faults in thousandths: events that are not true, told twice, late, out of order; turns that end for nothing.
-pub(crate) const BAD_DAYS: ChaosPlan =
-    ChaosPlan { spurious: 100, duplicated: 100, delayed: 200, reordered: 300, empty: 200, ..ChaosPlan::OFF };
+/// Faults in thousandths: events that are not true, told twice, late, out of order; turns that end for nothing; and calls
+/// that move less than they could, are interrupted, or find no descriptor or no connection.
+pub(crate) const BAD_DAYS: ChaosPlan = ChaosPlan {
+    spurious: 100,
+    duplicated: 100,
+    delayed: 200,
+    reordered: 300,
+    empty: 200,
+    short: 100,
+    interrupted: 100,
+    no_descriptor: 50,
+    aborted: 100,
+    ..ChaosPlan::OFF
+};
+
+/// The seed of a test's bad days, which goes with its output: that of `POLYLOOP_CHAOS_SEED`, or its own.
+pub(crate) fn seed(own: u64) -> u64 {
+    let asked = std::env::var("POLYLOOP_CHAOS_SEED").ok();
+    let seed = asked.map_or(own, |seed| seed.parse().expect("POLYLOOP_CHAOS_SEED is a number"));
+    println!("POLYLOOP_CHAOS_SEED={seed}");
+    seed
+}
 
 /// A runtime in miniature.
 pub(crate) struct Rig {
@@ -114,7 +133,7 @@ macro_rules! on_every_reactor {
     (@chaos $module:ident, $kind:ident::new, $seed:literal; $($test:ident)*) => {
         on_every_reactor!(@module $module, {
             let reactor = polyloop_reactor::$kind::new().unwrap();
-            polyloop_reactor::Chaos::new(reactor, $seed, crate::rig::BAD_DAYS)
+            polyloop_reactor::Chaos::new(reactor, crate::rig::seed($seed), crate::rig::BAD_DAYS)
         }; $($test)*);
     };
     (@module $module:ident, $reactor:expr; $($test:ident)*) => {

@@ -2,9 +2,10 @@
 
 use crate::rig::{Rig, on_every_reactor};
 use polyloop_net::UdpSocket;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
 
 const ANY_PORT: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 
@@ -121,7 +122,39 @@ fn options_are_kept(rig: &Rig) {
     assert!(one.join_multicast_v4(&Ipv4Addr::LOCALHOST, &Ipv4Addr::UNSPECIFIED).is_err());
 }
 
+fn an_error_that_was_taken_leaves_no_spin(rig: &Rig) {
+    rig.run(async {
+        let [(one, one_at), (other, other_at)] = two(rig);
+        drop(other);
+        one.connect(other_at).await.unwrap();
+        one.send(b"to nobody").await.unwrap();
+        let mut buffer = [0; 8];
+        let refused = one.recv(&mut buffer).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        // Nobody is there, so that each poll of this finds nothing.
+        let mut polls = 0;
+        let turns = rig.net.driver.turns();
+        {
+            let (mut pause, mut receiving) = (pin!(rig.sleep(20)), pin!(one.recv(&mut buffer)));
+            poll_fn(|cx| {
+                polls += 1;
+                assert!(receiving.as_mut().poll(cx).is_pending());
+                pause.as_mut().poll(cx)
+            })
+            .await;
+        }
+        let turns = rig.net.driver.turns() - turns;
+        assert!(polls <= turns + 2, "{polls} polls in {turns} turns");
+        assert!(rig.is_chaotic || turns < 10, "{turns} turns");
+        // And now somebody is.
+        let there = std::net::UdpSocket::bind(other_at).unwrap();
+        there.send_to(b"hello", one_at).unwrap();
+        assert_eq!(one.recv(&mut buffer).await.unwrap(), 5);
+    });
+}
+
 on_every_reactor! {
+    an_error_that_was_taken_leaves_no_spin
     datagrams_keep_their_bounds_and_senders
     connected_sockets_hear_each_other_alone
     what_was_peeked_is_still_there

@@ -40,7 +40,7 @@ fn every_fault_at_every_chance_loses_nothing() {
         reordered: 1000,
         empty: 1000,
         unparked: 1000,
-        attach_fails: 0,
+        ..ChaosPlan::OFF
     };
     on_each(all, |rig, control| {
         let done = echo(rig, &control);
