@@ -174,8 +174,9 @@ impl Fifo {
     /// Cancels all tasks and ends the driver. Whatever is spawned or woken afterwards is cancelled at once.
     ///
     /// What another thread inside `block_on` has queued, and what it is polling, that one cancels itself before its next
-    /// poll; this waits for it, `patience` at most. Called by the task that is being polled, it leaves that task alone. Whether everything has ended but for
-    /// such tasks; those that are left are the space's [unfinished](TaskSpace::unfinished) ones.
+    /// poll; this waits for it, `patience` at most. Called by the task that is being polled, it leaves that task alone.
+    /// Whether everything has ended but for such tasks; those that are left are the space's
+    /// [unfinished](TaskSpace::unfinished) ones.
     pub fn shut_down(&self, patience: Duration) -> bool {
         self.cancel_all();
         let settled = is_host_of(self.shared.address()) || turn::is_inside(&self.shared) || {
