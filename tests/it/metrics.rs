@@ -135,25 +135,31 @@ fn what_waits_for_a_worker_is_seen_in_a_queue() {
 fn a_worker_that_takes_work_from_another_counts_it() {
     watched("steal:2", LIMIT, || {
         let runtime = builder("steal:2").build().unwrap();
-        let ((begun, began), (release, released)) = (channel(), channel::<()>());
-        // Blocks its worker with a full queue; what is in it can only run elsewhere.
-        let holding = runtime.spawn(async move {
-            let here: Vec<_> = (0..100).map(|_| polyloop::spawn(async {})).collect();
-            begun.send(here).unwrap();
-            released.recv().unwrap();
-        });
-        let tasks = began.recv().unwrap();
-        runtime.block_on(async {
-            for task in tasks {
-                task.await.unwrap();
-            }
-        });
-        release.send(()).unwrap();
-        runtime.block_on(holding).unwrap();
-        // Some may have been taken out by the monitor, and so come from the shared queue.
-        let metrics = runtime.metrics();
-        let stolen: u64 = (0..2).map(|worker| metrics.worker_steal_count(worker)).sum();
-        assert!((1..=100).contains(&stolen), "{metrics:?}");
+        let stolen = || {
+            let metrics = runtime.metrics();
+            (0..2).map(|worker| metrics.worker_steal_count(worker)).sum::<u64>()
+        };
+        let mut rounds = 0;
+        // The monitor may be first and hand all of it to the shared queue; then once more.
+        while stolen() == 0 {
+            rounds += 1;
+            let ((begun, began), (release, released)) = (channel(), channel::<()>());
+            // Blocks its worker with a full queue; what is in it can only run elsewhere.
+            let holding = runtime.spawn(async move {
+                let here: Vec<_> = (0..100).map(|_| polyloop::spawn(async {})).collect();
+                begun.send(here).unwrap();
+                released.recv().unwrap();
+            });
+            let tasks = began.recv().unwrap();
+            runtime.block_on(async {
+                for task in tasks {
+                    task.await.unwrap();
+                }
+            });
+            release.send(()).unwrap();
+            runtime.block_on(holding).unwrap();
+        }
+        assert!(stolen() <= rounds * 100);
     });
 }
 

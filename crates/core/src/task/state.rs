@@ -200,9 +200,8 @@ impl State {
 
     /// Fills a vacant slot's word. Release: a registry that sees it also sees the header behind it.
     pub(crate) fn occupy(&self, handle: bool, local: bool, hooked: bool) {
-        let flags = [(handle, HANDLE), (local, LOCAL), (hooked, HOOKED)];
-        let word = flags.into_iter().filter(|(set, _)| *set).fold(WAKE, |word, (_, flag)| word | flag);
-        self.0.store(word, Release);
+        let flag = |set: bool, flag: u64| if set { flag } else { 0 };
+        self.0.store(WAKE | flag(handle, HANDLE) | flag(local, LOCAL) | flag(hooked, HOOKED), Release);
     }
 
     /// Acquire: what wakers wrote before they woke, and what a completing thread stored, is visible.
