@@ -8,7 +8,7 @@ use polyloop_conformance::{LIMIT, watched};
 use std::future::{pending, poll_fn};
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc;
 use std::task::{Poll, Waker};
@@ -202,7 +202,7 @@ fn futures_that_spawn_and_wake_and_panic_while_they_are_dropped() {
 #[test]
 fn wakers_that_were_kept_do_nothing() {
     each(|runtime| {
-        let kept = Arc::new(futures::lock::Mutex::new(Vec::<Waker>::new()));
+        let kept = Arc::new(Mutex::new(Vec::<Waker>::new()));
         let list = kept.clone();
         let drops = Drops::default();
         let counted = drops.one();
@@ -210,16 +210,16 @@ fn wakers_that_were_kept_do_nothing() {
             let _counted = counted;
             let list = list;
             poll_fn::<(), _>(|cx| {
-                list.try_lock().unwrap().push(cx.waker().clone());
+                list.lock().unwrap().push(cx.waker().clone());
                 Poll::Pending
             })
             .await;
         });
-        while kept.try_lock().is_none_or(|kept| kept.is_empty()) {
+        while kept.lock().unwrap().is_empty() {
             runtime.block_on(polyloop::task::yield_now());
         }
         drop(runtime);
-        let wakers = std::mem::take(&mut *kept.try_lock().unwrap());
+        let wakers = std::mem::take(&mut *kept.lock().unwrap());
         std::thread::spawn(move || wakers.into_iter().for_each(Waker::wake)).join().unwrap();
         assert!(futures::executor::block_on(join).unwrap_err().is_cancelled());
         assert_eq!(drops.count(), 1);
