@@ -53,6 +53,14 @@ struct Seat {
     closed: bool,
 }
 
+impl Seat {
+    /// Who is to be called because the seat is free: all that wait for it, since any of them may be inside a poll that
+    /// blocks. The first to come takes it.
+    fn heirs(&self) -> Vec<Arc<Parking>> {
+        if self.holder.is_some() { Vec::new() } else { self.waiting.clone() }
+    }
+}
+
 impl Fifo {
     /// An executor over this driver. It runs nothing until a thread blocks on something.
     pub fn new(driver: Arc<Driver>) -> Self {
@@ -106,35 +114,34 @@ impl Fifo {
         self.space.retire();
     }
 
-    /// Cancels what is queued or idle, and takes in nothing from then on.
+    /// Takes in nothing from now on, and cancels what is queued or idle.
+    ///
+    /// The door is shut first: what other threads spawn meanwhile, and what the cancelled futures spawn and wake in their
+    /// drops, is cancelled where it arrives.
     fn cancel_all(&self) {
-        loop {
-            let mut queued = std::mem::take(&mut self.shared.seat.lock().inbox);
-            while let Some(runnable) = queued.pop_front() {
-                runnable.cancel();
-            }
-            self.space.cancel_idle();
-            // The drops of those futures may have woken and spawned more; only when that has ended is the door shut, so
-            // that a long chain of them is a loop here and not a recursion.
+        let (mut queued, holder) = {
             let mut seat = self.shared.seat.lock();
-            if seat.inbox.is_empty() {
-                if !std::mem::replace(&mut seat.closed, true) {
-                    // The thread in the seat has the rest; it may go to sleep just now.
-                    self.shared.mail.store(true, Release);
-                    let holder = seat.holder.clone();
-                    drop(seat);
-                    holder.into_iter().for_each(|holder| holder.unpark());
-                }
-                return;
+            let was_open = !std::mem::replace(&mut seat.closed, true);
+            if was_open {
+                // The thread in the seat has the rest; it may go to sleep just now.
+                self.shared.mail.store(true, Release);
             }
+            (std::mem::take(&mut seat.inbox), seat.holder.clone().filter(|_| was_open))
+        };
+        if let Some(holder) = holder {
+            holder.unpark();
         }
+        while let Some(runnable) = queued.pop_front() {
+            runnable.cancel();
+        }
+        self.space.cancel_idle();
     }
 }
 
 impl Schedule for Shared {
     fn schedule(&self, runnable: Runnable, _why: Why) {
         let Err(runnable) = push_as_guest(self.address(), runnable) else { return };
-        let unpark = {
+        let (holder, heirs) = {
             let mut seat = self.seat.lock();
             if seat.closed {
                 drop(seat);
@@ -143,11 +150,9 @@ impl Schedule for Shared {
             seat.inbox.push_back(runnable);
             // Ordering: Release, so that whoever sees the flag finds the runnable; the lock does so anyway.
             self.mail.store(true, Release);
-            seat.holder.as_ref().or(seat.waiting.first()).cloned()
+            (seat.holder.clone(), seat.heirs())
         };
-        if let Some(parking) = unpark {
-            parking.unpark();
-        }
+        holder.into_iter().chain(heirs).for_each(|parking| parking.unpark());
     }
 }
 
@@ -213,7 +218,7 @@ impl Host for Guest<'_> {
     fn leave(&self, entered: &Entered<'_>, parking: &Arc<Parking>) {
         let mut rest = if self.seated.get() { entered.take_rest() } else { RunQueue::new() };
         entered.host(None);
-        let (next, closed) = {
+        let (heirs, closed) = {
             let mut seat = self.shared().seat.lock();
             seat.waiting.retain(|waiting| !Arc::ptr_eq(waiting, parking));
             if self.seated.replace(false) {
@@ -224,12 +229,9 @@ impl Host for Guest<'_> {
                 seat.holder = None;
             }
             // Also one that never had the seat passes it on: it may have been called to take it just now.
-            let next = if seat.holder.is_none() { seat.waiting.first().cloned() } else { None };
-            (next, seat.closed)
+            (seat.heirs(), seat.closed)
         };
-        if let Some(next) = next {
-            next.unpark();
-        }
+        heirs.into_iter().for_each(|parking| parking.unpark());
         if closed {
             self.fifo.cancel_all();
         }
