@@ -46,7 +46,7 @@ pub trait Host {
     fn leave(&self, entered: &Entered<'_>, parking: &Arc<Parking>);
 }
 
-/// `block_on` was called on a thread that is inside one already, or that polls a task.
+/// `block_on` was called on a thread that is inside one already, that is a worker, or that polls a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nested;
 
@@ -60,8 +60,16 @@ impl fmt::Display for Nested {
 
 impl std::error::Error for Nested {}
 
-/// That this thread is inside `block_on`.
+/// That this thread is inside `block_on`, or a worker.
 struct Inside;
+
+/// Runs `life`, the whole life of a worker: [`try_block_on`] is refused on this thread meanwhile.
+///
+/// Also between polls a worker runs code of others, the drops of outputs and their wakers, which would wait for the worker
+/// that they keep.
+pub fn as_worker<R>(life: impl FnOnce() -> R) -> R {
+    context::enter_scope(&Inside, life)
+}
 
 /// Decides when the driver is due, by polls and by the clock.
 ///
@@ -116,7 +124,7 @@ impl TurnPacer {
 ///
 /// # Errors
 ///
-/// [`Nested`], when this thread is inside a `block_on` or polls a task.
+/// [`Nested`], when this thread is inside a `block_on`, is a worker ([`as_worker`]), or polls a task.
 ///
 /// # Panics
 ///

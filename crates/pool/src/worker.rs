@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::idle::AfterSearch;
 use crate::shared::Shared;
 use polyloop_blocking::monitor;
-use polyloop_core::block_on::TurnPacer;
+use polyloop_core::block_on::{TurnPacer, as_worker};
 use polyloop_core::time::Instant;
 use polyloop_core::{Busy, Driver, Notify, Ran, Runnable, Scheduler, TaskSpace, Turn, Wakes, Why, context};
 use std::cell::RefCell;
@@ -46,7 +46,7 @@ pub(crate) fn start<S: Scheduler>(
     builder.spawn(move || {
         let Ended { shared, space, .. } = &ended;
         shared.seat(index).sit_down();
-        around(index, &mut || live(shared, space, index, busy.take()));
+        around(index, &mut || as_worker(|| live(shared, space, index, busy.take())));
     })?;
     Ok(())
 }

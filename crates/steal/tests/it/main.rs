@@ -5,5 +5,6 @@
 mod blocked;
 mod clock;
 mod end;
+mod foreign;
 mod kit;
 mod load;
