@@ -6,6 +6,8 @@
 
 #[cfg(all(test, polyloop_loom))]
 mod loom_tests;
+#[cfg(all(test, not(polyloop_loom)))]
+pub(crate) mod tests;
 
 use crate::WakeBatch;
 use crate::context;
@@ -261,19 +263,27 @@ impl Driver {
     ///
     /// [`Gone`] after [`close`](Self::close). `Ok(false)` if the timer has fired.
     pub fn watch(&self, key: TimerKey, waker: &Waker) -> Result<bool, Gone> {
-        let old = {
-            let mut timers = self.timers.lock();
-            if timers.closed {
-                return Err(Gone);
+        // Cloned and dropped with no lock held: both run foreign code.
+        let mut spare = None;
+        loop {
+            {
+                let mut timers = self.timers.lock();
+                if timers.closed {
+                    return Err(Gone);
+                }
+                match timers.queue.waker_mut(key) {
+                    None => return Ok(false),
+                    Some(present) if present.will_wake(waker) => return Ok(true),
+                    Some(present) => {
+                        if let Some(new) = &mut spare {
+                            core::mem::swap(present, new);
+                            return Ok(true);
+                        }
+                    }
+                }
             }
-            match timers.queue.waker_mut(key) {
-                None => return Ok(false),
-                Some(present) if present.will_wake(waker) => return Ok(true),
-                Some(present) => core::mem::replace(present, waker.clone()),
-            }
-        };
-        drop(old);
-        Ok(true)
+            spare = Some(waker.clone());
+        }
     }
 }
 
@@ -371,11 +381,17 @@ impl Lease<'_> {
             reactor.turn(wait, events)
         };
         driver.sources.apply(events, &mut wakes.io);
-        {
+        let armed = {
             let mut timers = driver.timers.lock();
             timers.waiting_until = None;
-            if !timers.queue.is_empty() {
-                timers.queue.fire(driver.clock.now(), &mut wakes.timers);
+            !timers.queue.is_empty()
+        };
+        if armed {
+            // The clock may be anybody's: it is read with no lock held.
+            let now = driver.clock.now();
+            let mut timers = driver.timers.lock();
+            if !timers.closed {
+                timers.queue.fire(now, &mut wakes.timers);
             }
         }
         waited

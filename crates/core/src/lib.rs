@@ -6,6 +6,7 @@
 pub mod block_on;
 #[expect(unsafe_code, reason = "thread-locals that point to the stack")]
 pub mod context;
+#[cfg_attr(all(test, not(polyloop_loom)), expect(unsafe_code, reason = "a waker of a test"))]
 mod driver;
 mod local;
 #[cfg(all(test, polyloop_loom))]
