@@ -58,13 +58,20 @@ impl Wakes {
         self.io.len() + self.timers.len()
     }
 
-    /// Wakes them all: first those whose sources are ready, then those whose deadline has passed.
+    /// Wakes them all: first the tasks whose sources are ready, then those whose deadline has passed, and last, in the same
+    /// order, wakers of others, which may block.
     pub fn wake_all(&mut self) {
         if !self.io.is_empty() {
-            context::waking_because(Why::Io, || self.io.wake_all());
+            context::waking_because(Why::Io, || self.io.wake_tasks());
         }
         if !self.timers.is_empty() {
-            context::waking_because(Why::Timer, || self.timers.wake_all());
+            context::waking_because(Why::Timer, || self.timers.wake_tasks());
+        }
+        if !self.io.is_empty() {
+            context::waking_because(Why::Io, || self.io.wake_foreign());
+        }
+        if !self.timers.is_empty() {
+            context::waking_because(Why::Timer, || self.timers.wake_foreign());
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Code of others that a worker runs outside of polls: drops of outputs, and wakers.
 
-use crate::kit::{here, no_hang, pool};
+use crate::kit::{here, join, no_hang, pool, spawn};
 use polyloop_core::block_on::{Host, Nested, try_block_on};
 use polyloop_core::park::{Parking, ThreadParker};
-use polyloop_core::{Driver, Entered, TaskSpace};
-use std::sync::{Arc, mpsc};
+use polyloop_core::{Driver, Entered, Sleep, TaskSpace};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Wake, Waker};
 use std::thread::Thread;
+use std::time::Duration;
 
 /// The calling thread inside `block_on`, beside the workers.
 struct Alone;
@@ -60,7 +61,7 @@ impl Drop for InDrop {
 }
 
 /// A joiner's waker.
-struct InWake(std::sync::Mutex<Blocks>);
+struct InWake(Mutex<Blocks>);
 
 impl Wake for InWake {
     fn wake(self: Arc<Self>) {
@@ -92,5 +93,33 @@ fn a_block_on_in_a_joiners_waker_is_refused_on_a_worker() {
         assert!(joining.poll(&mut Context::from_waker(&waker)).is_pending());
         drop(go);
         assert_eq!(told.recv().unwrap(), Err(Nested));
+    });
+}
+
+/// A waker of another executor that says when it is called, and blocks until told.
+struct Stays(Mutex<(mpsc::Sender<()>, mpsc::Receiver<()>)>);
+
+impl Wake for Stays {
+    fn wake(self: Arc<Self>) {
+        let (tell, wait) = &*self.0.lock().unwrap();
+        tell.send(()).unwrap();
+        let _ = wait.recv();
+    }
+}
+
+#[test]
+fn a_foreign_waker_that_blocks_keeps_no_task_that_was_due_with_it() {
+    no_hang(|| {
+        let pool = pool(2);
+        let driver = pool.driver().clone();
+        let deadline = driver.now() + Duration::from_millis(20);
+        let ((tell, inside), (go, wait)) = (mpsc::channel(), mpsc::channel());
+        let waker = Waker::from(Arc::new(Stays(Mutex::new((tell, wait)))));
+        let mut first = Sleep::until(driver.clone(), deadline);
+        assert!(first.poll_elapsed(&mut Context::from_waker(&waker)).is_pending());
+        let task = spawn(&pool, Sleep::until(driver, deadline));
+        inside.recv().unwrap();
+        join(task).unwrap();
+        go.send(()).unwrap();
     });
 }
