@@ -9,6 +9,7 @@
 //! sides.
 
 use parking_lot::{Condvar, Mutex};
+use polyloop_core::task::contain;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst, fence};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
@@ -23,6 +24,10 @@ pub const LINGER: Duration = Duration::from_secs(1);
 pub trait Watched: Send + Sync + 'static {
     /// Looks, and does what is to be done. Whether work is going on. Runs on the monitor's thread and must not block.
     fn inspect(&self) -> bool;
+
+    /// A look has panicked. The panic is counted ([`contained_panics`](polyloop_core::contained_panics)), and there will be
+    /// no more looks.
+    fn give_up(&self) {}
 }
 
 struct Monitor {
@@ -111,7 +116,14 @@ impl Monitor {
         };
         let mut busy = false;
         for pool in watched {
-            busy |= pool.inspect();
+            let mut at_work = None;
+            // The monitor is everybody's: it outlives a scheduler that breaks its promise.
+            contain(|| at_work = Some(pool.inspect()));
+            if at_work.is_none() {
+                self.watched.lock().retain(|other| !std::ptr::addr_eq(other.as_ptr(), Arc::as_ptr(&pool)));
+                contain(|| pool.give_up());
+            }
+            busy |= at_work.unwrap_or(false);
         }
         busy
     }

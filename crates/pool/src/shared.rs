@@ -146,6 +146,11 @@ impl<S: Scheduler> Watched for Shared<S> {
         }
         at_work
     }
+
+    /// The scheduler has panicked: as when it does so on a worker, the pool ends, and every joiner hears of it (C10).
+    fn give_up(&self) {
+        self.close();
+    }
 }
 
 impl Seat {

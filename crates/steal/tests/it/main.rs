@@ -3,6 +3,7 @@
 //! What can go wrong here is a hang, so every test runs under a watchdog. Rounds are short unless `POLYLOOP_STRESS=long`.
 
 mod blocked;
+mod broken;
 mod clock;
 mod end;
 mod foreign;
