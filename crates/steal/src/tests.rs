@@ -244,3 +244,38 @@ fn a_drain_takes_everything_from_everywhere() {
     assert_eq!(log, (0..30).collect::<Vec<_>>());
     assert!(world.steal.drain().is_empty() && !world.steal.has_work());
 }
+
+/// How many polls the first in the deque waits for while the injector is never empty, if each poll is followed by a
+/// driver turn, and if the slot is filled again and again by `wakes`.
+fn polls_until_the_deque_comes(wakes: bool) -> u32 {
+    let mut world = World::new(1);
+    let _ = world.push(0, 7, Why::Yield);
+    for poll in 1..1_000 {
+        world.inject(1);
+        world.inject(1);
+        if wakes {
+            let _ = world.push(0, 2, Why::Wake);
+        }
+        world.steal.observe_poll(&mut world.locals[0], 150_000);
+        if world.next(0) == Some(7) {
+            return poll;
+        }
+    }
+    panic!("it starves");
+}
+
+#[test]
+fn long_polls_of_a_stream_from_outside_let_the_deque_in() {
+    assert_eq!(polls_until_the_deque_comes(false), 2);
+    let bound = 2 * (u32::from(LIFO_POLLS) + 1);
+    assert!((3..=bound).contains(&polls_until_the_deque_comes(true)));
+}
+
+#[test]
+fn a_backlog_is_shared_also_under_a_clock_that_stands_still() {
+    let mut world = World::new(2);
+    for _ in 0..100 {
+        world.steal.observe_poll(&mut world.locals[0], 0);
+    }
+    assert_eq!(world.push(0, 0, Why::Io), Notify::One);
+}
