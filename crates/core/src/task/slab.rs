@@ -399,6 +399,7 @@ impl Heap {
             unsafe { (*slot.as_ptr()).next.with_mut(|next| *next = top) };
             // Ordering: Release publishes the link and the vacant word to the owner's Acquire.
             match stack.compare_exchange_weak(top, slot.as_ptr(), Release, Relaxed) {
+                // From here on the heap may be gone: the slot may have been what kept its page, and so the space.
                 Ok(_) => return,
                 Err(moved) => top = moved,
             }

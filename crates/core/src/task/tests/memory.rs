@@ -179,7 +179,7 @@ fn a_burst_from_outside_gives_its_pages_back_when_a_worker_sleeps() {
     let (world, counts) = (World::new(), Counts::new());
     burst(&world, &counts);
     assert!(world.space.allocated_bytes() > 3 * PAGE, "nobody has looked after them yet");
-    world.space.enter(crate::context::release_memory);
+    world.space.enter(|| crate::context::resting(|| ()));
     assert_eq!(world.space.allocated_bytes(), PAGE);
     world.assert_empty();
 }
@@ -195,10 +195,54 @@ fn a_burst_that_another_thread_ended_gives_its_pages_back() {
         let most = world.space.allocated_bytes();
         std::thread::spawn(move || elsewhere.space.clone().enter(|| elsewhere.run_all())).join().unwrap();
         assert_eq!((counts.drops(), world.space.allocated_bytes()), (BURST, most));
-        crate::context::release_memory();
+        crate::context::resting(|| ());
         assert_eq!(world.space.allocated_bytes(), PAGE);
     });
     world.assert_empty();
+}
+
+#[test]
+fn a_burst_of_a_worker_that_sleeps_gives_its_pages_back_when_the_last_one_sleeps() {
+    let (world, counts) = (Arc::new(World::new()), Counts::new());
+    let (elsewhere, space) = (world.clone(), world.space.clone());
+    space.enter(|| {
+        for _ in 0..BURST {
+            world.space.spawn_detached(scripted(&counts, |_| Poll::Ready(())), here());
+        }
+        crate::context::resting(|| {
+            let other = move || {
+                elsewhere.run_all();
+                crate::context::resting(|| ());
+                // One page of this thread's own, if it had any, and one of the sleeper's.
+                assert!(elsewhere.space.allocated_bytes() <= 2 * PAGE);
+                elsewhere.space.live_tasks()
+            };
+            let space = world.space.clone();
+            assert_eq!(std::thread::spawn(move || space.enter(other)).join().unwrap(), 0);
+        });
+        // It has its heap again.
+        let before = world.space.allocated_bytes();
+        world.space.spawn_detached(scripted(&counts, |_| Poll::Ready(())), here());
+        world.run_all();
+        assert_eq!(world.space.allocated_bytes(), before);
+    });
+    assert_eq!(counts.drops(), BURST + 1);
+    world.assert_empty();
+}
+
+#[test]
+fn a_worker_that_sleeps_while_its_space_ends_leaves_nothing() {
+    let (world, counts) = (Arc::new(World::new()), Counts::new());
+    let (elsewhere, space) = (world.clone(), world.space.clone());
+    space.enter(|| {
+        drop(world.spawn(scripted(&counts, |_| Poll::Ready(()))));
+        world.run_all();
+        crate::context::resting(|| std::thread::spawn(move || elsewhere.shut_down()).join().unwrap());
+        assert_eq!(world.space.allocated_bytes(), 0);
+        drop(world.spawn(scripted(&counts, |_| Poll::Ready(()))));
+        assert_eq!(world.space.allocated_bytes(), 0, "cancelled at once");
+    });
+    assert_eq!(counts.drops(), 2);
 }
 
 #[test]
