@@ -11,7 +11,6 @@ pub(crate) mod tests;
 
 use crate::WakeBatch;
 use crate::context;
-use crate::local::Unpark;
 use crate::reactor::{Events, Reactor, ReactorHandle};
 use crate::schedule::Why;
 use crate::shim::atomic::{
@@ -328,12 +327,6 @@ impl TimerState {
             self.waiting_until = Some(deadline);
         }
         beyond
-    }
-}
-
-impl Unpark for Driver {
-    fn unpark(&self) {
-        Self::unpark(self);
     }
 }
 

@@ -114,7 +114,7 @@ impl Sentinel {
             while !stopped.load(SeqCst) {
                 let before = now();
                 std::thread::park_timeout(Duration::from_millis(1));
-                lost += before.elapsed().saturating_sub(Duration::from_millis(1));
+                lost = lost.max(before.elapsed().saturating_sub(Duration::from_millis(1)));
             }
             lost
         });
