@@ -17,7 +17,7 @@ use crate::shim::atomic::{
     AtomicBool, AtomicU64, AtomicUsize,
     Ordering::{AcqRel, Acquire, Relaxed},
 };
-use crate::shim::sync::Mutex;
+use crate::shim::sync::{Mutex, TryLock, TryLockGuard};
 use crate::source::SourceTable;
 use crate::time::{Clock, Instant, TimerKey, Timers, Wait};
 use core::fmt;
@@ -77,7 +77,7 @@ impl Wakes {
 
 /// A reactor, a timer queue and a clock.
 pub struct Driver {
-    turner: Mutex<Turner>,
+    turner: TryLock<Turner>,
     /// Whether somebody has the lease, for a look that takes nothing: one that tried the lock would keep somebody who wants
     /// to wait in the driver out of it, and so leave it to nobody.
     leased: AtomicBool,
@@ -122,7 +122,7 @@ impl Driver {
         let handle = reactor.handle();
         clock.attach(Arc::downgrade(&handle));
         Arc::new(Self {
-            turner: Mutex::new(Turner { reactor, events: Events::new() }),
+            turner: TryLock::new(Turner { reactor, events: Events::new() }),
             leased: AtomicBool::new(false),
             reactor: handle,
             timers: Mutex::new(TimerState { queue: timers, waiting_until: None, closed: false }),
@@ -187,9 +187,12 @@ impl Driver {
     pub fn rest(&self, busy: &mut Option<Busy>) -> Option<Lease<'_>> {
         let was_last = busy.take().is_some_and(|mut busy| busy.end());
         let lease = self.try_lease();
+        #[cfg(not(polyloop_mutant = "rest_calls_nobody"))]
         if was_last && lease.is_none() {
             self.unpark();
         }
+        #[cfg(polyloop_mutant = "rest_calls_nobody")]
+        let _ = was_last;
         lease
     }
 
@@ -342,7 +345,7 @@ impl fmt::Debug for Driver {
 /// The right to turn a driver. Given back before anybody is woken.
 pub struct Lease<'a> {
     driver: &'a Driver,
-    turner: crate::shim::sync::MutexGuard<'a, Turner>,
+    turner: TryLockGuard<'a, Turner>,
 }
 
 impl Lease<'_> {
