@@ -5,7 +5,7 @@ use polyloop_conformance::executor;
 use polyloop_conformance::executor::{Executor, Promise, TestClock};
 use polyloop_core::Driver;
 use polyloop_core::block_on::{CHECK_POLLS, MAX_POLLS};
-use polyloop_steal::{INJECTOR_INTERVAL, LIFO_POLLS};
+use polyloop_steal::LIFO_POLLS;
 use std::future::Future;
 use std::sync::{Arc, mpsc};
 
@@ -59,14 +59,13 @@ const TURN_WHEN_LATE: u64 = CHECK_POLLS as u64;
 /// A place in the queue behind those that are always ready.
 const FIFO: Promise = Promise { turn: TURN, turn_when_late: TURN_WHEN_LATE, reach: |n, others| n + others };
 
-/// As `polyloop_steal` declares it: 4·n + 4, and one for every 61.
+/// As `polyloop_steal` declares it: 8·n + 8.
 const STEAL: Promise = Promise {
     turn: TURN,
     turn_when_late: TURN_WHEN_LATE,
     reach: |n, others| {
-        let row = u64::from(LIFO_POLLS) + 1;
-        let polls = row * (n + others) + row;
-        polls + polls.div_ceil(u64::from(INJECTOR_INTERVAL))
+        let row = 2 * (u64::from(LIFO_POLLS) + 1);
+        row * (n + others) + row
     },
 };
 

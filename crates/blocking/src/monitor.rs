@@ -12,6 +12,7 @@
 //! sides.
 
 use parking_lot::{Condvar, Mutex};
+use polyloop_core::task::contain;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst, fence};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
@@ -37,6 +38,10 @@ pub trait Watched: Send + Sync + 'static {
 
     /// The monitor goes to sleep: nothing has been at work for [`LINGER`].
     fn rest(&self) {}
+
+    /// A look has panicked. The panic is counted ([`contained_panics`](polyloop_core::contained_panics)), and there will be
+    /// no more looks.
+    fn give_up(&self) {}
 }
 
 /// One look at everything.
@@ -151,10 +156,21 @@ impl Monitor {
         let mut busy = false;
         let mut tick = TICK;
         for pool in self.pools() {
-            let at_work = pool.inspect(round);
-            busy |= at_work;
-            if at_work {
-                tick = tick.min(pool.tick());
+            let mut at_work = None;
+            // The monitor is everybody's: it outlives a scheduler that breaks its promise.
+            contain(|| at_work = Some((pool.inspect(round), pool.tick())));
+            match at_work {
+                Some((true, wanted)) => {
+                    busy = true;
+                    tick = tick.min(wanted);
+                }
+                Some((false, _)) => {}
+                None => {
+                    self.watched
+                        .lock()
+                        .retain(|other| !std::ptr::addr_eq(other.as_ptr(), Arc::as_ptr(&pool)));
+                    contain(|| pool.give_up());
+                }
             }
         }
         (busy, tick)

@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// An executor of one worker.
-pub trait Executor: Sized + 'static {
+pub trait Executor: Sized + Send + Sync + 'static {
     /// Starts a task.
     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, future: F);
 
@@ -106,6 +106,7 @@ macro_rules! executor {
             a_ready_file_is_seen_within_the_promise
             each_ready_task_has_its_turn
             each_ready_task_has_its_turn_beside_two_that_wake_each_other
+            each_ready_task_has_its_turn_beside_a_chain_from_outside
         }
     };
     (@ $name:ident, $promise:expr, $new:expr, $($property:ident)*) => {
@@ -342,6 +343,41 @@ pub fn each_ready_task_has_its_turn<E: Executor>(new: New<E>, promise: Promise) 
         executor.spawn(hog(u64::MAX, move || _ = count.add()));
     }
     each_in_time(&executor, 3, promise, &polls);
+}
+
+/// C3: beside a chain of tasks, each spawned by the one before it through another thread, with a clock of which every
+/// look costs more than the driver's interval: the driver turns after every few polls.
+pub fn each_ready_task_has_its_turn_beside_a_chain_from_outside<E: Executor>(new: New<E>, promise: Promise) {
+    let executor = Arc::new(new(TestClock::per_look(Duration::from_micros(150))));
+    let polls = Polls::default();
+    let stop = Arc::new(AtomicBool::new(false));
+    let (ask, asked) = mpsc::channel();
+    let (spawner, count, stopped) = (executor.clone(), polls.clone(), stop.clone());
+    let link = move || {
+        let (count, ask, stopped) = (count.clone(), ask.clone(), stopped.clone());
+        async move {
+            count.add();
+            let (done, is_done) = mpsc::channel::<()>();
+            // In this poll: whoever waits is a worker, and what comes next comes from outside.
+            let _ = ask.send((!stopped.load(SeqCst)).then_some(done));
+            let _ = is_done.recv();
+        }
+    };
+    executor.spawn(link());
+    let outside = std::thread::spawn(move || {
+        while let Ok(Some(done)) = asked.recv() {
+            spawner.spawn(link());
+            drop(done);
+        }
+    });
+    each_in_time(&*executor, 1, promise, &polls);
+    stop.store(true, SeqCst);
+    let waits = async move {
+        while !outside.is_finished() {
+            polyloop_core::yield_now().await;
+        }
+    };
+    executor.run(waits);
 }
 
 /// C3: beside two that hand each other the turn.

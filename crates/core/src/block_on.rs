@@ -57,7 +57,7 @@ pub trait Host {
     fn leave(&self, entered: &Entered<'_>, parking: &Arc<Parking>);
 }
 
-/// `block_on` was called on a thread that is inside one already, or that polls a task.
+/// `block_on` was called on a thread that is inside one already, that is a worker, or that polls a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nested;
 
@@ -71,17 +71,30 @@ impl fmt::Display for Nested {
 
 impl std::error::Error for Nested {}
 
-/// That this thread is inside `block_on`.
-struct Inside;
+/// That this thread is inside `block_on` or a worker; or, with `false`, that it is so no more for a while.
+struct Inside(bool);
 
-/// Refuses a thread that is inside `block_on` or polls a task.
+/// Refuses a thread that is inside `block_on`, is a worker, or polls a task.
 ///
 /// # Errors
 ///
 /// [`Nested`], on such a thread.
 pub fn refuse_nested() -> Result<(), Nested> {
-    let inside = context::with_scope(|inside: Option<&Inside>| inside.is_some());
+    let inside = context::with_scope(|inside: Option<&Inside>| inside.is_some_and(|inside| inside.0));
     if context::is_polling() || inside { Err(Nested) } else { Ok(()) }
+}
+
+/// Runs `life`, the whole life of a worker: [`try_block_on`] is refused on this thread meanwhile.
+///
+/// Also between polls a worker runs code of others, the drops of outputs and their wakers, which would wait for the worker
+/// that they keep.
+pub fn as_worker<R>(life: impl FnOnce() -> R) -> R {
+    context::enter_scope(&Inside(true), life)
+}
+
+/// Runs `f`, on a worker that has given its place away, as if this thread were nobody's: it may block.
+pub fn as_stranger<R>(f: impl FnOnce() -> R) -> R {
+    context::enter_scope(&Inside(false), || context::outside_of_tasks(f))
 }
 
 /// Decides when the driver is due, by polls and by the clock.
@@ -142,7 +155,7 @@ impl TurnPacer {
 ///
 /// # Errors
 ///
-/// [`Nested`], when this thread is inside a `block_on` or polls a task.
+/// [`Nested`], when this thread is inside a `block_on`, is a worker ([`as_worker`]), or polls a task.
 ///
 /// # Panics
 ///
@@ -157,7 +170,7 @@ pub fn try_block_on<F: Future>(
     refuse_nested()?;
     let parking = Arc::new(Parking::new(Arc::clone(driver), thread));
     let local = LocalQueue::new(Arc::clone(&parking) as Arc<dyn Unpark>);
-    let output = context::enter_scope(&Inside, || {
+    let output = context::enter_scope(&Inside(true), || {
         local.enter_with(future, meta, |entered, root| {
             let _leave = Leave { host, entered, parking: &parking };
             let mut root = pin!(root);

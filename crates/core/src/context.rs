@@ -5,16 +5,19 @@
 
 use crate::budget::Budget;
 use crate::schedule::Why;
-use crate::task::{Header, Heap, Id, TaskPtr, TaskSpace};
+use crate::task::{Header, Heap, HeapPtr, Id, TaskPtr, TaskSpace};
 use core::any::TypeId;
 use core::cell::Cell;
 use core::ptr::{NonNull, null};
 use std::sync::Arc;
 
-/// A space whose heap this thread has checked out.
+/// A space of whose heaps this thread has one checked out.
 struct Home {
     space: *const TaskSpace,
-    heap: NonNull<Heap>,
+    /// `None` while the thread sleeps, and after the end of the space.
+    heap: Cell<Option<HeapPtr>>,
+    /// What it was, while the thread sleeps.
+    resting: Cell<Option<HeapPtr>>,
     previous: *const Self,
 }
 
@@ -171,17 +174,24 @@ pub fn waking_because<R>(why: Why, f: impl FnOnce() -> R) -> R {
 
 /// Makes `space` one of this thread's homes while `f` runs: its tasks are allocated and freed without atomics, and
 /// its scheduler is reached without counting a reference.
-pub(crate) fn enter_home<R>(space: &Arc<TaskSpace>, heap: NonNull<Heap>, f: impl FnOnce() -> R) -> R {
-    struct Leave(*const Home);
-    impl Drop for Leave {
+pub(crate) fn enter_home<R>(space: &Arc<TaskSpace>, f: impl FnOnce() -> R) -> R {
+    struct Leave<'a>(&'a TaskSpace, &'a Home);
+    impl Drop for Leave<'_> {
         fn drop(&mut self) {
-            with_context(|context| context.homes.set(self.0));
+            with_context(|context| context.homes.set(self.1.previous));
+            if let Some(heap) = self.1.heap.take() {
+                self.0.check_in(heap);
+            }
         }
     }
-    let home =
-        Home { space: Arc::as_ptr(space), heap, previous: CONTEXT.with(|context| context.homes.get()) };
+    let home = Home {
+        space: Arc::as_ptr(space),
+        heap: Cell::new(Some(space.check_out())),
+        resting: Cell::new(None),
+        previous: CONTEXT.with(|context| context.homes.get()),
+    };
+    let _leave = Leave(space, &home);
     CONTEXT.with(|context| context.homes.set(&raw const home));
-    let _leave = Leave(home.previous);
     f()
 }
 
@@ -203,23 +213,37 @@ fn find_home<R>(pick: impl Fn(&Home) -> Option<R>) -> Option<R> {
 
 /// The heap of `space` that this thread has checked out.
 pub(crate) fn heap_of(space: &Arc<TaskSpace>) -> Option<NonNull<Heap>> {
-    find_home(|home| (home.space == Arc::as_ptr(space)).then_some(home.heap))
+    find_home(|home| home.heap.get().filter(|_| home.space == Arc::as_ptr(space))).map(|heap| heap.0)
 }
 
-/// For a thread that is about to sleep: lets the memory go that other threads have freed for it.
-///
-/// Called in vain, it costs a look at each of a few hundred words.
-pub fn release_memory() {
+/// Runs `f`, in which this thread sleeps: its heaps are nobody's meanwhile, so that others, and the thread itself
+/// before it sleeps, give the memory back that was freed for them.
+pub(crate) fn resting<R>(f: impl FnOnce() -> R) -> R {
+    struct Rise;
+    impl Drop for Rise {
+        fn drop(&mut self) {
+            each_home(|space, home| home.heap.set(home.resting.take().filter(|heap| space.rise(*heap))));
+        }
+    }
+    each_home(|space, home| {
+        home.resting.set(home.heap.take());
+        home.resting.get().inspect(|heap| space.lie_down(*heap));
+    });
+    let _rise = Rise;
+    f()
+}
+
+fn each_home(f: impl Fn(&TaskSpace, &Home)) {
     find_home(|home| -> Option<()> {
         // SAFETY: whoever entered the home keeps its space.
-        unsafe { &*home.space }.adopt_freed(home.heap);
+        f(unsafe { &*home.space }, home);
         None
     });
 }
 
 /// Whether this thread has `heap` checked out.
 pub(crate) fn has_entered(heap: &Heap) -> bool {
-    find_home(|home| core::ptr::eq(home.heap.as_ptr(), heap).then_some(())).is_some()
+    find_home(|home| home.heap.get().filter(|mine| core::ptr::eq(mine.0.as_ptr(), heap))).is_some()
 }
 
 /// Whether `space` is one of this thread's homes.

@@ -6,10 +6,11 @@
 
 #[cfg(all(test, polyloop_loom))]
 mod loom_tests;
+#[cfg(all(test, not(polyloop_loom)))]
+pub(crate) mod tests;
 
 use crate::WakeBatch;
 use crate::context;
-use crate::local::Unpark;
 use crate::probe::Count;
 use crate::reactor::{Events, Reactor, ReactorHandle};
 use crate::schedule::Why;
@@ -17,7 +18,7 @@ use crate::shim::atomic::{
     AtomicBool, AtomicUsize,
     Ordering::{AcqRel, Acquire, Relaxed},
 };
-use crate::shim::sync::Mutex;
+use crate::shim::sync::{Mutex, TryLock, TryLockGuard};
 use crate::source::SourceTable;
 use crate::time::{Clock, Instant, TimerKey, Timers, Wait};
 use core::fmt;
@@ -72,20 +73,27 @@ impl Wakes {
         self.io.len() + self.timers.len()
     }
 
-    /// Wakes them all: first those whose sources are ready, then those whose deadline has passed.
+    /// Wakes them all: first the tasks whose sources are ready, then those whose deadline has passed, and last, in the same
+    /// order, wakers of others, which may block.
     pub fn wake_all(&mut self) {
         if !self.io.is_empty() {
-            context::waking_because(Why::Io, || self.io.wake_all());
+            context::waking_because(Why::Io, || self.io.wake_tasks());
         }
         if !self.timers.is_empty() {
-            context::waking_because(Why::Timer, || self.timers.wake_all());
+            context::waking_because(Why::Timer, || self.timers.wake_tasks());
+        }
+        if !self.io.is_empty() {
+            context::waking_because(Why::Io, || self.io.wake_foreign());
+        }
+        if !self.timers.is_empty() {
+            context::waking_because(Why::Timer, || self.timers.wake_foreign());
         }
     }
 }
 
 /// A reactor, a timer queue and a clock.
 pub struct Driver {
-    turner: Mutex<Turner>,
+    turner: TryLock<Turner>,
     /// Whether somebody has the lease, for a look that takes nothing: one that tried the lock would keep somebody who wants
     /// to wait in the driver out of it, and so leave it to nobody.
     leased: AtomicBool,
@@ -132,7 +140,7 @@ impl Driver {
         let handle = reactor.handle();
         clock.attach(Arc::downgrade(&handle));
         Arc::new(Self {
-            turner: Mutex::new(Turner { reactor, events: Events::new() }),
+            turner: TryLock::new(Turner { reactor, events: Events::new() }),
             leased: AtomicBool::new(false),
             reactor: handle,
             timers: Mutex::new(TimerState { queue: timers, waiting_until: None, closed: false }),
@@ -203,9 +211,12 @@ impl Driver {
     pub fn rest(&self, busy: &mut Option<Busy>) -> Option<Lease<'_>> {
         let was_last = busy.take().is_some_and(|mut busy| busy.end());
         let lease = self.try_lease();
+        #[cfg(not(polyloop_mutant = "rest_calls_nobody"))]
         if was_last && lease.is_none() {
             self.unpark();
         }
+        #[cfg(polyloop_mutant = "rest_calls_nobody")]
+        let _ = was_last;
         lease
     }
 
@@ -285,19 +296,27 @@ impl Driver {
     ///
     /// [`Gone`] after [`close`](Self::close). `Ok(false)` if the timer has fired.
     pub fn watch(&self, key: TimerKey, waker: &Waker) -> Result<bool, Gone> {
-        let old = {
-            let mut timers = self.timers.lock();
-            if timers.closed {
-                return Err(Gone);
+        // Cloned and dropped with no lock held: both run foreign code.
+        let mut spare = None;
+        loop {
+            {
+                let mut timers = self.timers.lock();
+                if timers.closed {
+                    return Err(Gone);
+                }
+                match timers.queue.waker_mut(key) {
+                    None => return Ok(false),
+                    Some(present) if present.will_wake(waker) => return Ok(true),
+                    Some(present) => {
+                        if let Some(new) = &mut spare {
+                            core::mem::swap(present, new);
+                            return Ok(true);
+                        }
+                    }
+                }
             }
-            match timers.queue.waker_mut(key) {
-                None => return Ok(false),
-                Some(present) if present.will_wake(waker) => return Ok(true),
-                Some(present) => core::mem::replace(present, waker.clone()),
-            }
-        };
-        drop(old);
-        Ok(true)
+            spare = Some(waker.clone());
+        }
     }
 }
 
@@ -338,12 +357,6 @@ impl TimerState {
     }
 }
 
-impl Unpark for Driver {
-    fn unpark(&self) {
-        Self::unpark(self);
-    }
-}
-
 impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Driver")
@@ -356,7 +369,7 @@ impl fmt::Debug for Driver {
 /// The right to turn a driver. Given back before anybody is woken.
 pub struct Lease<'a> {
     driver: &'a Driver,
-    turner: crate::shim::sync::MutexGuard<'a, Turner>,
+    turner: TryLockGuard<'a, Turner>,
 }
 
 impl Lease<'_> {
@@ -401,11 +414,17 @@ impl Lease<'_> {
         };
         driver.ready_events.add(events.len() as u64);
         driver.sources.apply(events, &mut wakes.io);
-        {
+        let armed = {
             let mut timers = driver.timers.lock();
             timers.waiting_until = None;
-            if !timers.queue.is_empty() {
-                timers.queue.fire(driver.clock.now(), &mut wakes.timers);
+            !timers.queue.is_empty()
+        };
+        if armed {
+            // The clock may be anybody's: it is read with no lock held.
+            let now = driver.clock.now();
+            let mut timers = driver.timers.lock();
+            if !timers.closed {
+                timers.queue.fire(now, &mut wakes.timers);
             }
         }
         waited

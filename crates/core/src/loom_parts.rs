@@ -150,6 +150,11 @@ impl Timers for Deadlines {
 
 /// A driver of these parts.
 pub(crate) fn driver() -> Arc<Driver> {
+    driver_with(Arc::new(Impatient))
+}
+
+/// A driver of these parts, with this clock.
+pub(crate) fn driver_with(clock: Arc<dyn Clock>) -> Arc<Driver> {
     let reactor = BellReactor(Arc::new(BellHandle(Bell::new())));
-    Driver::new(Box::new(reactor), Box::<Deadlines>::default(), Arc::new(Impatient))
+    Driver::new(Box::new(reactor), Box::<Deadlines>::default(), clock)
 }

@@ -87,9 +87,13 @@ impl Parking {
     ///
     /// The kernel's word.
     pub fn wait_in_driver(&self, lease: &mut Lease<'_>, turn: Turn, wakes: &mut Wakes) -> io::Result<()> {
-        if turn == Turn::Wait {
-            context::release_memory();
+        if turn == Turn::Poll {
+            return self.stay_in_driver(lease, turn, wakes);
         }
+        context::resting(|| self.stay_in_driver(lease, turn, wakes))
+    }
+
+    fn stay_in_driver(&self, lease: &mut Lease<'_>, turn: Turn, wakes: &mut Wakes) -> io::Result<()> {
         self.in_driver.store(true, Relaxed);
         #[cfg(not(polyloop_mutant = "wait_without_fence"))]
         fence(SeqCst);
@@ -113,11 +117,12 @@ impl Parking {
 
     /// Waits for a notification; returns at once if there was one since [`heed`](Self::heed).
     pub fn wait_in_thread(&self) {
-        context::release_memory();
-        fence(SeqCst);
-        while !self.notified.load(Acquire) {
-            self.thread.park();
-        }
+        context::resting(|| {
+            fence(SeqCst);
+            while !self.notified.load(Acquire) {
+                self.thread.park();
+            }
+        });
     }
 }
 

@@ -40,8 +40,15 @@ pub enum Notify {
 /// A policy: given runnables, who is next.
 ///
 /// A scheduler holds runnables and nothing else. Threads, parking, the driver and shutdown belong to the shell that
-/// runs it, so a scheduler is short and safe. Nothing that was pushed may be reachable only through one `Local`: when
-/// [`has_work`](Self::has_work) is true, `next` on *any* worker's local finds something (C5).
+/// runs it, so a scheduler is short and safe.
+///
+/// Nothing that was pushed may stay reachable through one `Local` alone (C5). When [`has_work`](Self::has_work) is true,
+/// `next` on *any* worker's local finds something. What a scheduler keeps for the worker that pushed it, it leaves out of
+/// `has_work`, gives to that worker's `next` before that returns `None`, and to everybody once
+/// [`observe_stuck`](Self::observe_stuck) has told that the worker does not come.
+///
+/// A scheduler drops no runnable: that would cancel the task, whose drops may wake others into the same scheduler in the
+/// middle of the call. What it does not want to keep it gives out.
 pub trait Scheduler: fmt::Debug + Send + Sync + 'static {
     /// What one worker keeps to itself.
     type Local: Send;
@@ -89,6 +96,8 @@ pub trait Scheduler: fmt::Debug + Send + Sync + 'static {
         let _ = (index, stuck);
     }
 
-    /// Gives everything out, at shutdown, when no worker calls `next` any more.
+    /// Gives everything out, at shutdown. Called from any thread and more than once, while others may still push, call
+    /// `next`, or drain: each runnable goes to one of them, and what was pushed before the call, and nobody else has, is
+    /// in the result.
     fn drain(&self) -> Vec<Runnable>;
 }

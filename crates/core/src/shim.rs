@@ -1,7 +1,8 @@
 //! The one door to concurrency: std, `parking_lot` or loom behind the same names.
 //!
 //! Under `--cfg polyloop_loom` every atomic, cell and lock below is loom's, so that a model explores the real code.
-//! Nothing in polyloop names `std::sync::atomic` or `parking_lot` directly.
+//! What has a model goes through here: core, and the pool's gate and idle sets. Locks and counters of other crates that no
+//! model looks at name `std` or `parking_lot` directly.
 
 #[cfg(not(polyloop_loom))]
 mod imp {
@@ -40,6 +41,8 @@ mod imp {
     /// Locks and shared ownership.
     pub mod sync {
         pub use parking_lot::{Condvar, Mutex, MutexGuard};
+        /// A lock that nobody waits for.
+        pub use parking_lot::{Mutex as TryLock, MutexGuard as TryLockGuard};
         pub use std::sync::{Arc, Weak};
     }
 
@@ -91,6 +94,53 @@ mod imp {
         impl<T: Default> Default for Mutex<T> {
             fn default() -> Self {
                 Self::new(T::default())
+            }
+        }
+
+        /// A lock that nobody waits for. loom's own `try_lock` does wait if another thread gets in just before it, so that a
+        /// model of two threads that try would miss what happens when one of them fails.
+        #[derive(Debug)]
+        pub struct TryLock<T> {
+            held: loom::sync::atomic::AtomicBool,
+            value: Mutex<T>,
+        }
+
+        #[derive(Debug)]
+        pub struct TryLockGuard<'a, T> {
+            held: &'a loom::sync::atomic::AtomicBool,
+            /// `None` once it is dropped.
+            value: Option<MutexGuard<'a, T>>,
+        }
+
+        impl<T> TryLock<T> {
+            pub fn new(value: T) -> Self {
+                Self { held: loom::sync::atomic::AtomicBool::new(false), value: Mutex::new(value) }
+            }
+
+            pub fn try_lock(&self) -> Option<TryLockGuard<'_, T>> {
+                let held = self.held.swap(true, loom::sync::atomic::Ordering::Acquire);
+                (!held).then(|| TryLockGuard { held: &self.held, value: Some(self.value.lock()) })
+            }
+        }
+
+        impl<T> Drop for TryLockGuard<'_, T> {
+            fn drop(&mut self) {
+                self.value = None;
+                self.held.store(false, loom::sync::atomic::Ordering::Release);
+            }
+        }
+
+        impl<T> std::ops::Deref for TryLockGuard<'_, T> {
+            type Target = T;
+
+            fn deref(&self) -> &T {
+                self.value.as_ref().expect("not dropped yet")
+            }
+        }
+
+        impl<T> std::ops::DerefMut for TryLockGuard<'_, T> {
+            fn deref_mut(&mut self) -> &mut T {
+                self.value.as_mut().expect("not dropped yet")
             }
         }
 

@@ -18,7 +18,7 @@ use std::sync::Arc;
 ///
 /// # Panics
 ///
-/// When it is polled after its driver has shut down; [`poll_elapsed`](Self::poll_elapsed) returns that as an error.
+/// When it is polled after its driver has shut down and before its deadline; [`poll_elapsed`](Self::poll_elapsed) returns that as an error.
 ///
 /// # Cancel safety
 ///
@@ -90,8 +90,11 @@ impl Sleep {
                 Poll::Pending
             }
             State::Armed(key) => {
-                if self.driver.watch(key, cx.waker())? {
-                    return Poll::Pending;
+                match self.driver.watch(key, cx.waker()) {
+                    Ok(true) => return Poll::Pending,
+                    // The end took the entry out, fired or not.
+                    Err(Gone) if self.driver.now() < self.deadline => return Poll::Ready(Err(Gone)),
+                    Ok(false) | Err(Gone) => {}
                 }
                 self.state = State::Elapsed;
                 Poll::Ready(Ok(()))

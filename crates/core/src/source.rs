@@ -129,17 +129,20 @@ struct Source {
 }
 
 impl Source {
-    /// The word, if `direction` is worth a try; otherwise `enter` has put a waker among the waiters.
+    /// The word, if `direction` is worth a try; otherwise `enter` has put a clone of `waker` among the waiters. It returns
+    /// what is left over. Wakers are cloned and dropped with no lock held, as both run foreign code.
     fn look_or_enter(
         &self,
         direction: Direction,
-        enter: impl FnOnce(&mut Waiters) -> Option<Waker>,
+        waker: &Waker,
+        enter: impl FnOnce(&mut Waiters, Waker) -> Option<Waker>,
     ) -> Option<u64> {
         if let Some(word) = self.readiness.get(direction) {
             return Some(word);
         }
-        let old = enter(&mut self.waiters.lock());
-        drop(old);
+        let waker = waker.clone();
+        let left_over = enter(&mut self.waiters.lock(), waker);
+        drop(left_over);
         // An event before this look is seen here; one after it finds the waker.
         #[cfg(not(polyloop_mutant = "readiness_no_recheck"))]
         return self.readiness.get(direction);
@@ -264,16 +267,12 @@ impl Registration {
     /// That the driver has shut down.
     pub fn poll_ready(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<ReadyEvent>> {
         let operation = ready!(poll_proceed(cx));
-        self.poll_with(operation, direction, |waiters| {
+        self.poll_with(operation, direction, cx.waker(), |waiters, waker| {
             let slot = match direction {
                 Direction::Read => &mut waiters.reader,
                 Direction::Write => &mut waiters.writer,
             };
-            match slot {
-                Some(waker) if waker.will_wake(cx.waker()) => None,
-                // The old waker is dropped by the caller, without the lock.
-                slot => slot.replace(cx.waker().clone()),
-            }
+            slot.replace(waker)
         })
     }
 
@@ -301,12 +300,11 @@ impl Registration {
         let mut ticket = Ticket { source: &self.source, number: None };
         poll_fn(|cx| {
             let operation = ready!(poll_proceed(cx));
-            self.poll_with(operation, direction, |waiters| match ticket.find(waiters) {
-                Some(waker) if waker.will_wake(cx.waker()) => None,
-                Some(waker) => Some(core::mem::replace(waker, cx.waker().clone())),
+            self.poll_with(operation, direction, cx.waker(), |waiters, waker| match ticket.find(waiters) {
+                Some(present) => Some(core::mem::replace(present, waker)),
                 None => {
                     waiters.tickets += 1;
-                    waiters.queue.push((waiters.tickets, direction, cx.waker().clone()));
+                    waiters.queue.push((waiters.tickets, direction, waker));
                     ticket.number = Some(waiters.tickets);
                     None
                 }
@@ -319,9 +317,10 @@ impl Registration {
         &self,
         operation: Operation,
         direction: Direction,
-        enter: impl FnOnce(&mut Waiters) -> Option<Waker>,
+        waker: &Waker,
+        enter: impl FnOnce(&mut Waiters, Waker) -> Option<Waker>,
     ) -> Poll<io::Result<ReadyEvent>> {
-        let Some(word) = self.source.look_or_enter(direction, enter) else { return Poll::Pending };
+        let Some(word) = self.source.look_or_enter(direction, waker, enter) else { return Poll::Pending };
         // It counts also if the kernel will say otherwise: asking it is what costs.
         operation.made_progress();
         Poll::Ready(if word & GONE != 0 { Err(gone()) } else { Ok(ReadyEvent { direction, word }) })
@@ -517,12 +516,45 @@ mod loom_tests {
             };
             let woken = Arc::new(Woken(false.into()));
             let waker: Waker = woken.clone().into();
-            let seen = source.look_or_enter(Direction::Read, |waiters| waiters.reader.replace(waker));
+            let seen =
+                source.look_or_enter(Direction::Read, &waker, |waiters, waker| waiters.reader.replace(waker));
             kernel.join().unwrap();
             assert!(
                 seen.is_some() || woken.0.load(std::sync::atomic::Ordering::SeqCst),
                 "asleep over an event"
             );
         });
+    }
+}
+
+#[cfg(all(test, not(polyloop_loom)))]
+mod tests {
+    use super::*;
+    use crate::driver::tests::{asking, driver, foreign_waker};
+    use core::pin::pin;
+
+    #[derive(Debug)]
+    struct Nothing;
+
+    impl std::os::fd::AsFd for Nothing {
+        fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+            unreachable!("the reactor has no kernel")
+        }
+    }
+
+    #[test]
+    fn a_waker_whose_clone_asks_the_source_may_wait_for_it() {
+        let (driver, _) = driver();
+        let file = Registration::new(&driver, Arc::new(Nothing), false).unwrap();
+        let (source, waker) = (Arc::clone(&file.source), foreign_waker());
+        let free = move || assert!(source.waiters.try_lock().is_some(), "cloned under the waiters' lock");
+        let calls = asking(free, || {
+            let cx = &mut Context::from_waker(&waker);
+            assert!(file.poll_ready(cx, Direction::Read).is_pending());
+            let mut ready = pin!(file.ready(Direction::Read));
+            assert!(ready.as_mut().poll(cx).is_pending());
+            assert!(ready.as_mut().poll(cx).is_pending());
+        });
+        assert!(calls >= 2, "{calls} clones");
     }
 }

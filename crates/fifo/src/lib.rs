@@ -77,8 +77,10 @@ struct Seat {
 /// Who is told that there is something to do.
 enum Call {
     Nobody,
-    /// A thread inside `block_on`.
-    Thread(Arc<Parking>),
+    /// The thread inside `block_on` that has the seat.
+    Holder(Arc<Parking>),
+    /// All that wait for a free seat, since any of them may be inside a poll that blocks. The first to come takes it.
+    Heirs(Vec<Arc<Parking>>),
     /// Whoever waits in the driver, or watches its file.
     Driver,
 }
@@ -89,8 +91,9 @@ impl Seat {
             // It looks once more when it gives the seat up.
             Phase::Running => Call::Nobody,
             Phase::Waiting => Call::Driver,
-            Phase::None => match self.holder.as_ref().or(self.waiting.first()) {
-                Some(parking) => Call::Thread(Arc::clone(parking)),
+            Phase::None => match &self.holder {
+                Some(parking) => Call::Holder(Arc::clone(parking)),
+                None if !self.waiting.is_empty() => Call::Heirs(self.waiting.clone()),
                 None if self.watched => Call::Driver,
                 None => Call::Nobody,
             },
@@ -191,31 +194,29 @@ impl Fifo {
         settled
     }
 
-    /// Cancels what is queued or idle, and takes in nothing from then on.
+    /// Takes in nothing from now on, and cancels what is queued or idle.
+    ///
+    /// The door is shut first: what other threads spawn meanwhile, and what the cancelled futures spawn and wake in their
+    /// drops, is cancelled where it arrives.
     fn cancel_all(&self) {
-        let mut queued = RunQueue::new();
+        let (mut queued, call) = {
+            let mut seat = self.shared.seat.lock();
+            let was_open = !std::mem::replace(&mut seat.closed, true);
+            if was_open {
+                // The thread in the seat has the rest; it may go to sleep just now.
+                self.shared.mail.store(true, Release);
+            }
+            (std::mem::take(&mut seat.inbox), if was_open { seat.whom_to_call() } else { Call::Nobody })
+        };
+        self.shared.call(call);
         loop {
-            queued.append(&mut self.shared.seat.lock().inbox);
             while let Some(runnable) = queued.pop_front() {
                 runnable.cancel();
             }
             self.space.cancel_idle();
             // By its own task: then this thread has a queue of its own.
             queued = take_as_guest(self.shared.address());
-            if !queued.is_empty() {
-                continue;
-            }
-            // The drops of those futures may have woken and spawned more; only when that has ended is the door shut, so
-            // that a long chain of them is a loop here and not a recursion.
-            let mut seat = self.shared.seat.lock();
-            if seat.inbox.is_empty() {
-                if !std::mem::replace(&mut seat.closed, true) {
-                    // The thread in the seat has the rest; it may go to sleep just now.
-                    self.shared.mail.store(true, Release);
-                    let call = seat.whom_to_call();
-                    drop(seat);
-                    self.shared.call(call);
-                }
+            if queued.is_empty() {
                 return;
             }
         }
@@ -254,7 +255,8 @@ impl Shared {
     fn call(&self, call: Call) {
         match call {
             Call::Nobody => {}
-            Call::Thread(parking) => parking.unpark(),
+            Call::Holder(parking) => parking.unpark(),
+            Call::Heirs(waiting) => waiting.iter().for_each(|parking| parking.unpark()),
             Call::Driver => self.reactor.unpark(),
         }
     }

@@ -2,7 +2,7 @@
 
 use polyloop_core::block_on::Nested;
 use polyloop_core::time::Clock;
-use polyloop_core::{Driver, Meta};
+use polyloop_core::{Driver, Meta, Sleep};
 use polyloop_fifo::Fifo;
 use polyloop_time::{Heap, ManualClock, SystemClock};
 use std::future::poll_fn;
@@ -164,5 +164,58 @@ fn a_thread_with_nothing_to_do_does_not_call_itself() {
         waiting.begin_to_leave();
         waiting.leave();
         assert!(turns <= 4, "{turns} turns");
+    });
+}
+
+#[test]
+fn a_shutdown_ends_although_other_threads_spawn_all_the_time() {
+    no_hang(|| {
+        let fifo = fifo(Arc::new(SystemClock));
+        let stop = Arc::new(AtomicBool::new(false));
+        let spawners: Vec<_> = (0..3)
+            .map(|_| {
+                let (fifo, stop) = (fifo.clone(), stop.clone());
+                std::thread::spawn(move || {
+                    while !stop.load(SeqCst) {
+                        fifo.space().spawn_detached(async {}, here());
+                    }
+                })
+            })
+            .collect();
+        std::thread::park_timeout(Duration::from_millis(20));
+        fifo.shut_down();
+        stop.store(true, SeqCst);
+        spawners.into_iter().for_each(|spawner| spawner.join().unwrap());
+        assert_eq!(fifo.space().live_tasks(), 0);
+    });
+}
+
+#[test]
+fn a_free_seat_is_taken_although_the_first_in_the_line_is_inside_a_poll_that_blocks() {
+    no_hang(|| {
+        let fifo = fifo(Arc::new(SystemClock));
+        let (first, second) = (Waiting::enter(&fifo), Waiting::enter(&fifo));
+        let asleep = Arc::new(AtomicBool::new(false));
+        let third = {
+            let (fifo, driver, asleep) = (fifo.clone(), fifo.driver().clone(), asleep.clone());
+            std::thread::spawn(move || {
+                let mut sleep = Sleep::until(driver.clone(), driver.now() + Duration::from_millis(100));
+                let sleeps = poll_fn(move |cx| {
+                    let polled = sleep.poll_elapsed(cx);
+                    asleep.store(true, SeqCst);
+                    polled
+                });
+                fifo.try_block_on(sleeps, here()).unwrap().unwrap();
+            })
+        };
+        while !asleep.load(SeqCst) {
+            std::thread::yield_now();
+        }
+        second.begin_to_leave();
+        first.begin_to_leave();
+        first.leave();
+        // Nobody but the third can turn the driver.
+        third.join().unwrap();
+        second.leave();
     });
 }

@@ -180,7 +180,7 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// [`Nested`], on a thread that is inside a `block_on` or polls a task: it would wait for itself.
+    /// [`Nested`], on a thread that is inside a `block_on`, is a worker, or polls a task: it would wait for itself.
     ///
     /// # Panics
     ///

@@ -2,6 +2,7 @@
 
 use crate::relief::NoRelief;
 use crate::worker::Here;
+use polyloop_core::block_on::as_stranger;
 use polyloop_core::{Scheduler, context};
 use std::fmt;
 use std::rc::Rc;
@@ -49,7 +50,7 @@ pub fn try_block_in_place<F: FnOnce() -> R, R>(f: F) -> Result<R, NoPlace<F>> {
         return Err(NoPlace { f, why });
     }
     let (mut f, mut result) = (Some(f), None);
-    place.aside(&mut || result = f.take().map(context::outside_of_tasks));
+    place.aside(&mut || result = f.take().map(as_stranger));
     match result {
         Some(result) => Ok(result),
         None => unreachable!("a place runs what it is given"),

@@ -5,7 +5,7 @@ use crate::idle::AfterSearch;
 use crate::relief::{Crew, NoRelief, Order};
 use crate::shared::{Seat, Shared};
 use polyloop_blocking::monitor;
-use polyloop_core::block_on::TurnPacer;
+use polyloop_core::block_on::{TurnPacer, as_worker};
 use polyloop_core::time::Instant;
 use polyloop_core::{
     Busy, Driver, Hooks, Notify, Ran, Runnable, Scheduler, TaskSpace, Turn, Wakes, Why, context,
@@ -76,7 +76,7 @@ pub(crate) fn start<S: Scheduler>(crew: &Arc<Crew<S>>, index: usize) -> io::Resu
     let main = move || {
         let Ended { crew, .. } = &ended;
         crew.shared.seat(index).sit_down();
-        around(index, &mut || live(crew, index, busy.take()));
+        around(index, &mut || as_worker(|| live(crew, index, busy.take())));
     };
     (config.start_thread)(builder, Box::new(main))
 }

@@ -13,9 +13,11 @@
 //! A push to an own deque does not wake a sibling as such: a wake-up costs microseconds. A sibling is invited when the
 //! backlog is worth more than that, by the average poll.
 //!
-//! Declared constants (C3): of the polls of one worker, at most [`LIFO_POLLS`] in a row come from the slot, and every
-//! [`INJECTOR_INTERVAL`]th, and the first after a driver turn, looks at the injector first. So a task that is the n-th in
-//! its deque is polled within 4·n + 4 polls of the worker that holds it, plus one for every 61.
+//! Declared constants (C3): of the polls of one worker that come from its slot or its deque, at most [`LIFO_POLLS`] in a row
+//! come from the slot. Every [`INJECTOR_INTERVAL`]th poll, and the first after a driver turn, looks at the injector first, but
+//! never two without a poll from slot or deque between them. So a task that is the n-th in its deque is polled within
+//! 8·n + 8 polls of the worker that holds it: 4·n + 4 and one for every 61 while polls are short, twice as many when each is so
+//! long that the driver turns after it.
 
 #![forbid(unsafe_code)]
 
@@ -72,6 +74,8 @@ pub struct Local {
     /// How many of the last polls came from the slot without one from elsewhere.
     lifo_polls: u8,
     tick: u32,
+    /// Whether the injector came first since the last poll from the slot or the deque, whose turn it is now.
+    owes_own: bool,
     /// Where to begin looking for a victim.
     random: u32,
     /// Average length of a poll, in nanoseconds.
@@ -176,7 +180,16 @@ impl Scheduler for Steal {
         );
         self.begun.fetch_max(index + 1, Relaxed);
         let random = 0x9E37_79B9_u32.wrapping_mul(index as u32 + 1);
-        Local { index, public, deque, lifo_polls: 0, tick: 0, random, poll_nanos: FIRST_GUESS }
+        Local {
+            index,
+            public,
+            deque,
+            lifo_polls: 0,
+            tick: 0,
+            owes_own: false,
+            random,
+            poll_nanos: FIRST_GUESS,
+        }
     }
 
     #[inline]
@@ -201,9 +214,12 @@ impl Scheduler for Steal {
 
     fn next(&self, local: &mut Local) -> Option<Runnable> {
         local.tick = local.tick.wrapping_add(1);
-        if local.tick.is_multiple_of(INJECTOR_INTERVAL)
+        let injector_first = local.tick.is_multiple_of(INJECTOR_INTERVAL);
+        if !std::mem::take(&mut local.owes_own)
+            && injector_first
             && let Some(runnable) = self.take_from_injector(local)
         {
+            local.owes_own = true;
             return Some(runnable);
         }
         if local.lifo_polls < LIFO_POLLS
@@ -239,9 +255,12 @@ impl Scheduler for Steal {
     }
 
     fn observe_poll(&self, local: &mut Local, nanos: u64) {
-        // Half the weight to the latest stretch: programs change their ways quickly.
-        local.poll_nanos = local.poll_nanos / 2 + nanos / 2;
-        // Long polls must not keep the injector waiting for dozens of them.
+        // Half the weight to the latest stretch: programs change their ways quickly. A clock that stands still tells
+        // nothing: work would never be worth sharing under it.
+        if nanos > 0 {
+            local.poll_nanos = local.poll_nanos / 2 + nanos.div_ceil(2);
+        }
+        // Long polls must not keep the injector waiting for dozens of them, nor, if each is one, the injector the deque.
         local.tick = INJECTOR_INTERVAL - 1;
     }
 

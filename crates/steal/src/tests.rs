@@ -245,3 +245,83 @@ fn a_drain_takes_everything_from_everywhere() {
     assert_eq!(log, (0..30).collect::<Vec<_>>());
     assert!(world.steal.drain().is_empty() && !world.steal.has_work());
 }
+
+/// How many polls the first in the deque waits for while the injector is never empty, if each poll is followed by a
+/// driver turn, and if the slot is filled again and again by `wakes`.
+fn polls_until_the_deque_comes(wakes: bool) -> u32 {
+    let mut world = World::new(1);
+    let _ = world.push(0, 7, Why::Yield);
+    for poll in 1..1_000 {
+        world.inject(1);
+        world.inject(1);
+        if wakes {
+            let _ = world.push(0, 2, Why::Wake);
+        }
+        world.steal.observe_poll(&mut world.locals[0], 150_000);
+        if world.next(0) == Some(7) {
+            return poll;
+        }
+    }
+    panic!("it starves");
+}
+
+#[test]
+fn long_polls_of_a_stream_from_outside_let_the_deque_in() {
+    assert_eq!(polls_until_the_deque_comes(false), 2);
+    let bound = 2 * (u32::from(LIFO_POLLS) + 1);
+    assert!((3..=bound).contains(&polls_until_the_deque_comes(true)));
+}
+
+#[test]
+fn a_backlog_is_shared_also_under_a_clock_that_stands_still() {
+    let mut world = World::new(2);
+    for _ in 0..100 {
+        world.steal.observe_poll(&mut world.locals[0], 0);
+    }
+    assert_eq!(world.push(0, 0, Why::Io), Notify::One);
+}
+
+#[test]
+fn drains_that_race_with_pushes_and_polls_give_each_runnable_to_one() {
+    for _ in 0..50 {
+        const EACH: u32 = 100;
+        let mut world = World::new(2);
+        let outside: Vec<_> = (0..EACH).map(|number| world.runnable(number)).collect();
+        let inside: Vec<_> = (EACH..2 * EACH).map(|number| world.runnable(number)).collect();
+        let (steal, locals) = (&world.steal, std::mem::take(&mut world.locals));
+        let start = &std::sync::Barrier::new(4);
+        let mut taken: Vec<Runnable> = std::thread::scope(|scope| {
+            let [mut first, mut second]: [Local; 2] = locals.try_into().unwrap();
+            let injects = scope.spawn(move || {
+                start.wait();
+                outside.into_iter().for_each(|runnable| _ = steal.push(None, runnable, Why::Wake));
+                Vec::new()
+            });
+            let works = scope.spawn(move || {
+                start.wait();
+                let mut taken = Vec::new();
+                for runnable in inside {
+                    let _ = steal.push(Some(&mut first), runnable, Why::Wake);
+                    if taken.len() % 3 == 0 {
+                        taken.extend(steal.next(&mut first));
+                    }
+                }
+                taken
+            });
+            let steals = scope.spawn(move || {
+                start.wait();
+                (0..EACH).filter_map(|_| steal.next(&mut second)).collect()
+            });
+            start.wait();
+            let drained = (0..10).flat_map(|_| steal.drain()).collect::<Vec<_>>();
+            let others = [injects, works, steals].into_iter().flat_map(|thread| thread.join().unwrap());
+            others.chain(drained).collect()
+        });
+        taken.extend(world.steal.drain());
+        assert!(!world.steal.has_work() && world.steal.drain().is_empty());
+        taken.into_iter().for_each(|runnable| assert!(matches!(runnable.run(), Ran::Done)));
+        let mut log = std::mem::take(&mut *world.log.lock());
+        log.sort_unstable();
+        assert_eq!(log, (0..2 * EACH).collect::<Vec<_>>());
+    }
+}

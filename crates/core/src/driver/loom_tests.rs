@@ -1,7 +1,8 @@
-//! A model of a deadline that comes while somebody begins to wait.
+//! Models of waiting in the driver: a deadline that comes while somebody begins to wait, and the last one to run dry while
+//! somebody else has the lease.
 
 use super::*;
-use crate::loom_parts::driver;
+use crate::loom_parts::{driver, driver_with};
 use core::time::Duration;
 use loom::thread;
 
@@ -20,5 +21,58 @@ fn loom_a_nearer_deadline_calls_the_waiter_out() {
         lease.turn(Turn::Wait, &mut Wakes::new()).unwrap();
         drop(lease);
         arming.join().unwrap();
+    });
+}
+
+/// A clock that moves as soon as all are idle, and not before.
+#[derive(Debug)]
+struct Moves(loom::sync::atomic::AtomicBool);
+
+impl Clock for Moves {
+    fn now(&self) -> Instant {
+        Instant::ORIGIN
+    }
+
+    fn busy(&self, _: Option<Instant>) -> Wait {
+        Wait::Forever
+    }
+
+    fn idle(&self, _: Option<Instant>) -> Wait {
+        self.0.store(true, Relaxed);
+        Wait::Now
+    }
+
+    fn distinguishes_idle(&self) -> bool {
+        true
+    }
+}
+
+/// As a worker does it that runs dry: with the lease it waits until the clock has moved, without it somewhere else.
+fn run_dry(driver: &Arc<Driver>, clock: &Moves, mut busy: Option<Busy>) {
+    while let Some(mut lease) = driver.rest(&mut busy) {
+        lease.turn(Turn::Wait, &mut Wakes::new()).unwrap();
+        busy.replace(driver.hold());
+        drop(lease);
+        if clock.0.load(Relaxed) {
+            break;
+        }
+    }
+}
+
+#[test]
+fn loom_the_last_to_run_dry_lets_the_clock_move_under_another_ones_lease() {
+    loom::model(|| {
+        let clock = Arc::new(Moves(false.into()));
+        let driver = driver_with(clock.clone());
+        // Both are at work at first.
+        let (mine, others) = (driver.hold(), driver.hold());
+        let other = {
+            let (driver, clock) = (driver.clone(), clock.clone());
+            thread::spawn(move || run_dry(&driver, &clock, Some(others)))
+        };
+        run_dry(&driver, &clock, Some(mine));
+        // loom reports a deadlock if the one with the lease waits for a clock that nobody lets move.
+        other.join().unwrap();
+        assert!(clock.0.load(Relaxed), "both idle, and the clock stands still");
     });
 }

@@ -191,8 +191,8 @@ impl<F: Future> Cell<F> {
     }
 }
 
-/// Runs foreign drop code, and counts a panic in it instead of passing it on (C8).
-pub(crate) fn contain(f: impl FnOnce()) {
+/// Runs foreign code, and counts a panic in it instead of passing it on (C8).
+pub fn contain(f: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
         crate::probe::contained_panic();
         // The payload's own drop may panic, too. That one is leaked rather than chased further.

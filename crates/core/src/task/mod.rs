@@ -34,8 +34,13 @@ pub use meta::Meta;
 pub use runnable::{Ran, Runnable};
 pub use space::{TaskCounts, TaskSpace};
 
-pub(crate) use cell::{Header, TaskPtr, contain};
+#[doc(hidden)]
+pub use cell::contain;
+
+pub(crate) use cell::{Header, TaskPtr};
 pub(crate) use ends::run_waiting;
 pub(crate) use slab::Heap;
+pub(crate) use space::HeapPtr;
+pub(crate) use waker::is_own_waker;
 
 use crate::context;

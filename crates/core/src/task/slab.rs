@@ -11,6 +11,9 @@
 //!
 //! Tasks above [`LARGEST_SLOT`] bytes get a page of their own.
 
+#[cfg(all(test, polyloop_loom))]
+mod loom_tests;
+
 use super::cell::Header;
 use super::meta::MetaWord;
 use super::space::TaskSpace;
@@ -418,6 +421,7 @@ impl Heap {
             unsafe { (*slot.as_ptr()).next.with_mut(|next| *next = top) };
             // Ordering: Release publishes the link and the vacant word to the owner's Acquire.
             match stack.compare_exchange_weak(top, slot.as_ptr(), Release, Relaxed) {
+                // From here on the heap may be gone: the slot may have been what kept its page, and so the space.
                 Ok(_) => return,
                 Err(moved) => top = moved,
             }
@@ -443,10 +447,18 @@ impl Heap {
     /// The caller is the heap's only user.
     unsafe fn adopt_remote(&self, class: usize) {
         let stack = &self.remote[class];
-        if stack.load(Relaxed).is_null() {
+        let top = stack.load(Relaxed);
+        if top.is_null() {
             return;
         }
+        #[cfg(not(polyloop_mutant = "adopt_by_look"))]
         let mut slot = stack.swap(null_mut(), Acquire);
+        #[cfg(polyloop_mutant = "adopt_by_look")]
+        let mut slot = {
+            stack.load(Acquire);
+            stack.store(null_mut(), Relaxed);
+            top
+        };
         while let Some(freed) = NonNull::new(slot) {
             // SAFETY: the stack is this thread's now; each slot in it is vacant and of this heap and class.
             unsafe {
@@ -471,14 +483,22 @@ impl Heap {
                 .filter(|page| core::ptr::eq(unsafe { (*page.0.as_ptr()).heap }, self))
                 .collect()
         };
-        for page in &mine {
-            // SAFETY: the owner part is this thread's.
-            unsafe { (*page.0.as_ptr()).orphans.store((*(*page.0.as_ptr()).owner.get()).used + 1, Relaxed) };
-        }
+        let count = || {
+            for page in &mine {
+                // SAFETY: the owner part is this thread's.
+                unsafe {
+                    (*page.0.as_ptr()).orphans.store((*(*page.0.as_ptr()).owner.get()).used + 1, Relaxed)
+                };
+            }
+        };
+        #[cfg(not(polyloop_mutant = "retire_before_the_count"))]
+        count();
         for (class, stack) in self.remote.iter().enumerate() {
             // Ordering: Release publishes the counts above to those who find the stack retired; Acquire takes over what
             // they had pushed before.
             let mut slot = stack.swap(retired(), AcqRel);
+            #[cfg(polyloop_mutant = "retire_before_the_count")]
+            count();
             debug_assert!(slot != retired(), "a heap is retired once");
             while let Some(freed) = NonNull::new(slot) {
                 // SAFETY: the slot is this thread's to count; its page has not gone, because this thread's own count

@@ -32,6 +32,8 @@ impl HeapPtr {
 struct Heaps {
     all: Vec<HeapPtr>,
     idle: Vec<HeapPtr>,
+    /// Those of threads that sleep, which take them again.
+    resting: Vec<HeapPtr>,
     retired: bool,
 }
 
@@ -175,18 +177,11 @@ impl TaskSpace {
     /// Runs `f` with this space as one of the thread's homes: spawning and freeing its tasks costs no atomics, and
     /// wakes reach the scheduler without counting a reference.
     pub fn enter<R>(self: &Arc<Self>, f: impl FnOnce() -> R) -> R {
-        struct CheckIn<'a>(&'a TaskSpace, HeapPtr);
-        impl Drop for CheckIn<'_> {
-            fn drop(&mut self) {
-                self.0.check_in(self.1);
-            }
-        }
-        let heap = self.check_out();
-        let _check_in = CheckIn(self, heap);
-        context::enter_home(self, heap.0, f)
+        context::enter_home(self, f)
     }
 
-    fn check_out(&self) -> HeapPtr {
+    /// Gives the caller a heap of his own, until he checks it in.
+    pub(crate) fn check_out(&self) -> HeapPtr {
         let mut heaps = self.heaps.lock();
         if let Some(heap) = heaps.idle.pop() {
             return heap;
@@ -196,14 +191,20 @@ impl TaskSpace {
         heap
     }
 
-    /// Takes back the slots that other threads have freed, in the heap that this thread has entered and in those
-    /// that nobody has, and gives empty pages back. An allocation does this by itself, but a thread that sleeps does
-    /// not allocate.
-    pub(crate) fn adopt_freed(&self, mine: NonNull<Heap>) {
-        // SAFETY: this thread has the heap checked out.
-        unsafe { mine.as_ref().adopt_all() };
-        if let Some(heaps) = self.heaps.try_lock() {
-            for heap in &heaps.idle {
+    /// Takes `heap` from a thread that is about to sleep, and takes back the slots that other threads have freed, in every
+    /// heap that nobody uses, so that empty pages go. An allocation does this by itself, but a thread that sleeps does not
+    /// allocate.
+    ///
+    /// Called in vain, it costs a look at 56 words of each of those heaps.
+    pub(crate) fn lie_down(&self, heap: HeapPtr) {
+        {
+            let mut heaps = self.heaps.lock();
+            if heaps.retired {
+                drop(heaps);
+                return self.retire_heap(heap);
+            }
+            heaps.resting.push(heap);
+            for heap in heaps.idle.iter().chain(&heaps.resting) {
                 // SAFETY: nobody has it checked out, which the lock keeps so.
                 unsafe { heap.0.as_ref().adopt_all() };
             }
@@ -216,7 +217,16 @@ impl TaskSpace {
         }
     }
 
-    fn check_in(&self, heap: HeapPtr) {
+    /// Gives `heap` back to the thread that has slept, unless the space has been retired meanwhile: then it is gone, and
+    /// the thread allocates as an outsider.
+    pub(crate) fn rise(&self, heap: HeapPtr) -> bool {
+        let mut heaps = self.heaps.lock();
+        let at = heaps.resting.iter().position(|other| *other == heap);
+        at.map(|at| heaps.resting.swap_remove(at)).is_some()
+    }
+
+    /// Takes back what [`check_out`](Self::check_out) gave, from a thread that leaves.
+    pub(crate) fn check_in(&self, heap: HeapPtr) {
         let mut heaps = self.heaps.lock();
         if heaps.retired {
             drop(heaps);
@@ -311,7 +321,8 @@ impl TaskSpace {
         let mut idle = {
             let mut heaps = self.heaps.lock();
             heaps.retired = true;
-            std::mem::take(&mut heaps.idle)
+            let resting = std::mem::take(&mut heaps.resting);
+            heaps.idle.drain(..).chain(resting).collect::<Vec<_>>()
         };
         idle.extend(outsiders);
         for heap in idle {

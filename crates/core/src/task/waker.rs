@@ -14,6 +14,11 @@ use std::sync::Arc;
 
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, release);
 
+/// Whether `waker` is one of ours.
+pub(crate) fn is_own_waker(waker: &Waker) -> bool {
+    core::ptr::eq(waker.vtable(), &VTABLE)
+}
+
 /// The task behind a waker's data pointer.
 fn task(data: *const ()) -> TaskPtr {
     debug_assert!(!data.is_null());
@@ -99,7 +104,7 @@ const FOREIGN: usize = 1;
 
 impl PackedWaker {
     pub(crate) fn pack(waker: Waker) -> Self {
-        if core::ptr::eq(waker.vtable(), &VTABLE) {
+        if is_own_waker(&waker) {
             return Self(ManuallyDrop::new(waker).data().cast_mut());
         }
         let boxed: *mut Waker = Box::into_raw(Box::new(waker));

@@ -199,6 +199,11 @@ impl<S: Scheduler> Watched for Crew<S> {
         }
     }
 
+    /// The scheduler has panicked: as when it does so on a worker, the pool ends, and every joiner hears of it (C10).
+    fn give_up(&self) {
+        self.shared.close();
+    }
+
     fn inspect(&self, round: &Round) -> bool {
         let shared = &self.shared;
         let judgement = &mut *self.judgement.lock();

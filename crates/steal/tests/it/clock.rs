@@ -13,6 +13,8 @@ fn time_does_not_overtake_workers_that_were_called() {
         let pool = pool_with(3, Arc::new(ManualClock::automatic()));
         let driver = pool.driver().clone();
         let begin = driver.now();
+        // This thread is no worker: without saying that it is at work, all are idle between two of its spawns.
+        let at_work = driver.hold();
         // A far deadline to which the clock would jump whenever it took somebody at work for idle.
         let far = spawn(&pool, sleep(&driver, Duration::from_secs(1_000_000)));
         let steps = rounds(2_000, 50_000);
@@ -32,6 +34,7 @@ fn time_does_not_overtake_workers_that_were_called() {
         };
         let walks: Vec<_> =
             (0..3).map(|_| spawn(&pool, walk(pool.space().clone(), driver.clone()))).collect();
+        drop(at_work);
         for walking in walks {
             let end = join(walking).unwrap();
             assert_eq!(end - begin, Duration::from_millis(1) * steps as u32);

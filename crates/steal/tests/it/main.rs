@@ -4,8 +4,10 @@
 
 mod alarms;
 mod blocked;
+mod broken;
 mod clock;
 mod end;
+mod foreign;
 mod kit;
 mod load;
 mod relief;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const LENGTH: usize = if cfg!(miri) { 300 } else { 1_000_000 };
+const LENGTH: usize = if cfg!(miri) { 60 } else { 1_000_000 };
 
 /// An output that holds the handle of another task with such an output.
 #[expect(dead_code, reason = "held for their drops")]

@@ -137,7 +137,7 @@ fn a_future_of_a_quarter_mebibyte_fits_a_stack_of_two() {
 }
 
 const PAGE: usize = 64 * 1024;
-const BURST: usize = if cfg!(miri) { 3_000 } else { 100_000 };
+const BURST: usize = if cfg!(miri) { 250 } else { 100_000 };
 
 /// Spawns a burst of tasks that wait, runs them to their end, and says how much memory they took together.
 fn burst(world: &World, counts: &Arc<Counts>) -> usize {
@@ -152,6 +152,13 @@ fn burst(world: &World, counts: &Arc<Counts>) -> usize {
     most
 }
 
+/// How many slots a page has depends on its colour, and so on where the allocator puts it: as many tasks may take a page
+/// in 64 more or fewer.
+#[track_caller]
+fn assert_about(bytes: usize, expected: usize) {
+    assert!(bytes.abs_diff(expected) <= PAGE + expected / 64, "{bytes} bytes, not about {expected}");
+}
+
 #[test]
 fn a_burst_at_home_gives_its_pages_back() {
     let (world, counts) = (World::new(), Counts::new());
@@ -161,7 +168,7 @@ fn a_burst_at_home_gives_its_pages_back() {
         assert!(most > BURST * 48);
         assert_eq!(counts.drops(), BURST);
         assert_eq!(world.space.allocated_bytes(), PAGE, "one page per size stays");
-        assert_eq!(burst(&world, &counts), most, "and is used again");
+        assert_about(burst(&world, &counts), most);
         assert_eq!(world.space.allocated_bytes(), PAGE);
     });
     world.assert_empty();
@@ -172,7 +179,7 @@ fn a_burst_from_outside_gives_its_pages_back_when_a_worker_sleeps() {
     let (world, counts) = (World::new(), Counts::new());
     burst(&world, &counts);
     assert!(world.space.allocated_bytes() > 3 * PAGE, "nobody has looked after them yet");
-    world.space.enter(crate::context::release_memory);
+    world.space.enter(|| crate::context::resting(|| ()));
     assert_eq!(world.space.allocated_bytes(), PAGE);
     world.assert_empty();
 }
@@ -188,10 +195,54 @@ fn a_burst_that_another_thread_ended_gives_its_pages_back() {
         let most = world.space.allocated_bytes();
         std::thread::spawn(move || elsewhere.space.clone().enter(|| elsewhere.run_all())).join().unwrap();
         assert_eq!((counts.drops(), world.space.allocated_bytes()), (BURST, most));
-        crate::context::release_memory();
+        crate::context::resting(|| ());
         assert_eq!(world.space.allocated_bytes(), PAGE);
     });
     world.assert_empty();
+}
+
+#[test]
+fn a_burst_of_a_worker_that_sleeps_gives_its_pages_back_when_the_last_one_sleeps() {
+    let (world, counts) = (Arc::new(World::new()), Counts::new());
+    let (elsewhere, space) = (world.clone(), world.space.clone());
+    space.enter(|| {
+        for _ in 0..BURST {
+            world.space.spawn_detached(scripted(&counts, |_| Poll::Ready(())), here());
+        }
+        crate::context::resting(|| {
+            let other = move || {
+                elsewhere.run_all();
+                crate::context::resting(|| ());
+                // One page of this thread's own, if it had any, and one of the sleeper's.
+                assert!(elsewhere.space.allocated_bytes() <= 2 * PAGE);
+                elsewhere.space.live_tasks()
+            };
+            let space = world.space.clone();
+            assert_eq!(std::thread::spawn(move || space.enter(other)).join().unwrap(), 0);
+        });
+        // It has its heap again.
+        let before = world.space.allocated_bytes();
+        world.space.spawn_detached(scripted(&counts, |_| Poll::Ready(())), here());
+        world.run_all();
+        assert_eq!(world.space.allocated_bytes(), before);
+    });
+    assert_eq!(counts.drops(), BURST + 1);
+    world.assert_empty();
+}
+
+#[test]
+fn a_worker_that_sleeps_while_its_space_ends_leaves_nothing() {
+    let (world, counts) = (Arc::new(World::new()), Counts::new());
+    let (elsewhere, space) = (world.clone(), world.space.clone());
+    space.enter(|| {
+        drop(world.spawn(scripted(&counts, |_| Poll::Ready(()))));
+        world.run_all();
+        crate::context::resting(|| std::thread::spawn(move || elsewhere.shut_down()).join().unwrap());
+        assert_eq!(world.space.allocated_bytes(), 0);
+        drop(world.spawn(scripted(&counts, |_| Poll::Ready(()))));
+        assert_eq!(world.space.allocated_bytes(), 0, "cancelled at once");
+    });
+    assert_eq!(counts.drops(), 2);
 }
 
 #[test]
@@ -208,7 +259,7 @@ fn slots_that_other_threads_freed_are_used_before_a_new_page_is_taken() {
         let most = world.space.allocated_bytes();
         std::thread::spawn(move || elsewhere.run_all()).join().unwrap();
         spawn_all();
-        assert!(world.space.allocated_bytes() <= most);
+        assert_about(world.space.allocated_bytes(), most);
         world.run_all();
     });
     assert_eq!(world.space.allocated_bytes(), PAGE);
@@ -218,7 +269,7 @@ fn slots_that_other_threads_freed_are_used_before_a_new_page_is_taken() {
 #[test]
 fn pages_of_a_thread_that_left_go_with_their_last_task() {
     let (world, counts, shelf) = (Arc::new(World::new()), Counts::new(), Shelf::default());
-    let tasks = if cfg!(miri) { 2_000 } else { 5_000 };
+    let tasks = if cfg!(miri) { 200 } else { 5_000 };
     let (there, there_counts, there_shelf) = (world.clone(), counts.clone(), shelf.clone());
     let handles = std::thread::spawn(move || {
         there.space.clone().enter(|| {
@@ -292,7 +343,8 @@ fn every_size_finds_a_slot() {
         }));
     }
     let world = World::new();
-    for _ in 0..3 {
+    let rounds = if cfg!(miri) { 1 } else { 3 };
+    for _ in 0..rounds {
         of_size::<0>(&world);
         of_size::<1>(&world);
         of_size::<100>(&world);
@@ -302,9 +354,9 @@ fn every_size_finds_a_slot() {
         of_size::<2000>(&world);
         of_size::<4000>(&world);
         of_size::<4100>(&world);
-        of_size::<70_000>(&world);
+        of_size::<{ if cfg!(miri) { 7_000 } else { 70_000 } }>(&world);
     }
-    assert_eq!(world.space.live_tasks(), 30);
-    assert_eq!(world.run_all(), 60);
+    assert_eq!(world.space.live_tasks(), 10 * rounds);
+    assert_eq!(world.run_all(), 20 * rounds);
     world.assert_empty();
 }
