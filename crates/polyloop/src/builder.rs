@@ -23,6 +23,8 @@ const VARIABLE: &str = "POLYLOOP";
 #[derive(Debug, Default)]
 pub struct Builder {
     combination: Combination,
+    /// What [`worker_threads`](Self::worker_threads) asked for, whatever executor is chosen afterwards.
+    workers: Option<NonZeroUsize>,
     clock: Option<Arc<dyn Clock>>,
     limits: Limits,
     fault: Option<BuildError>,
@@ -75,15 +77,22 @@ impl Builder {
             Ok(combination) => self.combination = combination,
             Err(error) => self.blame(error.into()),
         }
-        self
+        match self.workers {
+            Some(workers) if self.combination.workers().is_none() => self.worker_threads(workers.get()),
+            _ => self,
+        }
     }
 
-    /// How many workers there are, 1 to 1024. An executor of one thread takes no other number than 1.
+    /// How many workers there are, 1 to 1024. An executor of one thread takes no other number than 1. A combination that
+    /// is chosen afterwards keeps to it, unless it names a number itself.
     #[must_use]
     pub fn worker_threads(mut self, workers: usize) -> Self {
         let name = format!("{}:{workers}", self.combination.executor());
         match (name.parse::<Combination>(), NonZeroUsize::new(workers)) {
-            (Ok(_), Some(workers)) => self.combination = self.combination.with_workers(workers),
+            (Ok(_), Some(workers)) => {
+                self.workers = Some(workers);
+                self.combination = self.combination.with_workers(workers);
+            }
             (Err(error), _) => self.blame(error.into()),
             (Ok(_), None) => unreachable!("no combination has zero workers"),
         }
