@@ -7,7 +7,7 @@ use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A sleep takes as long as asked, or longer.
 pub fn a_sleep_is_never_early<R: Runtime, K>(new: New<R, K>) {
@@ -98,7 +98,7 @@ pub fn a_sleep_polled_often_wakes_once<R: Runtime, K>(new: New<R, K>) {
     unless_stalled(|time| {
         let wakes = Counter::default();
         let in_time = rt.block_on(async {
-            let begin = Instant::now();
+            let begin = rt.now();
             let mut sleep = pin!(rt.sleep(time));
             let mut in_time = None;
             poll_fn(|cx| {
@@ -114,7 +114,7 @@ pub fn a_sleep_polled_often_wakes_once<R: Runtime, K>(new: New<R, K>) {
                         break;
                     }
                 }
-                in_time = Some(begin.elapsed() < time);
+                in_time = Some(rt.now() - begin < time);
                 polled
             })
             .await;
@@ -130,14 +130,14 @@ pub fn a_sleep_wakes_who_polled_last<R: Runtime, K>(new: New<R, K>) {
     unless_stalled(|time| {
         let wakes = Counter::default();
         let moved_after = rt.block_on(async {
-            let begin = Instant::now();
+            let begin = rt.now();
             let mut sleep = Box::pin(rt.sleep(time));
             let waker = Waker::from(Arc::new(wakes.clone()));
             let _ = sleep.as_mut().poll(&mut Context::from_waker(&waker));
-            let mut moved_after = None;
+            let (mut moved_after, clock) = (None, rt.clone());
             let moved = poll_fn(move |cx| {
                 let polled = sleep.as_mut().poll(cx);
-                let after = *moved_after.get_or_insert_with(|| begin.elapsed());
+                let after = *moved_after.get_or_insert_with(|| clock.now() - begin);
                 polled.map(|_| after)
             });
             rt.spawn(moved).await.unwrap()
@@ -165,12 +165,12 @@ pub fn a_dropped_sleep_wakes_nobody<R: Runtime, K>(new: New<R, K>) {
         let wakes = Counter::default();
         let dropped_after = rt.block_on(async {
             let waker = Waker::from(Arc::new(wakes.clone()));
-            let begin = Instant::now();
+            let begin = rt.now();
             for _ in 0..10 {
                 let mut sleep = Box::pin(rt.sleep(time));
                 let _ = sleep.as_mut().poll(&mut Context::from_waker(&waker));
             }
-            let dropped_after = begin.elapsed();
+            let dropped_after = rt.now() - begin;
             rt.sleep(time * 3 / 2).await;
             dropped_after
         });
