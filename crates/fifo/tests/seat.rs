@@ -183,7 +183,7 @@ fn a_shutdown_ends_although_other_threads_spawn_all_the_time() {
             })
             .collect();
         std::thread::park_timeout(Duration::from_millis(20));
-        fifo.shut_down();
+        fifo.shut_down(Duration::ZERO);
         stop.store(true, SeqCst);
         spawners.into_iter().for_each(|spawner| spawner.join().unwrap());
         assert_eq!(fifo.space().live_tasks(), 0);

@@ -50,9 +50,25 @@ impl<T: AsFd + Send + Sync + 'static> AsyncFd<T> {
         Ok(Self { registration, file })
     }
 
-    /// The file.
+    /// The file. There is no way to change it in place, for the reactor has a share in it: see
+    /// [`into_inner`](Self::into_inner).
     pub fn get_ref(&self) -> &T {
         &self.file
+    }
+
+    /// Ends the registration and gives the file back.
+    ///
+    /// # Panics
+    ///
+    /// If the reactor keeps its share although the registration has ended, against its contract
+    /// ([`detach`](polyloop_core::reactor::ReactorHandle::detach)).
+    pub fn into_inner(self) -> T {
+        let Self { registration, file } = self;
+        drop(registration);
+        match Arc::into_inner(file) {
+            Some(file) => file,
+            None => panic!("the reactor keeps a file that was detached"),
+        }
     }
 
     /// Waits until a read is worth a try.

@@ -105,17 +105,26 @@ impl Combination {
     /// The same with so many workers. An executor of one thread ignores it.
     #[must_use]
     pub fn with_workers(mut self, workers: NonZeroUsize) -> Self {
-        self.workers = Some(workers);
+        if !self.has_one_thread() {
+            self.workers = Some(workers);
+        }
         self
     }
 
-    /// The same with another executor.
+    fn has_one_thread(&self) -> bool {
+        self.executor == "fifo"
+    }
+
+    /// The same with another executor, and its number of workers unless that has one thread.
     ///
     /// # Errors
     ///
     /// That there is none of this name, and which there are.
     pub fn with_executor(mut self, name: &str) -> Result<Self, CombinationError> {
         self.executor = known(Part::Executor, name)?;
+        if self.has_one_thread() {
+            self.workers = None;
+        }
         Ok(self)
     }
 }
@@ -262,7 +271,7 @@ impl FromStr for Combination {
         if let Some(workers) = workers {
             let parsed = workers.parse().ok().filter(|workers: &NonZeroUsize| workers.get() <= MAX_WORKERS);
             let parsed = parsed.ok_or_else(|| CombinationError(Fault::Workers(workers.to_owned())))?;
-            if combination.executor == "fifo" && parsed.get() > 1 {
+            if combination.has_one_thread() && parsed.get() > 1 {
                 return Err(CombinationError(Fault::OneThread(parsed)));
             }
             combination.workers = Some(parsed);

@@ -123,3 +123,47 @@ fn an_hour_of_sleeping_passes_at_once_on_any_number_of_workers() {
         }
     }
 }
+
+#[test]
+fn a_tick_that_is_late_counts_as_missed_after_five_milliseconds() {
+    use polyloop::time::{Instant, MissedTickBehavior, interval, sleep};
+
+    // When the third tick comes if the second one, due at 50, is taken so late.
+    let third = |late: u64, behavior| {
+        let runtime = Builder::new().combination("fifo").start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let start = Instant::now();
+            let mut interval = interval(Duration::from_millis(50));
+            interval.set_missed_tick_behavior(behavior);
+            interval.tick().await;
+            sleep(Duration::from_millis(50 + late)).await;
+            interval.tick().await;
+            interval.tick().await;
+            start.elapsed().as_millis()
+        })
+    };
+    assert_eq!(third(5, MissedTickBehavior::Delay), 100);
+    assert_eq!(third(20, MissedTickBehavior::Delay), 120);
+    assert_eq!(third(20, MissedTickBehavior::Skip), 100);
+    assert_eq!(third(20, MissedTickBehavior::Burst), 100);
+}
+
+#[test]
+fn a_number_of_workers_outlives_the_choice_of_a_combination() {
+    let chosen = |builder: Builder| builder.build().map(|runtime| runtime.combination().to_string());
+    let eight = || Builder::new().worker_threads(8);
+    assert_eq!(chosen(eight().combination("steal+poll")).unwrap(), "steal:8+poll+wheel");
+    assert_eq!(chosen(eight().combination("steal:2+poll")).unwrap(), "steal:8+poll+wheel");
+    assert!(chosen(eight().combination("fifo")).unwrap_err().to_string().contains("one thread"));
+}
+
+#[test]
+fn a_combination_with_workers_has_a_name_that_parses() {
+    let four = std::num::NonZeroUsize::new(4).unwrap();
+    for combination in Combination::ALL {
+        let combination = combination.with_workers(four);
+        assert_eq!(combination.to_string().parse(), Ok(combination));
+        let other = combination.with_executor("fifo").unwrap();
+        assert_eq!(other.to_string().parse(), Ok(other));
+    }
+}

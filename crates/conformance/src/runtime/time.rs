@@ -95,37 +95,55 @@ impl Wake for Forward {
 /// A thousand polls leave one entry, which wakes once.
 pub fn a_sleep_polled_often_wakes_once<R: Runtime, K>(new: New<R, K>) {
     let (rt, _alive) = new();
-    let wakes = Counter::default();
-    rt.block_on(async {
-        let mut sleep = pin!(rt.sleep(Duration::from_millis(100)));
-        let mut first = true;
-        poll_fn(|cx| {
-            if !std::mem::take(&mut first) {
-                return sleep.as_mut().poll(cx);
-            }
-            let forward = Arc::new(Forward { wakes: wakes.clone(), to: cx.waker().clone() });
-            let waker = Waker::from(forward);
-            for _ in 0..1000 {
-                assert!(sleep.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-            }
-            Poll::Pending
-        })
-        .await;
+    unless_stalled(|time| {
+        let wakes = Counter::default();
+        let in_time = rt.block_on(async {
+            let begin = rt.now();
+            let mut sleep = pin!(rt.sleep(time));
+            let mut in_time = None;
+            poll_fn(|cx| {
+                if in_time.is_some() {
+                    return sleep.as_mut().poll(cx);
+                }
+                let forward = Arc::new(Forward { wakes: wakes.clone(), to: cx.waker().clone() });
+                let waker = Waker::from(forward);
+                let mut polled = Poll::Pending;
+                for _ in 0..1000 {
+                    polled = sleep.as_mut().poll(&mut Context::from_waker(&waker));
+                    if polled.is_ready() {
+                        break;
+                    }
+                }
+                in_time = Some(rt.now() - begin < time);
+                polled
+            })
+            .await;
+            in_time == Some(true)
+        });
+        (in_time || wakes.get() > 1).then(|| assert_eq!(wakes.get(), 1))
     });
-    assert_eq!(wakes.get(), 1);
 }
 
 /// A sleep that moves from one task to another wakes the one that polled it last.
 pub fn a_sleep_wakes_who_polled_last<R: Runtime, K>(new: New<R, K>) {
     let (rt, _alive) = new();
-    let wakes = Counter::default();
-    rt.block_on(async {
-        let mut sleep = Box::pin(rt.sleep(Duration::from_millis(50)));
-        let waker = Waker::from(Arc::new(wakes.clone()));
-        assert!(sleep.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-        rt.spawn(sleep).await.unwrap();
+    unless_stalled(|time| {
+        let wakes = Counter::default();
+        let moved_after = rt.block_on(async {
+            let begin = rt.now();
+            let mut sleep = Box::pin(rt.sleep(time));
+            let waker = Waker::from(Arc::new(wakes.clone()));
+            let _ = sleep.as_mut().poll(&mut Context::from_waker(&waker));
+            let (mut moved_after, clock) = (None, rt.clone());
+            let moved = poll_fn(move |cx| {
+                let polled = sleep.as_mut().poll(cx);
+                let after = *moved_after.get_or_insert_with(|| clock.now() - begin);
+                polled.map(|_| after)
+            });
+            rt.spawn(moved).await.unwrap()
+        });
+        (moved_after < time).then(|| assert_eq!(wakes.get(), 0))
     });
-    assert_eq!(wakes.get(), 0);
 }
 
 /// A timer whose waker does nothing fires, and the program goes on.
@@ -143,17 +161,31 @@ pub fn a_timer_that_wakes_nobody_ends_nothing<R: Runtime, K>(new: New<R, K>) {
 /// A sleep that was dropped does not wake who waited for it.
 pub fn a_dropped_sleep_wakes_nobody<R: Runtime, K>(new: New<R, K>) {
     let (rt, _alive) = new();
-    let wakes = Counter::default();
-    rt.block_on(async {
-        let waker = Waker::from(Arc::new(wakes.clone()));
-        for _ in 0..10 {
-            let mut sleep = Box::pin(rt.sleep(Duration::from_millis(50)));
-            let _ = sleep.as_mut().poll(&mut Context::from_waker(&waker));
-        }
-        assert_eq!(wakes.get(), 0);
-        rt.sleep(Duration::from_millis(80)).await;
+    unless_stalled(|time| {
+        let wakes = Counter::default();
+        let dropped_after = rt.block_on(async {
+            let waker = Waker::from(Arc::new(wakes.clone()));
+            let begin = rt.now();
+            for _ in 0..10 {
+                let mut sleep = Box::pin(rt.sleep(time));
+                let _ = sleep.as_mut().poll(&mut Context::from_waker(&waker));
+            }
+            let dropped_after = rt.now() - begin;
+            rt.sleep(time * 3 / 2).await;
+            dropped_after
+        });
+        (dropped_after < time).then(|| assert_eq!(wakes.get(), 0))
     });
-    assert_eq!(wakes.get(), 0);
+}
+
+/// Makes an attempt with a time in which a few polls are done, unless the machine stands still for that long: then the
+/// attempt says nothing (`None`), and there is another one with twice the time.
+fn unless_stalled(attempt: impl Fn(Duration) -> Option<()>) {
+    let mut time = Duration::from_millis(40);
+    while attempt(time).is_none() {
+        time *= 2;
+        assert!(time < Duration::from_secs(10), "the machine stood still in every attempt");
+    }
 }
 
 /// A timeout cancels a future that never ends, and spares one that is faster.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::Sleep;
 use crate::reactor::{Caps, File, Interest, Token};
+use crate::shim::atomic::AtomicU64;
 use core::cell::RefCell;
 use core::task::{Context, Poll, RawWaker, RawWakerVTable};
 use core::time::Duration;

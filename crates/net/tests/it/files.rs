@@ -181,7 +181,26 @@ fn a_fifo_whose_writer_went_and_came_back_does_not_spin(rig: &Rig) {
     });
 }
 
+fn a_file_comes_back_when_nobody_watches_it_any_more(rig: &Rig) {
+    rig.run(async {
+        for _ in 0..20 {
+            let (reader, mut writer) = io::pipe().unwrap();
+            rustix::io::ioctl_fionbio(&reader, true).unwrap();
+            let reader = AsyncFd::new_on(&rig.net, reader).unwrap();
+            writer.write_all(b"one").unwrap();
+            let mut buffer = [0; 3];
+            assert_eq!(reader.read_with(|mut pipe| pipe.read(&mut buffer)).await.unwrap(), 3);
+            let mut reader = reader.into_inner();
+            writer.write_all(b"two").unwrap();
+            reader.read_exact(&mut buffer).unwrap();
+            assert_eq!(&buffer, b"two");
+        }
+    });
+    assert_eq!(rig.net.driver.registered_sources(), 0);
+}
+
 on_every_reactor! {
+    a_file_comes_back_when_nobody_watches_it_any_more
     a_fifo_whose_writer_went_and_came_back_does_not_spin
     bug_46_every_descriptor_is_closed_on_exec_and_never_blocks
     bug_37_a_reused_descriptor_wakes_nobody_else

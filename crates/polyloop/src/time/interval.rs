@@ -27,7 +27,10 @@ pub fn interval_at(start: Instant, period: Duration) -> Interval {
     Interval { sleep: sleep_until(start), period, missed: MissedTickBehavior::default() }
 }
 
-/// What an interval does when its ticks were not taken in time.
+/// So much later than it was due a tick may be taken and still count as in time, as with tokio.
+const GRACE: Duration = Duration::from_millis(5);
+
+/// What an interval does when its ticks were not taken in time, which is more than 5 ms late.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MissedTickBehavior {
     /// Ticks as fast as possible until it has caught up.
@@ -69,7 +72,7 @@ impl Interval {
     fn next_after(&self, due: Instant, now: Instant) -> Instant {
         let regular = due + self.period;
         // A tick that is a little late is not a missed one.
-        if now < regular {
+        if now <= due + GRACE {
             return regular;
         }
         match self.missed {
