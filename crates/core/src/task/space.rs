@@ -3,7 +3,7 @@
 //! Invariant: a space lives as long as any of its tasks' memory, so a waker that outlives its runtime still finds a
 //! scheduler, which has closed. The scheduler does not own its space.
 
-use super::cell::TaskPtr;
+use super::cell::{Kind, TaskPtr};
 use super::slab::{self, Heap, PagePtr};
 use super::{JoinHandle, Meta, Runnable, context};
 use crate::schedule::{Schedule, Why};
@@ -66,7 +66,7 @@ impl TaskSpace {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let task = TaskPtr::allocate(self, future, meta, true, false);
+        let task = TaskPtr::allocate(self, future, meta, true, Kind::Send);
         self.launch(task)
     }
 
@@ -76,7 +76,7 @@ impl TaskSpace {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let task = TaskPtr::allocate(self, future, meta, false, false);
+        let task = TaskPtr::allocate(self, future, meta, false, Kind::Send);
         self.schedule.schedule(Runnable::gained(task), Why::Spawn);
     }
 
@@ -88,7 +88,7 @@ impl TaskSpace {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let task = TaskPtr::allocate(self, future, meta, true, true);
+        let task = TaskPtr::allocate(self, future, meta, true, Kind::Local);
         self.launch(task)
     }
 
@@ -100,7 +100,7 @@ impl TaskSpace {
         future: F,
         meta: Meta,
     ) -> JoinHandle<F::Output> {
-        let task = TaskPtr::allocate(self, future, meta, true, true);
+        let task = TaskPtr::allocate(self, future, meta, true, Kind::Root);
         self.launch(task)
     }
 
