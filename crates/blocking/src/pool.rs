@@ -28,7 +28,8 @@ use std::sync::{Arc, Weak};
 pub struct Limits {
     /// The most threads that work at a time; 0 counts as 1. 512 by default.
     pub threads: usize,
-    /// How long an idle thread waits for a job before it ends. 10 s by default.
+    /// How long an idle thread waits for a job before it ends. 10 s by default. Each wakes by this timer once, which is the
+    /// one exception from C11.
     pub keep_alive: Duration,
 }
 

@@ -208,6 +208,17 @@ pub fn contain(f: impl FnOnce()) {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct TaskPtr(pub(crate) NonNull<Header>);
 
+/// What a task may do, and so where it lies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// It may travel.
+    Send,
+    /// It stays on its thread.
+    Local,
+    /// It stays on its thread, and is often the only one that does: the future of a `block_on`, for which no page is taken.
+    Root,
+}
+
 impl TaskPtr {
     /// Places a new task, scheduled (the caller holds its runnable), in `space`.
     pub(crate) fn allocate<F: Future>(
@@ -215,10 +226,13 @@ impl TaskPtr {
         future: F,
         meta: Meta,
         handle: bool,
-        local: bool,
+        kind: Kind,
     ) -> Self {
         let vtable = Cell::<F>::VTABLE;
-        let slot = slab::allocate(space, vtable.layout);
+        let slot = match kind {
+            Kind::Send | Kind::Local => slab::allocate(space, vtable.layout),
+            Kind::Root => slab::allocate_solo(space, vtable.layout),
+        };
         let cell = slot.as_ptr().cast::<Cell<F>>();
         // SAFETY: the slot is big and aligned enough for the cell, and nobody else's; its header is a vacant one. The
         // future is moved in before the state word says that there is a task.
@@ -231,7 +245,7 @@ impl TaskPtr {
             (&raw mut (*cell).header.next).write(UnsafeCell::new(core::ptr::null_mut()));
             (&raw mut (*cell).header.joiner).write(UnsafeCell::new(core::ptr::null_mut()));
             (*cell).header.meta.set(meta);
-            (*cell).header.state.occupy(handle, local, space.tells_of_ends());
+            (*cell).header.state.occupy(handle, kind != Kind::Send, space.tells_of_ends());
         }
         Self(slot)
     }

@@ -245,7 +245,8 @@ pub(crate) fn allocate(space: &Arc<TaskSpace>, layout: Layout) -> NonNull<Header
     }
 }
 
-fn allocate_solo(space: &Arc<TaskSpace>, layout: Layout) -> NonNull<Header> {
+/// As [`allocate`], with memory that is the task's alone.
+pub(crate) fn allocate_solo(space: &Arc<TaskSpace>, layout: Layout) -> NonNull<Header> {
     let align = layout.align().max(GRAIN);
     let page_layout =
         Layout::from_size_align(first_slot(COLOURS * LINE, align) + layout.size(), PAGE_SIZE.max(align))

@@ -3,7 +3,7 @@
 //! Invariant: a space lives as long as any of its tasks' memory, so a waker that outlives its runtime still finds a
 //! scheduler, which has closed. The scheduler does not own its space.
 
-use super::cell::TaskPtr;
+use super::cell::{Kind, TaskPtr};
 use super::slab::{self, Heap, PagePtr};
 use super::{JoinHandle, Meta, Runnable, contain, context};
 use crate::hooks::{Hooks, TaskHook};
@@ -104,7 +104,7 @@ impl TaskSpace {
         F::Output: Send + 'static,
     {
         self.tell_spawn(&meta);
-        let task = TaskPtr::allocate(self, future, meta, true, false);
+        let task = TaskPtr::allocate(self, future, meta, true, Kind::Send);
         self.launch(task)
     }
 
@@ -115,7 +115,7 @@ impl TaskSpace {
         F::Output: Send + 'static,
     {
         self.tell_spawn(&meta);
-        let task = TaskPtr::allocate(self, future, meta, false, false);
+        let task = TaskPtr::allocate(self, future, meta, false, Kind::Send);
         self.schedule.schedule(Runnable::gained(task), Why::Spawn);
     }
 
@@ -127,7 +127,7 @@ impl TaskSpace {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let task = TaskPtr::allocate(self, future, meta, true, true);
+        let task = TaskPtr::allocate(self, future, meta, true, Kind::Local);
         self.launch(task)
     }
 
@@ -139,7 +139,7 @@ impl TaskSpace {
         future: F,
         meta: Meta,
     ) -> JoinHandle<F::Output> {
-        let task = TaskPtr::allocate(self, future, meta, true, true);
+        let task = TaskPtr::allocate(self, future, meta, true, Kind::Root);
         self.launch(task)
     }
 

@@ -56,8 +56,11 @@ impl World {
 fn loom_what_two_threads_free_while_the_owner_looks_comes_back() {
     loom::model(|| {
         let world = World::new();
-        let (kept, first, second) = (world.slot(), world.slot(), world.slot());
-        let threads = [world.free_elsewhere(first), world.free_elsewhere(second)];
+        let (kept, early) = (world.slot(), world.slot());
+        let threads = [world.slot(), world.slot()].map(|slot| world.free_elsewhere(slot));
+        // One is there, so that the owner has something to take.
+        // SAFETY: the slot is this thread's to give.
+        unsafe { world.heap.free_remote(CLASS, early.0) };
         // SAFETY: this thread is the heap's only user.
         unsafe { world.heap.adopt_remote(CLASS) };
         threads.into_iter().for_each(|thread| thread.join().unwrap());

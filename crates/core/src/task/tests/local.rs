@@ -306,3 +306,19 @@ fn a_queue_gives_its_memory_back() {
     drop(queue);
     assert_eq!(weak.strong_count(), 0);
 }
+
+#[test]
+fn the_future_of_a_block_on_takes_no_page_and_a_local_task_does() {
+    let (_, queue) = queue();
+    let bytes = queue.enter_with(async {}, here(), |entered, root| {
+        let space = entered.space_for_test().upgrade().unwrap();
+        let alone = space.allocated_bytes();
+        drop(entered.spawn(async {}, here()));
+        let both = space.allocated_bytes();
+        assert_eq!(run_all(entered), 2);
+        assert!(root.is_finished());
+        (alone, both - alone)
+    });
+    assert!(bytes.0 < 4096, "{} bytes for a future of none", bytes.0);
+    assert_eq!(bytes.1, 64 * 1024);
+}
