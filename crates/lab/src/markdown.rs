@@ -90,6 +90,10 @@ fn problems(view: View<'_>, out: &mut String) {
             escape(cell.reason.as_deref().unwrap_or("no reason given"))
         );
     }
+    for (cell, first) in view.second_answers() {
+        let (subject, case) = (escape(&cell.subject), escape(&cell.case));
+        let _ = writeln!(out, "- **only alone** {subject} · {case}: {}", escape(first));
+    }
     for (status, reason, cells) in view.missing() {
         let _ = writeln!(
             out,

@@ -108,6 +108,9 @@ pub struct Cell {
     pub predicted: Option<String>,
     /// What was observed.
     pub observed: Option<String>,
+    /// What it answered first, if that did not count: beside another cell it failed or hung, and was asked again alone.
+    #[serde(default)]
+    pub first_answer: Option<String>,
     /// The numbers by name.
     #[serde(default)]
     pub metrics: BTreeMap<String, Metric>,

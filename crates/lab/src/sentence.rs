@@ -50,11 +50,16 @@ fn experiments(view: View<'_>) -> Option<String> {
         0 => String::new(),
         n => format!("; {} of peers {verb}", count(n, "cell")),
     };
-    Some(match (tally.ours_failed, tally.others_failed) {
+    let mut told = match (tally.ours_failed, tally.others_failed) {
         (0, 0) => format!("All {} came out as predicted.", count(tally.judged(), "experiment cell")),
         (0, _) => format!("Every cell of ours came out as predicted{}.", peers("did not")),
         (failed, _) => format!("{} of ours went wrong{}.", count(failed, "cell"), peers("did, too")),
-    })
+    };
+    match view.second_answers().count() {
+        0 => {}
+        n => told += &format!(" {} did so only when asked again alone.", count(n, "cell")),
+    }
+    Some(told)
 }
 
 fn benches(view: View<'_>) -> Option<String> {

@@ -178,6 +178,10 @@ fn problems(view: View<'_>, out: &mut String) {
             }
         }
     }
+    for (cell, first) in view.second_answers() {
+        let (subject, case) = (clean(&cell.subject), clean(&cell.case));
+        let _ = writeln!(out, "{YELLOW}only alone{YELLOW:#} {subject} · {case}: {}", clean(first));
+    }
     for (status, reason, cells) in view.missing().into_iter().take(8) {
         let _ = writeln!(
             out,

@@ -176,6 +176,12 @@ impl<'a> View<'a> {
         cells
     }
 
+    /// The cells that came out as predicted only when they were asked again alone.
+    pub(crate) fn second_answers(self) -> impl Iterator<Item = (&'a Cell, &'a str)> {
+        let passed = self.results.cells.iter().filter(|cell| cell.status == Status::Pass);
+        passed.filter_map(|cell| Some((cell, cell.first_answer.as_deref()?)))
+    }
+
     /// The reasons why cells did not run, each with the cells that gave it, most first. A reason that names its own
     /// subject is the same for all subjects.
     pub(crate) fn missing(self) -> Vec<(Status, String, Vec<&'a Cell>)> {

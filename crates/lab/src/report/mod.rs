@@ -118,11 +118,12 @@ fn where_we_lose(view: View<'_>, out: &mut String) {
 fn problems(view: View<'_>, out: &mut String) {
     let failed = view.failed();
     let missing = view.missing();
-    if failed.is_empty() && missing.is_empty() {
+    let second: Vec<_> = view.second_answers().collect();
+    if failed.is_empty() && missing.is_empty() && second.is_empty() {
         return;
     }
     out.push_str("<section id=problems><h2>What went wrong, and what did not run</h2>");
-    if !failed.is_empty() {
+    if failed.len() + second.len() > 0 {
         out.push_str("<ul>");
     }
     for cell in &failed {
@@ -144,7 +145,11 @@ fn problems(view: View<'_>, out: &mut String) {
         }
         out.push_str("</li>");
     }
-    if !failed.is_empty() {
+    for (cell, first) in &second {
+        let (subject, case, first) = (escape(&cell.subject), escape(&cell.case), escape(first));
+        let _ = write!(out, "<li><b class=warn>only alone</b> {subject} · {case}: {first}</li>");
+    }
+    if failed.len() + second.len() > 0 {
         out.push_str("</ul>");
     }
     for (status, reason, cells) in missing {

@@ -81,6 +81,9 @@ impl Catalogue for Fake {
             "odd/stubborn",
             "odd/peer-fails",
             "odd/unavailable",
+            "once/fails",
+            "once/hangs",
+            "once/crashes",
             HOSTILE,
         ] {
             cases.push(info(path, Kind::Experiment, none));
@@ -119,6 +122,9 @@ impl Catalogue for Fake {
             }
             "odd/crashes" => std::process::abort(),
             "odd/panics" => panic!("a panic with a message"),
+            "once/fails" if is_first(request) => failed("b before a, once"),
+            "once/hangs" if is_first(request) => forever(),
+            "once/crashes" if is_first(request) => std::process::abort(),
             "odd/garbage" => {
                 println!("\u{1e}polyloop-cell {{not json");
                 std::process::exit(0)
@@ -266,6 +272,15 @@ fn timeline(request: &Request) -> Timeline {
     };
     let total_us = if yields { 160_000.0 } else { 60_000.0 };
     Timeline { lanes, total_us, why: "b was ready all the time; worker 0 was inside a's first poll.".into() }
+}
+
+/// Where cells leave a file when they first run, for the cases that go wrong only once.
+pub(crate) const MARKS: &str = "POLYLOOP_TEST_MARKS";
+
+fn is_first(request: &Request) -> bool {
+    let Some(folder) = std::env::var_os(MARKS) else { return false };
+    let name = request.case.replace('/', "-");
+    std::fs::File::create_new(std::path::Path::new(&folder).join(name)).is_ok()
 }
 
 fn forever() -> ! {
