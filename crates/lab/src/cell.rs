@@ -52,6 +52,14 @@ pub struct Subject {
     pub version: String,
 }
 
+impl Subject {
+    /// The name without a number of workers: `tokio-mt` for `tokio-mt:4`.
+    #[must_use]
+    pub fn base_name(&self) -> &str {
+        self.name.split(':').next().unwrap_or_default()
+    }
+}
+
 /// Which parts of a runtime a case depends on; the matrix collapses the others unless told to be exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Axes {
@@ -82,7 +90,7 @@ pub struct CaseInfo {
     pub quick: bool,
     /// Whether a default run has it; the rest is for `--full`.
     pub default: bool,
-    /// How long one run takes at scale 1, for the estimate. A bench takes its slot instead.
+    /// How long one run takes at scale 1, for the estimate and the time limit. A bench takes its slot if that is longer.
     pub seconds: f64,
     /// How many open files it needs in the process.
     pub files: u64,

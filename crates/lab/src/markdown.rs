@@ -17,6 +17,9 @@ pub(crate) fn render(results: &Results) -> String {
     problems(view, &mut out);
     let _ = writeln!(out, "- Machine: {}", escape(&crate::table::machine_line(view)));
     let _ = writeln!(out, "- Sleeps of 500 ms and more × {} (`starvation/*` verbatim)", run.scale);
+    if let Some(sure) = view::confidence(run.rounds) {
+        let _ = writeln!(out, "- Intervals: {sure} ({} rounds of {} ms)", run.rounds, run.slot_ms);
+    }
     if let Some(floor) = run.noise_floor {
         let _ = writeln!(out, "- Noise floor: {}", view::percent(floor));
     }

@@ -24,7 +24,7 @@ pub(crate) enum Rank {
     Worse(f64),
     /// Better than the best that races: a floor.
     Limit,
-    /// Not comparable: too few rounds, or no number.
+    /// Not comparable: too few rounds, no number, or an unknown noise floor.
     Unknown,
 }
 
@@ -118,9 +118,10 @@ impl<'a> View<'a> {
         let (Some(ratio), Some((low, high))) = (metric.ratio_to_best, metric.ratio_to_best_interval) else {
             return Rank::Unknown;
         };
+        let Some(floor) = case.noise_floor else { return Rank::Unknown };
         if self.is_best(cell) {
             Rank::Best
-        } else if within_noise(low, high, ratio, case.noise_floor) {
+        } else if within_noise(low, high, ratio, floor) {
             Rank::Tie
         } else if ratio < 1.0 {
             Rank::Limit
@@ -248,8 +249,8 @@ impl Tally {
 }
 
 /// Whether a ratio says nothing: its interval holds 1, or the difference is one that a copy of a subject shows too.
-pub(crate) fn within_noise(low: f64, high: f64, ratio: f64, floor: Option<f64>) -> bool {
-    (low <= 1.0 && high >= 1.0) || ratio.max(1.0 / ratio) - 1.0 <= floor.unwrap_or(0.0)
+pub(crate) fn within_noise(low: f64, high: f64, ratio: f64, floor: f64) -> bool {
+    (low <= 1.0 && high >= 1.0) || ratio.max(1.0 / ratio) - 1.0 <= floor
 }
 
 /// What is compared on one time scale: the first part of a path and, of a long one, the last: the arms between them
@@ -297,6 +298,12 @@ pub(crate) fn times(ratio: f64) -> String {
     } else {
         format!("{ratio:.2}×")
     }
+}
+
+/// How sure the intervals of so many rounds are; `None` if there are none.
+pub(crate) fn confidence(rounds: usize) -> Option<String> {
+    let percent = format!("{:.2}", stats::confidence(rounds)? * 100.0);
+    Some(format!("{} %", percent.trim_end_matches('0').trim_end_matches('.')))
 }
 
 /// A part as a percentage with its sign.

@@ -19,6 +19,7 @@ use kit::client::Place;
 pub use kit::client::hidden;
 use order::Prediction;
 use polyloop_traits::Runtime;
+use std::io;
 use std::time::Duration;
 use trace::Log;
 
@@ -201,10 +202,18 @@ impl Catalogue for Standard {
         };
         slower_if_too_fast(request, |request, too_fast| {
             let started = contestant.run(Start { request, clients: self.clients, too_fast });
-            started
-                .unwrap_or_else(|error| Outcome { status: Status::Unavailable, ..failed(error.to_string()) })
+            started.unwrap_or_else(|error| not_started(&error))
         })
     }
+}
+
+/// A runtime that could not be built: not to be had here where the kernel or this build says so, else broken.
+fn not_started(error: &io::Error) -> Outcome {
+    let status = match error.kind() {
+        io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied => Status::Unavailable,
+        _ => Status::Fail,
+    };
+    Outcome { status, ..failed(format!("the runtime cannot be built: {error}")) }
 }
 
 /// If a machine stood still for as long as two sleeps differ, an experiment is repeated with sleeps so many times longer,

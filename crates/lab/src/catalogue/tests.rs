@@ -116,6 +116,16 @@ fn what_is_not_known_is_said() {
 }
 
 #[test]
+fn a_runtime_that_cannot_be_built_fails_unless_the_machine_does_not_have_it() {
+    let status = |kind: io::ErrorKind| not_started(&kind.into()).status;
+    assert_eq!(status(io::ErrorKind::Unsupported), Status::Unavailable);
+    assert_eq!(status(io::ErrorKind::PermissionDenied), Status::Unavailable);
+    for broken in [io::ErrorKind::InvalidInput, io::ErrorKind::OutOfMemory, io::ErrorKind::Other] {
+        assert_eq!(status(broken), Status::Fail, "{broken}");
+    }
+}
+
+#[test]
 fn one_of_one_worker_is_all_of_them() {
     let (all, catalogue) = (cases(), catalogue());
     let case = all.iter().find(|case| case.path == "blocked/k-of-n/spin/k=1").unwrap();

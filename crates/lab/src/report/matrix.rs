@@ -11,12 +11,14 @@ pub(super) fn benches(view: View<'_>, out: &mut String) {
     if cases.is_empty() {
         return;
     }
-    out.push_str(
-        "<section id=matrix><h2>Benches</h2><p class=legend>median ± half its 95 % interval; below it how many times \
+    let _ = write!(
+        out,
+        "<section id=matrix><h2>Benches</h2><p class=legend>median ± half its interval{}; below it how many times \
          the best of its column; ≈ within the noise of it; = measured on a combination that differs only in what the \
          bench does not use.<i class=r0></i>best<i class=r1></i>to 1.25×<i class=r2></i>to 2×<i class=r3></i>to 4×\
          <i class=r4></i>beyond</p><div class=scroll tabindex=0 role=region aria-label='Bench matrix'>\
          <table class=sortable><caption hidden>Benches by subject</caption><thead><tr><th scope=col>subject</th>",
+        view::confidence(view.results.run.rounds).map(|sure| format!(" ({sure})")).unwrap_or_default(),
     );
     for case in &cases {
         let _ = write!(out, "<th scope=col title='{}'>{}</th>", escape(&case.about), breakable(&case.path));

@@ -225,8 +225,9 @@ fn method(view: View<'_>, out: &mut String) {
          Its timeline is recorded in the same run, its speed is not judged.</li>\
          <li>A bench runs {} rounds of {} ms. Each round visits all cells in an order drawn from seed {}. No timeline \
          is recorded then. A cell with a wrong result in any round has no numbers.</li>\
-         <li>Shown are the median over the rounds and its 95 % bootstrap interval. Subjects are compared by the \
-         median of their ratios within each round. Below {} rounds there is no interval and no colour.</li>\
+         <li>Shown are the median over the rounds and its sign interval, which is {} sure: the k-th \
+         smallest to the k-th largest round, with k from the binomial distribution. Subjects are compared by the \
+         median of their ratios within each round, with its sign interval. Below {} rounds there is no interval and no colour.</li>\
          <li>The twin is a subject entered a second time. What it differs from itself is the noise floor; a smaller \
          difference between two subjects is shown as ≈.</li>\
          <li>“=” is a number measured on a combination that differs only in parts that the bench does not use.</li>\
@@ -237,6 +238,7 @@ fn method(view: View<'_>, out: &mut String) {
         run.rounds,
         run.slot_ms,
         run.seed,
+        view::confidence(run.rounds).unwrap_or_else(|| "not".into()),
         crate::stats::ENOUGH_ROUNDS,
         run.scale,
     );

@@ -1,7 +1,7 @@
 //! Cells that misbehave: each is a shown result, and the run goes on.
 
 use crate::fake::MARKS;
-use crate::harness::{Folder, Ran, command, lab_json};
+use crate::harness::{AS_LAB, Folder, Ran, command, lab_json};
 use polyloop_lab::cell::{Kind, Status};
 use polyloop_lab::results::{Cell, Results};
 use std::io::Read;
@@ -22,6 +22,7 @@ pub(crate) const TESTS: &[(&str, fn())] = &[
         what_passes_only_alone_keeps_its_first_answer_in_sight,
     ),
     ("what_hangs_alone_too_stays_a_hang", what_hangs_alone_too_stays_a_hang),
+    ("a_build_during_a_run_does_not_reach_its_cells", a_build_during_a_run_does_not_reach_its_cells),
     ("a_wrong_result_has_no_numbers", a_wrong_result_has_no_numbers),
     ("ctrl_c_leaves_a_valid_partial_result", ctrl_c_leaves_a_valid_partial_result),
 ];
@@ -131,6 +132,28 @@ fn what_passes_only_alone_keeps_its_first_answer_in_sight() {
         assert!(ran.stdout.contains("1 cell did so only when asked again alone."), "{}", ran.stdout);
     }
 }
+
+#[cfg(target_os = "linux")]
+fn a_build_during_a_run_does_not_reach_its_cells() {
+    let folder = Folder::new();
+    let copy = folder.path().join("copy-of-the-lab");
+    std::fs::copy(std::env::current_exe().expect("own path"), &copy).expect("a copy");
+    let output = std::process::Command::new(&copy)
+        .args(["run", "odd/replaced", "once/fails", "--on", "steal+mio+wheel", "--format", "json"])
+        .env(AS_LAB, "1")
+        .env(MARKS, folder.path())
+        .output()
+        .expect("the lab starts");
+    let ran = Ran::from(output);
+    assert!(!copy.exists());
+    let results: Results = serde_json::from_str(&ran.stdout).expect("results");
+    // The second cell ran as the fake does without its file: it fails the first time, and does not crash.
+    let statuses: Vec<Status> = results.cells.iter().map(|cell| cell.status).collect();
+    assert_eq!(statuses, [Status::Pass, Status::Fail], "{}", ran.stderr);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn a_build_during_a_run_does_not_reach_its_cells() {}
 
 fn what_hangs_alone_too_stays_a_hang() {
     let (cell, ran, _) = once("odd/hangs");

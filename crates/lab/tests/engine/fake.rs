@@ -46,6 +46,11 @@ impl Catalogue for Fake {
         if let Some(subject) = self.subjects().into_iter().find(|subject| subject.name == name) {
             return Ok(subject);
         }
+        if let Some((base @ ("tokio-mt" | "smol-n"), workers)) = name.split_once(':') {
+            let workers = workers.parse().map_err(|_| "workers")?;
+            let peer = self.subjects().into_iter().find(|subject| subject.name == base).expect("a peer");
+            return Ok(Subject { name: name.into(), workers, ..peer });
+        }
         let parts: Vec<&str> = name.split('+').collect();
         if let [executor, reactor, timers] = parts[..] {
             let (executor, workers) = executor.split_once(':').unwrap_or((executor, "2"));
@@ -81,6 +86,7 @@ impl Catalogue for Fake {
             "odd/stubborn",
             "odd/peer-fails",
             "odd/unavailable",
+            "odd/replaced",
             "once/fails",
             "once/hangs",
             "once/crashes",
@@ -122,6 +128,13 @@ impl Catalogue for Fake {
             }
             "odd/crashes" => std::process::abort(),
             "odd/panics" => panic!("a panic with a message"),
+            "odd/replaced" if is_first(request) => {
+                // Somebody builds during the run: the file of this program goes away.
+                let program = std::env::current_exe().expect("own path");
+                assert!(program.ends_with("copy-of-the-lab"), "only a copy may be removed");
+                std::fs::remove_file(program).expect("removed");
+                passed(None)
+            }
             "once/fails" if is_first(request) => failed("b before a, once"),
             "once/hangs" if is_first(request) => forever(),
             "once/crashes" if is_first(request) => std::process::abort(),
@@ -203,6 +216,7 @@ fn info(path: &str, kind: Kind, axes: Axes) -> CaseInfo {
 fn slowness(request: &Request) -> f64 {
     let base = match request.subject.as_str() {
         "tokio-mt" => 1.3,
+        "tokio-mt:4" => 2.6,
         "smol-n" => 0.8,
         "floor-loop" => 0.5,
         subject if subject.starts_with("fifo") => 1.0,

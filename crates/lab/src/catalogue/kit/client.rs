@@ -272,7 +272,7 @@ impl Drop for Client {
 
 /// Starts the process and talks with it until the lab lets go of its client.
 fn talk(job: &Job, ready: &Gate, wait: &mpsc::Receiver<()>, finish: impl FnOnce(Report)) -> io::Result<()> {
-    let mut child = Command::new(std::env::current_exe()?)
+    let mut child = Command::new(crate::process::this_program()?)
         .arg(ARGUMENT)
         .arg(serde_json::to_string(job)?)
         .stdin(Stdio::piped())
