@@ -224,6 +224,9 @@ pub struct Outcome {
     pub predicted: Option<String>,
     /// What was observed, in words (experiments).
     pub observed: Option<String>,
+    /// Whether nothing was forced, so that it could not fail: what was observed is shown, and is no verdict (experiments).
+    #[serde(default)]
+    pub open: bool,
     /// The numbers; the first one is the case's own.
     pub samples: Vec<Sample>,
     /// The counts.

@@ -191,6 +191,7 @@ fn cell(plan: &Plan, planned: &Planned, record: &Record, run: &Run) -> Cell {
         predicted: shown.and_then(|outcome| outcome.predicted.clone()),
         observed: shown.and_then(|outcome| outcome.observed.clone()),
         first_answer: record.first_answer(),
+        open: shown.is_some_and(|outcome| outcome.open),
         metrics,
         metric: own,
         counts: shown.map_or_else(Counts::default, |outcome| outcome.counts.clone()),

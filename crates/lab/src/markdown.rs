@@ -50,7 +50,9 @@ fn benches(view: View<'_>, out: &mut String) {
             .map(|case| {
                 let Some(shown) = view.bench(subject, case) else { return String::new() };
                 let same = if shown.same { "= " } else { "" };
-                let parts = [shown.value, shown.interval, shown.ratio];
+                let beside =
+                    if shown.beside.is_empty() { String::new() } else { format!("({})", shown.beside) };
+                let parts = [shown.value, shown.interval, shown.ratio, beside];
                 let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
                 format!("{same}{}", parts.join(" "))
             })
@@ -72,9 +74,7 @@ fn experiments(view: View<'_>, out: &mut String) {
     for case in cases {
         let signs: Vec<&str> = subjects
             .iter()
-            .map(|subject| {
-                view.results.cell(&subject.name, &case.path).map_or("", |cell| view::status_sign(cell.status))
-            })
+            .map(|subject| view.results.cell(&subject.name, &case.path).map_or("", view::sign))
             .collect();
         let _ = writeln!(out, "| {} | {} |", escape(&case.path), signs.join(" | "));
     }

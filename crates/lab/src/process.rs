@@ -109,6 +109,7 @@ pub(crate) fn outcome(status: Status, reason: String) -> Outcome {
         reason: Some(reason),
         predicted: None,
         observed: None,
+        open: false,
         samples: Vec::new(),
         counts: Counts::default(),
         timeline: None,

@@ -114,6 +114,9 @@ pub struct Cell {
     /// What it answered first, if that did not count: beside another cell it failed or hung, and was asked again alone.
     #[serde(default)]
     pub first_answer: Option<String>,
+    /// Whether nothing was forced: its pass is no verdict.
+    #[serde(default)]
+    pub open: bool,
     /// The numbers by name.
     #[serde(default)]
     pub metrics: BTreeMap<String, Metric>,

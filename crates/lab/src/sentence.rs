@@ -55,6 +55,9 @@ fn experiments(view: View<'_>) -> Option<String> {
         (0, _) => format!("Every cell of ours came out as predicted{}.", peers("did not")),
         (failed, _) => format!("{} of ours went wrong{}.", count(failed, "cell"), peers("did, too")),
     };
+    if tally.open > 0 {
+        told += &format!(" {} more could not fail and are no verdicts.", count(tally.open, "cell"));
+    }
     match view.second_answers().count() {
         0 => {}
         n => told += &format!(" {} did so only when asked again alone.", count(n, "cell")),

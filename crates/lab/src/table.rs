@@ -72,6 +72,7 @@ fn experiment_group(view: View<'_>, subject: &str, group: &str) -> Piece {
         .iter()
         .filter(|cell| cell.subject == subject && cell.kind == Kind::Experiment)
         .filter(|cell| view::group(&cell.case) == group)
+        .filter(|cell| !(cell.open && cell.status == Status::Pass))
         .map(|cell| cell.status)
         .collect();
     let number = |of: Status| statuses.iter().filter(|status| **status == of).count();
@@ -120,6 +121,9 @@ fn bench(shown: &Shown) -> Piece {
     }
     if !shown.ratio.is_empty() {
         let _ = write!(text, " {}", shown.ratio);
+    }
+    if !shown.beside.is_empty() {
+        let _ = write!(text, " ({})", shown.beside);
     }
     if shown.same {
         text = format!("= {text}");

@@ -7,6 +7,9 @@ use crate::cell::{Kind, Status, Subject, SubjectKind};
 use crate::results::{Case, Cell, Results};
 use crate::{stats, units};
 
+/// The metric that is shown beside a case's own.
+const PER_CPU: &str = "requests_per_cpu";
+
 /// A run, arranged for showing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View<'a> {
@@ -35,6 +38,8 @@ pub(crate) struct Shown {
     pub(crate) value: String,
     /// Half the interval: `±2 %`.
     pub(crate) interval: String,
+    /// A second number that belongs to the first: requests for each second of the server's CPU time.
+    pub(crate) beside: String,
     /// The ratio to the best: `1.08`, `≈`.
     pub(crate) ratio: String,
     /// What the ratio means.
@@ -86,10 +91,11 @@ impl<'a> View<'a> {
         };
         let Some(metric) = cell.own_metric() else {
             let value = status_word(cell.status).to_owned();
-            let (interval, ratio) = Default::default();
+            let (interval, beside, ratio) = Default::default();
             return Some(Shown {
                 value,
                 interval,
+                beside,
                 ratio,
                 rank: Rank::Unknown,
                 status: cell.status,
@@ -109,7 +115,11 @@ impl<'a> View<'a> {
             (_, Some(ratio)) => times(ratio),
         };
         let value = units::value(metric.median, &metric.unit);
-        Some(Shown { value, interval, ratio, rank, status: cell.status, same, note })
+        let per_cpu = |metric: &crate::results::Metric| {
+            format!("{} per CPU s", units::value(metric.median, &metric.unit).trim_end_matches("/s"))
+        };
+        let beside = cell.metrics.get(PER_CPU).map(per_cpu).unwrap_or_default();
+        Some(Shown { value, interval, beside, ratio, rank, status: cell.status, same, note })
     }
 
     /// What a cell's ratio to the best means.
@@ -156,6 +166,7 @@ impl<'a> View<'a> {
         let mut tally = Tally::default();
         for cell in self.results.cells.iter().filter(|cell| cell.kind == kind && cell.same_as.is_none()) {
             match cell.status {
+                Status::Pass if cell.open => tally.open += 1,
                 Status::Pass => tally.passed += 1,
                 Status::Fail | Status::Timeout | Status::Crash if self.results.is_ours(&cell.subject) => {
                     tally.ours_failed += 1;
@@ -234,6 +245,8 @@ fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) passed: usize,
+    /// Ran, and could not have failed.
+    pub(crate) open: usize,
     pub(crate) ours_failed: usize,
     pub(crate) others_failed: usize,
     pub(crate) unavailable: usize,
@@ -278,8 +291,18 @@ pub(crate) fn status_word(status: Status) -> &'static str {
     }
 }
 
+/// A cell's verdict as one sign.
+pub(crate) fn sign(cell: &Cell) -> &'static str {
+    if cell.open && cell.status == Status::Pass { "○" } else { status_sign(cell.status) }
+}
+
+/// A cell's verdict in words.
+pub(crate) fn word(cell: &Cell) -> &'static str {
+    if cell.open && cell.status == Status::Pass { "no verdict" } else { status_word(cell.status) }
+}
+
 /// A status as one sign.
-pub(crate) fn status_sign(status: Status) -> &'static str {
+fn status_sign(status: Status) -> &'static str {
     match status {
         Status::Pass => "✔",
         Status::Fail => "✘",

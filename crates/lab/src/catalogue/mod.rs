@@ -109,6 +109,7 @@ fn judge(
         reason: (!wrong.is_empty()).then(|| wrong.join("; ")),
         predicted: Some(prediction.to_string()),
         observed: Some(order::describe(&events)),
+        open: prediction.is_open(),
         timeline: log.timeline(why),
         ..blank()
     }
@@ -132,6 +133,7 @@ fn blank() -> Outcome {
         reason: None,
         predicted: None,
         observed: None,
+        open: false,
         samples: Vec::new(),
         counts: Counts::default(),
         timeline: None,

@@ -76,6 +76,9 @@ fn bench(view: View<'_>, subject: &str, case: &str, shown: &Shown, out: &mut Str
     if !shown.ratio.is_empty() {
         let _ = write!(out, "<em>{}</em>", escape(&shown.ratio));
     }
+    if !shown.beside.is_empty() {
+        let _ = write!(out, "<small>{}</small>", escape(&shown.beside));
+    }
     out.push_str("</td>");
 }
 
@@ -103,7 +106,7 @@ pub(super) fn experiments(view: View<'_>, out: &mut String) {
     let subjects = view.experimenters();
     out.push_str(
         "<section id=experiments><h2>Experiments</h2><p class=legend><span class=good>✔</span> as predicted · \
-         <span class=bad>✘</span> not as predicted · ∞ killed after its time limit · ☠ crashed · – cannot run, the \
+         <span class=bad>✘</span> not as predicted · ○ ran, but nothing was forced, so it is no verdict · ∞ killed after its time limit · ☠ crashed · – cannot run, the \
          title says why. A sign leads to its timeline.</p><div class=scroll tabindex=0 role=region \
          aria-label='Experiment matrix'><table><caption hidden>Verdicts by experiment and subject</caption><thead><tr>\
          <th scope=col>experiment</th>",
@@ -120,6 +123,7 @@ pub(super) fn experiments(view: View<'_>, out: &mut String) {
                 continue;
             };
             let class = match cell.status {
+                Status::Pass if cell.open => "soft",
                 Status::Pass => "good",
                 Status::Fail | Status::Timeout | Status::Crash if view.results.is_ours(&cell.subject) => {
                     "bad"
@@ -128,13 +132,8 @@ pub(super) fn experiments(view: View<'_>, out: &mut String) {
                 _ => "soft",
             };
             let reason = cell.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-            let told = escape(&format!(
-                "{}, {}: {}{reason}",
-                subject.name,
-                case.path,
-                view::status_word(cell.status)
-            ));
-            let sign = view::status_sign(cell.status);
+            let told = escape(&format!("{}, {}: {}{reason}", subject.name, case.path, view::word(cell)));
+            let sign = view::sign(cell);
             let _ = write!(out, "<td class='sign {class}' title='{told}'>");
             let _ = match super::timelines::id(view, cell) {
                 Some(id) => write!(out, "<a href='#{id}' aria-label='{told}'>{sign}</a></td>"),

@@ -57,13 +57,14 @@ pub(super) fn section(view: View<'_>, out: &mut String) {
 
 fn one_case(view: View<'_>, case: &Case, open: bool, out: &mut String) {
     let cells = cells(view, case);
-    let passed = cells.iter().filter(|cell| cell.status == Status::Pass).count();
+    let judged: Vec<&&Cell> = cells.iter().filter(|cell| !cell.open || cell.status != Status::Pass).collect();
+    let passed = judged.iter().filter(|cell| cell.status == Status::Pass).count();
     let _ = write!(
         out,
         "<details{}><summary>{} <small>{passed} of {} as predicted</small></summary><p class=about>{}</p>",
         if open { " open" } else { "" },
         escape(&case.path),
-        cells.len(),
+        judged.len(),
         escape(&case.about)
     );
     let total = view.scale_us(&case.path);
@@ -81,7 +82,7 @@ fn one(cell: &Cell, timeline: &Timeline, id: &str, total_us: f64, out: &mut Stri
         out,
         "<div class=timeline id={id}><h4>{} <span class={class}>{}</span> <small>{}</small></h4>",
         escape(&cell.subject),
-        view::status_sign(cell.status),
+        view::sign(cell),
         escape(&units::value(timeline.total_us, "µs")),
     );
     let name = format!("{}, {}", cell.subject, cell.case);

@@ -27,6 +27,8 @@ pub(crate) struct Nature {
     pub(crate) yields: Yields,
     /// Whether a worker that is stuck in a poll is replaced by a fresh one.
     pub(crate) relief: bool,
+    /// Whether a free worker can take everything that a stuck one held: C5 of docs/contracts.md.
+    pub(crate) reachable: bool,
 }
 
 impl Nature {
@@ -142,7 +144,7 @@ fn cores() -> usize {
 
 impl Row {
     fn contestant(&self, name: String, workers: usize) -> Contestant {
-        let nature = Nature { workers, yields: self.yields, relief: false };
+        let nature = Nature { workers, yields: self.yields, relief: false, reachable: false };
         let subject = Subject {
             name,
             kind: SubjectKind::Peer,
@@ -172,7 +174,7 @@ fn own(name: String, combination: Combination) -> Contestant {
         workers,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    let nature = Nature { workers, yields: Yields::Requeue, relief: false };
+    let nature = Nature { workers, yields: Yields::Requeue, relief: false, reachable: true };
     Contestant { subject, nature, launch: Launch::Own(combination) }
 }
 

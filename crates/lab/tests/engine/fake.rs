@@ -86,6 +86,7 @@ impl Catalogue for Fake {
             "odd/stubborn",
             "odd/peer-fails",
             "odd/unavailable",
+            "odd/open",
             "odd/replaced",
             "once/fails",
             "once/hangs",
@@ -128,6 +129,9 @@ impl Catalogue for Fake {
             }
             "odd/crashes" => std::process::abort(),
             "odd/panics" => panic!("a panic with a message"),
+            "odd/open" => {
+                Outcome { open: true, predicted: Some("nothing is forced: a tie".into()), ..passed(None) }
+            }
             "odd/replaced" if is_first(request) => {
                 // Somebody builds during the run: the file of this program goes away.
                 let program = std::env::current_exe().expect("own path");
@@ -251,6 +255,7 @@ fn passed(timeline: Option<Timeline>) -> Outcome {
         reason: None,
         predicted: Some("a before b".into()),
         observed: Some("a, b".into()),
+        open: false,
         samples: Vec::new(),
         counts: Counts::default(),
         timeline,

@@ -21,6 +21,7 @@ pub(crate) const TESTS: &[(&str, fn())] = &[
     ("the_plan_names_scale_seed_and_estimate", the_plan_names_scale_seed_and_estimate),
     ("two_runs_are_compared", two_runs_are_compared),
     ("workers_are_swept", workers_are_swept),
+    ("what_cannot_fail_is_no_verdict", what_cannot_fail_is_no_verdict),
     (
         "workers_are_swept_on_peers_too_and_compared_with_as_many",
         workers_are_swept_on_peers_too_and_compared_with_as_many,
@@ -325,4 +326,28 @@ fn workers_are_swept_on_peers_too_and_compared_with_as_many() {
     assert!((ratio("steal:4+mio+wheel") - 1.0 / 2.6).abs() < 0.02, "{}", ratio("steal:4+mio+wheel"));
     assert!((ratio("steal:2+mio+wheel") - 1.0).abs() < 0.02, "{}", ratio("steal:2+mio+wheel"));
     assert!(results.subject("tokio-mt").is_none() && results.subject("floor-loop").is_some());
+}
+
+fn what_cannot_fail_is_no_verdict() {
+    let folder = Folder::new();
+    let out = folder.join("out");
+    let ran = lab(&[
+        "matrix",
+        "--filter",
+        "odd/open",
+        "--filter",
+        "sleep",
+        "--on",
+        "steal+mio+wheel",
+        "--out",
+        &out,
+    ]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let sentence =
+        "All 1 experiment cell came out as predicted. 1 cell more could not fail and are no verdicts.";
+    assert!(ran.stdout.contains(sentence), "{}", ran.stdout);
+    assert!(ran.stdout.contains("n/a") && ran.stdout.contains("1/1 ✔"), "{}", ran.stdout);
+    assert!(
+        folder.read("out/results.md").contains("○") && folder.read("out/report.html").contains("no verdict")
+    );
 }
