@@ -156,16 +156,16 @@ pub struct Sample {
     pub value: f64,
 }
 
-/// What was counted, where it could be.
+/// What was counted in the whole of a cell, warm-up and calibration included, where it could be.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Polls of tasks.
+    /// Polls of labelled futures (traced experiments).
     pub polls: Option<u64>,
-    /// Atomic read-modify-writes.
+    /// Atomic read-modify-writes: not counted by the lab.
     pub atomics: Option<u64>,
-    /// Allocations.
+    /// Allocations: not counted by the lab, whose allocator is the system's.
     pub allocations: Option<u64>,
-    /// System calls.
+    /// System calls of the reactor: waits, registrations, its doorbell (own combinations).
     pub syscalls: Option<u64>,
 }
 

@@ -3,8 +3,9 @@
 //! Invariant: correctness before speed. A cell whose result was wrong in any round has no numbers, and below
 //! [`ENOUGH_ROUNDS`](crate::stats::ENOUGH_ROUNDS) rounds nothing has an interval.
 
-use crate::cell::{Better, Counts, Kind, Outcome, Sample, Slice, Status, SubjectKind, Timeline};
+use crate::cell::{Better, Counts, Kind, Slice, Status, SubjectKind, Timeline};
 use crate::plan::{Plan, Planned, Todo};
+use crate::record::{Record, Series};
 use crate::results::{Case, Cell, Metric, Results, Run, SCHEMA, peer_beside};
 use crate::stats::{self, Estimate};
 use std::collections::BTreeMap;
@@ -14,127 +15,6 @@ const NOISY: f64 = 0.10;
 /// What a timeline keeps: more cannot be seen.
 const LANES: usize = 12;
 const SLICES: usize = 2000;
-
-/// How often a cell whose process gave no answer in time must pass alone before that counts.
-const PASSES_AFTER_A_HANG: usize = 3;
-
-/// What one cell answered in all its rounds.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Record {
-    /// The first answer that was not a pass, else the first one.
-    shown: Option<Outcome>,
-    series: Vec<Series>,
-    /// The first answer, if the cell was asked again alone.
-    first: Option<Box<Outcome>>,
-    /// How often it passed alone since.
-    passed_alone: usize,
-}
-
-/// What an answer that a cell gave alone means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Alone {
-    /// It may be asked once more.
-    Again,
-    /// The record is final.
-    Stands,
-}
-
-#[derive(Clone, Debug)]
-struct Series {
-    name: String,
-    unit: String,
-    better: Better,
-    values: Vec<f64>,
-}
-
-impl Record {
-    /// Adds the answer of one round.
-    pub(crate) fn add(&mut self, mut outcome: Outcome) {
-        for Sample { name, unit, better, value } in std::mem::take(&mut outcome.samples) {
-            match self.series.iter_mut().find(|series| series.name == name) {
-                Some(series) => series.values.push(value),
-                None => self.series.push(Series { name, unit, better, values: vec![value] }),
-            }
-        }
-        let passed = |outcome: &Outcome| outcome.status == Status::Pass;
-        if self.shown.as_ref().is_none_or(|shown| passed(shown) && !passed(&outcome)) {
-            self.shown = Some(outcome);
-        }
-    }
-
-    /// How it ended so far.
-    pub(crate) fn status(&self) -> (Status, Option<&str>) {
-        match &self.shown {
-            Some(outcome) => (outcome.status, outcome.reason.as_deref()),
-            None => (Status::NotRun, None),
-        }
-    }
-
-    /// Whether another round can change nothing.
-    pub(crate) fn is_over(&self) -> bool {
-        !matches!(self.status().0, Status::Pass | Status::NotRun)
-    }
-
-    /// How often the cell is asked alone, because other processes beside it may have caused its answer: a mismatch
-    /// once, a hang as often as makes a lost wake unlikely. A crash has no such excuse, and stands.
-    pub(crate) fn chances(&self) -> usize {
-        let first = self.first.as_deref().or(self.shown.as_ref());
-        match first.map(|outcome| outcome.status) {
-            Some(Status::Fail) => 1,
-            Some(Status::Timeout) => PASSES_AFTER_A_HANG,
-            _ => 0,
-        }
-    }
-
-    /// Adds an answer that the cell gave alone. Only as many passes as it has chances replace the first answer, which
-    /// is kept beside them; anything else than a pass is added to it.
-    pub(crate) fn add_alone(&mut self, outcome: Outcome) -> Alone {
-        let chances = self.chances();
-        let Some(shown) = &mut self.shown else { return Alone::Stands };
-        let first = self.first.get_or_insert_with(|| Box::new(shown.clone()));
-        if outcome.status == Status::Pass {
-            self.passed_alone += 1;
-            if self.passed_alone < chances {
-                return Alone::Again;
-            }
-            *shown = outcome;
-            return Alone::Stands;
-        }
-        let reason = |outcome: &Outcome| outcome.reason.clone().unwrap_or_else(|| "no reason given".into());
-        let both = format!("{}; beside another cell {}: {}", reason(&outcome), word(first), reason(first));
-        if went_wrong(&outcome) {
-            *shown = outcome;
-            shown.reason = Some(both);
-        } else {
-            shown.reason = Some(format!("{}; alone {}: {}", reason(first), word(&outcome), reason(&outcome)));
-        }
-        Alone::Stands
-    }
-
-    /// What it answered first, in words, if it was asked again.
-    fn first_answer(&self) -> Option<String> {
-        let first = self.first.as_deref()?;
-        let mut told = format!("{} beside another cell: ", word(first));
-        told += first.reason.as_deref().unwrap_or("no reason given");
-        if let Some(observed) = &first.observed {
-            told += &format!("; observed {observed}");
-        }
-        match self.passed_alone {
-            0 => {}
-            1 => told += "; passed alone",
-            passes => told += &format!("; passed {passes} times alone"),
-        }
-        Some(told)
-    }
-}
-
-fn went_wrong(outcome: &Outcome) -> bool {
-    matches!(outcome.status, Status::Fail | Status::Timeout | Status::Crash)
-}
-
-fn word(outcome: &Outcome) -> &'static str {
-    crate::view::status_word(outcome.status)
-}
 
 /// Makes the results.
 pub(crate) fn collect(plan: &Plan, records: &[Record], mut run: Run) -> Results {
@@ -175,12 +55,12 @@ fn cell(plan: &Plan, planned: &Planned, record: &Record, run: &Run) -> Cell {
             reason = Some(text.clone());
         }
     }
-    let series: &[Series] = if status == Status::Pass { &record.series } else { &[] };
+    let series: &[Series] = if status == Status::Pass { record.series() } else { &[] };
     let metrics: BTreeMap<String, Metric> =
         series.iter().filter_map(|series| Some((series.name.clone(), metric(series)?))).collect();
     let own = series.first().map(|series| series.name.clone());
     let noisy = own.as_ref().and_then(|name| width(metrics.get(name)?)).map(|width| width > NOISY);
-    let shown = record.shown.as_ref();
+    let shown = record.shown();
     Cell {
         subject: plan.entries[planned.entry].subject.name.clone(),
         case: info.path.clone(),

@@ -4,12 +4,13 @@
 //! experiments and after every round.
 
 use crate::cell::{Kind, Outcome, Request, Status};
-use crate::collect::{Alone, Record, collect};
+use crate::collect::collect;
 use crate::interrupt::Interrupt;
 use crate::plan::Plan;
 use crate::process;
 use crate::progress::Progress;
 use crate::random::Random;
+use crate::record::{Alone, Record};
 use crate::results::{Results, Run};
 use crate::table::clean;
 use std::path::Path;

@@ -14,7 +14,7 @@ mod trace;
 mod tests;
 
 use crate::cell::{CaseInfo, Catalogue, Counts, Outcome, Request, Sample, Status, Subject, Timeline};
-use crate::subjects::{self, Nature, Program};
+use crate::subjects::{self, Nature, Program, Syscalls};
 use kit::client::Place;
 pub use kit::client::hidden;
 use order::Prediction;
@@ -47,6 +47,8 @@ pub(crate) struct Cell<'a> {
     request: &'a Request,
     nature: Nature,
     clients: Place,
+    /// What the reactor has asked of the kernel so far.
+    syscalls: Syscalls<'a>,
     /// Set by an experiment whose sleeps were too short for this machine at this moment.
     too_fast: &'a std::cell::Cell<bool>,
 }
@@ -113,6 +115,11 @@ fn judge(
         timeline: log.timeline(why),
         ..blank()
     }
+}
+
+/// How often labelled futures were polled.
+fn polls(timeline: &Timeline) -> u64 {
+    timeline.lanes.iter().map(|lane| lane.polls.len() as u64).sum()
 }
 
 /// A bench's end: its numbers, or what was wrong with its result.
@@ -252,8 +259,11 @@ struct Start<'a> {
 }
 
 impl Program for Start<'_> {
-    fn run<R: Runtime>(self, rt: &R, nature: Nature) -> Outcome {
+    fn run<R: Runtime>(self, rt: &R, nature: Nature, syscalls: Syscalls<'_>) -> Outcome {
         let Start { request, clients, too_fast } = self;
-        run_on(rt, &Cell { request, nature, clients, too_fast })
+        let mut outcome = run_on(rt, &Cell { request, nature, clients, syscalls, too_fast });
+        outcome.counts.syscalls = syscalls();
+        outcome.counts.polls = outcome.timeline.as_ref().map(polls);
+        outcome
     }
 }

@@ -85,6 +85,12 @@ fn one(cell: &Cell, timeline: &Timeline, id: &str, total_us: f64, out: &mut Stri
         view::sign(cell),
         escape(&units::value(timeline.total_us, "µs")),
     );
+    let counts = [(cell.counts.polls, "polls"), (cell.counts.syscalls, "system calls of the reactor")];
+    let counts: Vec<String> =
+        counts.iter().filter_map(|(n, what)| Some(format!("{} {what}", (*n)?))).collect();
+    if !counts.is_empty() {
+        let _ = write!(out, "<p class=why>{}</p>", counts.join(" · "));
+    }
     let name = format!("{}, {}", cell.subject, cell.case);
     for lane in &timeline.lanes {
         let _ = write!(

@@ -77,10 +77,12 @@ async fn echo<R: Runtime>(
     all_accepted.wait().await;
     // The client has warmed up and has all its answers; what was echoed for that does not count.
     let before = echoed.load(Ordering::SeqCst);
+    let calls = (cell.syscalls)();
     let cpu = clock::cpu();
     client.go();
     let found = client.report().await?;
     let cpu = clock::cpu().saturating_sub(cpu);
+    let calls = calls.and_then(|before| Some((cell.syscalls)()? - before));
     drop(client);
     server.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
     expect(
@@ -89,12 +91,15 @@ async fn echo<R: Runtime>(
         found.right,
     )?;
     let right = found.right as f64;
-    Ok(vec![
+    let mut samples = vec![
         sample("requests", "req/s", Better::Higher, right / found.seconds.max(1e-9)),
         sample("requests_per_cpu", "req/s", Better::Higher, right / cpu.as_secs_f64().max(1e-9)),
         sample("p50", "µs", Better::Lower, found.p50_us),
         sample("p99", "µs", Better::Lower, found.p99_us),
-    ])
+    ];
+    let each = |calls| sample("reactor_syscalls", "calls", Better::Lower, calls as f64 / right.max(1.0));
+    samples.extend(calls.map(each));
+    Ok(samples)
 }
 
 fn listen<R: Runtime>(rt: &R) -> Result<R::TcpListener, String> {
