@@ -101,8 +101,9 @@ impl Catalogue for Fake {
         cases.push(info("rate", Kind::Bench, none));
         cases.push(info("nan", Kind::Bench, none));
         cases.push(info("flaky", Kind::Bench, none));
+        cases.push(CaseInfo { seconds: 60.0, ..info("takes_a_minute", Kind::Bench, none) });
         for case in &mut cases {
-            if matches!(case.path.as_str(), "nan" | "flaky") {
+            if matches!(case.path.as_str(), "nan" | "flaky" | "takes_a_minute") {
                 (case.quick, case.default) = (false, false);
             }
         }

@@ -19,6 +19,7 @@ pub(crate) const TESTS: &[(&str, fn())] = &[
     ("the_link_follows_the_last_run", the_link_follows_the_last_run),
     ("timelines_share_one_scale_and_have_an_ascii_form", timelines_share_one_scale_and_have_an_ascii_form),
     ("the_plan_names_scale_seed_and_estimate", the_plan_names_scale_seed_and_estimate),
+    ("the_estimate_knows_what_a_bench_takes", the_estimate_knows_what_a_bench_takes),
     ("two_runs_are_compared", two_runs_are_compared),
     ("workers_are_swept", workers_are_swept),
     ("what_cannot_fail_is_no_verdict", what_cannot_fail_is_no_verdict),
@@ -244,6 +245,15 @@ fn the_plan_names_scale_seed_and_estimate() {
     let ran = lab(&["matrix", "--filter", "spawn_join", "--budget", "1s", "--dry-run"]);
     assert!(ran.stderr.contains("× 1 round of 100 ms"), "{}", ran.stderr);
     assert!(ran.stderr.contains("too small even for one round"), "{}", ran.stderr);
+}
+
+/// A minute, five times, for a subject and its twin; the slot of 100 ms says nothing about it.
+fn the_estimate_knows_what_a_bench_takes() {
+    let chosen = ["matrix", "--on", "steal+mio+wheel", "--filter", "takes_a_minute", "--dry-run"];
+    let ran = lab(&[&chosen[..], &["--rounds", "5"]].concat());
+    assert!(ran.stderr.contains("about 10 min"), "{}", ran.stderr);
+    let ran = lab(&[&chosen[..], &["--budget", "5m"]].concat());
+    assert!(ran.stderr.contains("× 2 rounds"), "{}", ran.stderr);
 }
 
 fn two_runs_are_compared() {
