@@ -1,17 +1,19 @@
 //! CI is these steps in this order: what is quick and often red comes first, and the tests' total is the last line.
 
+use std::path::Path;
 use std::time::Duration;
+use std::{fs, io};
 
 use crate::args::Args;
 use crate::exec;
 use crate::stop::Stop;
 use crate::test;
 use crate::workspace::Workspace;
-use crate::{docs, loom, miri, tidy, tsan};
+use crate::{docs, forward, loom, miri, tidy, tsan};
 
 const HELP: &str = "\
 Runs all checks in order and stops at the first red one. A step whose tool is not installed is skipped, or red where
-the variable CI is set. The last line is the total of the tests.
+the variable CI is set. What needs nightly is reported as NOT RUN on a machine without rustup. The last line is the total of the tests.
 
 Usage: cargo xtask ci [STEP]…
 
@@ -62,20 +64,34 @@ fn tsan() -> Result<(), Stop> {
     tsan::run(vec!["--short".to_owned()])
 }
 
-/// A small matrix: verdicts on both executors and a peer, and one bench.
+/// A small matrix: verdicts on both executors and a peer, and one bench. It is built as the tests are, because verdicts
+/// ask for no speed and a release build takes minutes.
 fn smoke() -> Result<(), Stop> {
-    if !Workspace::load()?.member("lab")?.has(&["bin"]) {
-        return Err(Stop::Missing("the lab has no program yet".into()));
-    }
-    let mut matrix = exec::cargo(&["xtask", "bench", "matrix", "--quick", "--out", "target/lab/smoke"]);
+    let out = exec::root().join(SMOKE);
+    emptied(&out).map_err(|error| Stop::failed(format!("{}: cannot be removed: {error}", out.display())))?;
+    let mut matrix = exec::cargo(&["xtask", "bench", "matrix", "--quick", "--out", SMOKE]);
+    matrix.env(forward::PROFILE, "dev");
     matrix.args(["--filter", "sleep/*", "--filter", "echo/*", "--filter", "spawn_join"]);
     exec::check(matrix.args(["--on", "fifo+poll+heap", "--on", "steal+mio+wheel", "--on", "tokio-ct"]))
+}
+
+/// Where the smoke's results go; the lab refuses a folder that holds some.
+const SMOKE: &str = "target/lab/smoke";
+
+/// Removes what an earlier run left.
+fn emptied(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// How a step ended.
 enum Light {
     Green,
     Skipped(String),
+    /// Nothing on this machine could run it; said loudly, because nobody looks for what is not there.
+    NotRun(String),
     Red(String),
 }
 
@@ -121,7 +137,7 @@ impl Report {
         let light = light(step(), exec::in_ci());
         let stop = match &light {
             Light::Red(why) => Some(Stop::Failed(format!("RED at {name}: {why}"))),
-            Light::Green | Light::Skipped(_) => None,
+            Light::Green | Light::Skipped(_) | Light::NotRun(_) => None,
         };
         self.steps.push((name.to_owned(), start.elapsed(), light));
         match stop {
@@ -139,12 +155,18 @@ impl Report {
             let text = match light {
                 Light::Green => "ok".to_owned(),
                 Light::Skipped(why) => format!("skipped: {why}"),
+                Light::NotRun(why) => format!("NOT RUN: {why}"),
                 Light::Red(why) => format!("RED: {why}"),
             };
             println!("{name:<8}{:>7.1} s  {text}", time.as_secs_f64());
         }
         let total: Duration = self.steps.iter().map(|step| step.1).sum();
         println!("{:<8}{:>7.1} s", "all", total.as_secs_f64());
+        let not_run = |step: &&(String, Duration, Light)| matches!(step.2, Light::NotRun(_));
+        let not_run: Vec<&str> = self.steps.iter().filter(not_run).map(|step| step.0.as_str()).collect();
+        if !not_run.is_empty() {
+            println!("NOT RUN on this machine: {}", not_run.join(", "));
+        }
     }
 }
 
@@ -152,6 +174,7 @@ fn light(result: Result<(), Stop>, strict: bool) -> Light {
     match result {
         Ok(()) => Light::Green,
         Err(Stop::Missing(why)) if !strict => Light::Skipped(why),
+        Err(Stop::OutOfReach(why)) => Light::NotRun(why),
         Err(Stop::Missing(why) | Stop::Failed(why) | Stop::Usage(why)) => Light::Red(why),
         Err(Stop::Help(_) | Stop::Said) => Light::Red("see above".into()),
     }
@@ -167,6 +190,8 @@ mod tests {
         assert!(matches!(light(missing(), false), Light::Skipped(_)));
         assert!(matches!(light(missing(), true), Light::Red(_)));
         assert!(matches!(light(Ok(()), true), Light::Green));
+        let out_of_reach = || Err(Stop::OutOfReach("no rustup".into()));
+        assert!(matches!(light(out_of_reach(), true), Light::NotRun(_)), "reported, neither hidden nor red");
         assert!(matches!(light(Err(Stop::failed("no")), false), Light::Red(_)));
     }
 
@@ -176,6 +201,16 @@ mod tests {
         assert_eq!(report.step("a", || Ok(())), Ok(()));
         assert_eq!(report.step("b", || Err(Stop::failed("why"))), Err(Stop::Failed("RED at b: why".into())));
         assert_eq!(report.steps.len(), 2);
+    }
+
+    #[test]
+    fn what_the_last_smoke_left_is_no_obstacle() {
+        let folder = std::env::temp_dir().join(format!("polyloop-smoke-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("results.json"), "old").unwrap();
+        emptied(&folder).unwrap();
+        assert!(!folder.exists());
+        emptied(&folder).unwrap();
     }
 
     #[test]

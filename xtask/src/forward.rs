@@ -14,10 +14,14 @@ pub(crate) enum Peers {
     Without,
 }
 
+/// The variable that names another profile than the one for measuring: CI's smoke asks for verdicts, not for speed.
+pub(crate) const PROFILE: &str = "POLYLOOP_LAB_PROFILE";
+
 /// Runs the lab with these arguments. `called_as` is how the lab names itself in its help and in `again`.
 pub(crate) fn to_lab(called_as: &str, peers: Peers, arguments: &[String]) -> Result<(), Stop> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["run", "--profile", "bench", "--package", "polyloop-lab"]);
+    let profile = std::env::var(PROFILE).unwrap_or_else(|_| "bench".into());
+    cargo.args(["run", "--profile", &profile, "--package", "polyloop-lab"]);
     // From where the person stands: relative paths in the arguments are theirs.
     cargo.arg("--manifest-path").arg(exec::root().join("Cargo.toml"));
     if peers == Peers::Without {

@@ -11,14 +11,13 @@ Runs the unit tests of core, time and fifo under Miri. Needs the nightly compone
 
 Usage: cargo xtask miri [CRATE]… [--short] [--seeds N]
 
-  --short    one schedule, of core and fifo alone (CI): time's random programs take Miri minutes
+  --short    one schedule (CI)
   --seeds N  so many schedules (default 8)
 
 Example: cargo xtask miri core --seeds 64
 ";
 
 const CRATES: &[&str] = &["core", "time", "fifo"];
-const SHORT_CRATES: &[&str] = &["core", "fifo"];
 
 /// For our own crates. Provenance is permissive because a contended lock of `parking_lot` turns integers into pointers.
 const STRICT: &str = "-Zmiri-permissive-provenance -Zmiri-symbolic-alignment-check";
@@ -31,7 +30,6 @@ pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
     nightly::probe(&["miri", "rust-src"])?;
     let workspace = Workspace::load()?;
     let names: Vec<&str> = match args.free.as_slice() {
-        [] if args.flag("--short") => SHORT_CRATES.to_vec(),
         [] => CRATES.to_vec(),
         some => some.iter().map(String::as_str).collect(),
     };

@@ -9,11 +9,13 @@ use crate::stop::Stop;
 ///
 /// # Errors
 ///
-/// `Stop::Missing` with the one line that installs what is missing.
+/// `Stop::Missing` with the one line that installs what is missing, `Stop::OutOfReach` where no rustup could.
 pub(crate) fn probe(components: &[&str]) -> Result<(), Stop> {
     let list = ["component", "list", "--toolchain", "nightly", "--installed"];
     let Ok(output) = Command::new("rustup").args(list).output() else {
-        return Err(Stop::Missing("rustup is not installed; see https://rustup.rs".into()));
+        return Err(Stop::OutOfReach(
+            "needs a nightly toolchain, and there is no rustup: https://rustup.rs".into(),
+        ));
     };
     if !output.status.success() {
         let install = "rustup toolchain install nightly --profile minimal --component";

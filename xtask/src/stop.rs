@@ -11,6 +11,8 @@ pub(crate) enum Stop {
     Usage(String),
     /// A tool is not installed; the text says how to get it. CI may skip the step, a person gets exit code 3.
     Missing(String),
+    /// This machine has no way to the tool. CI says that the step was not run, a person gets exit code 3.
+    OutOfReach(String),
     /// A check is red: exit code 1.
     Failed(String),
     /// A check is red and has said so; its last line stays the last one. Exit code 1.
@@ -35,7 +37,7 @@ pub(crate) fn report(command: &str, result: Result<(), Stop>) -> ExitCode {
             eprintln!("{command}: {text}; see `cargo xtask {command} --help`");
             ExitCode::from(2)
         }
-        Err(Stop::Missing(text)) => {
+        Err(Stop::Missing(text) | Stop::OutOfReach(text)) => {
             eprintln!("{command}: {text}");
             ExitCode::from(3)
         }

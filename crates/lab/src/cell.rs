@@ -52,6 +52,14 @@ pub struct Subject {
     pub version: String,
 }
 
+impl Subject {
+    /// The name without a number of workers: `tokio-mt` for `tokio-mt:4`.
+    #[must_use]
+    pub fn base_name(&self) -> &str {
+        self.name.split(':').next().unwrap_or_default()
+    }
+}
+
 /// Which parts of a runtime a case depends on; the matrix collapses the others unless told to be exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Axes {
@@ -82,7 +90,7 @@ pub struct CaseInfo {
     pub quick: bool,
     /// Whether a default run has it; the rest is for `--full`.
     pub default: bool,
-    /// How long one run takes at scale 1, for the estimate. A bench takes its slot instead.
+    /// How long one run takes at scale 1, for the estimate and the time limit. A bench takes its slot if that is longer.
     pub seconds: f64,
     /// How many open files it needs in the process.
     pub files: u64,
@@ -148,16 +156,16 @@ pub struct Sample {
     pub value: f64,
 }
 
-/// What was counted, where it could be.
+/// What was counted in the whole of a cell, warm-up and calibration included, where it could be.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Polls of tasks.
+    /// Polls of labelled futures (traced experiments).
     pub polls: Option<u64>,
-    /// Atomic read-modify-writes.
+    /// Atomic read-modify-writes: not counted by the lab.
     pub atomics: Option<u64>,
-    /// Allocations.
+    /// Allocations: not counted by the lab, whose allocator is the system's.
     pub allocations: Option<u64>,
-    /// System calls.
+    /// System calls of the reactor: waits, registrations, its doorbell (own combinations).
     pub syscalls: Option<u64>,
 }
 
@@ -216,6 +224,9 @@ pub struct Outcome {
     pub predicted: Option<String>,
     /// What was observed, in words (experiments).
     pub observed: Option<String>,
+    /// Whether nothing was forced, so that it could not fail: what was observed is shown, and is no verdict (experiments).
+    #[serde(default)]
+    pub open: bool,
     /// The numbers; the first one is the case's own.
     pub samples: Vec<Sample>,
     /// The counts.

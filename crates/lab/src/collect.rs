@@ -3,9 +3,10 @@
 //! Invariant: correctness before speed. A cell whose result was wrong in any round has no numbers, and below
 //! [`ENOUGH_ROUNDS`](crate::stats::ENOUGH_ROUNDS) rounds nothing has an interval.
 
-use crate::cell::{Better, Counts, Kind, Outcome, Sample, Slice, Status, SubjectKind, Timeline};
+use crate::cell::{Better, Counts, Kind, Slice, Status, SubjectKind, Timeline};
 use crate::plan::{Plan, Planned, Todo};
-use crate::results::{Case, Cell, Metric, Results, Run, SCHEMA};
+use crate::record::{Record, Series};
+use crate::results::{Case, Cell, Metric, Results, Run, SCHEMA, peer_beside};
 use crate::stats::{self, Estimate};
 use std::collections::BTreeMap;
 
@@ -15,56 +16,6 @@ const NOISY: f64 = 0.10;
 const LANES: usize = 12;
 const SLICES: usize = 2000;
 
-/// What one cell answered in all its rounds.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Record {
-    /// The first answer that was not a pass, else the first one.
-    shown: Option<Outcome>,
-    series: Vec<Series>,
-}
-
-#[derive(Clone, Debug)]
-struct Series {
-    name: String,
-    unit: String,
-    better: Better,
-    values: Vec<f64>,
-}
-
-impl Record {
-    /// Adds the answer of one round.
-    pub(crate) fn add(&mut self, mut outcome: Outcome) {
-        for Sample { name, unit, better, value } in std::mem::take(&mut outcome.samples) {
-            match self.series.iter_mut().find(|series| series.name == name) {
-                Some(series) => series.values.push(value),
-                None => self.series.push(Series { name, unit, better, values: vec![value] }),
-            }
-        }
-        let passed = |outcome: &Outcome| outcome.status == Status::Pass;
-        if self.shown.as_ref().is_none_or(|shown| passed(shown) && !passed(&outcome)) {
-            self.shown = Some(outcome);
-        }
-    }
-
-    /// How it ended so far.
-    pub(crate) fn status(&self) -> (Status, Option<&str>) {
-        match &self.shown {
-            Some(outcome) => (outcome.status, outcome.reason.as_deref()),
-            None => (Status::NotRun, None),
-        }
-    }
-
-    /// Whether another round can change nothing.
-    pub(crate) fn is_over(&self) -> bool {
-        !matches!(self.status().0, Status::Pass | Status::NotRun)
-    }
-
-    /// Whether the answer is one that other processes beside it may have caused.
-    pub(crate) fn surprised(&self) -> bool {
-        matches!(self.status().0, Status::Fail | Status::Timeout | Status::Crash)
-    }
-}
-
 /// Makes the results.
 pub(crate) fn collect(plan: &Plan, records: &[Record], mut run: Run) -> Results {
     let mut cells: Vec<Cell> =
@@ -73,7 +24,7 @@ pub(crate) fn collect(plan: &Plan, records: &[Record], mut run: Run) -> Results 
     let kinds = |name: &str| plan.entries.iter().find(|e| e.subject.name == name).map(|e| e.subject.kind);
     for case in &mut cases {
         let of_case: Vec<usize> = (0..cells.len()).filter(|cell| cells[*cell].case == case.path).collect();
-        compare(&mut cells, &of_case, plan.seed, &kinds);
+        compare(&mut cells, &of_case, &kinds, &|subject| tokio_beside(plan, subject));
         case.noise_floor = floor_of(&cells, &of_case, plan, &case.path);
     }
     let floors: Vec<f64> = cases.iter().filter_map(|case| case.noise_floor).collect();
@@ -104,12 +55,12 @@ fn cell(plan: &Plan, planned: &Planned, record: &Record, run: &Run) -> Cell {
             reason = Some(text.clone());
         }
     }
-    let series: &[Series] = if status == Status::Pass { &record.series } else { &[] };
+    let series: &[Series] = if status == Status::Pass { record.series() } else { &[] };
     let metrics: BTreeMap<String, Metric> =
-        series.iter().filter_map(|series| Some((series.name.clone(), metric(series, plan.seed)?))).collect();
+        series.iter().filter_map(|series| Some((series.name.clone(), metric(series)?))).collect();
     let own = series.first().map(|series| series.name.clone());
     let noisy = own.as_ref().and_then(|name| width(metrics.get(name)?)).map(|width| width > NOISY);
-    let shown = record.shown.as_ref();
+    let shown = record.shown();
     Cell {
         subject: plan.entries[planned.entry].subject.name.clone(),
         case: info.path.clone(),
@@ -119,6 +70,8 @@ fn cell(plan: &Plan, planned: &Planned, record: &Record, run: &Run) -> Cell {
         reason,
         predicted: shown.and_then(|outcome| outcome.predicted.clone()),
         observed: shown.and_then(|outcome| outcome.observed.clone()),
+        first_answer: record.first_answer(),
+        open: shown.is_some_and(|outcome| outcome.open),
         metrics,
         metric: own,
         counts: shown.map_or_else(Counts::default, |outcome| outcome.counts.clone()),
@@ -128,8 +81,8 @@ fn cell(plan: &Plan, planned: &Planned, record: &Record, run: &Run) -> Cell {
     }
 }
 
-fn metric(series: &Series, seed: u64) -> Option<Metric> {
-    let Estimate { median, interval } = stats::estimate(&series.values, seed)?;
+fn metric(series: &Series) -> Option<Metric> {
+    let Estimate { median, interval } = stats::estimate(&series.values)?;
     Some(Metric {
         unit: series.unit.clone(),
         better: series.better,
@@ -149,7 +102,12 @@ fn width(metric: &Metric) -> Option<f64> {
 }
 
 /// Fills in the ratios of one case. Floors and twins are compared, and are never the best.
-fn compare(cells: &mut [Cell], of_case: &[usize], seed: u64, kind: &impl Fn(&str) -> Option<SubjectKind>) {
+fn compare(
+    cells: &mut [Cell],
+    of_case: &[usize],
+    kind: &impl Fn(&str) -> Option<SubjectKind>,
+    tokio_of: &impl Fn(&str) -> Option<String>,
+) {
     let names: std::collections::BTreeSet<String> =
         of_case.iter().flat_map(|cell| cells[*cell].metrics.keys().cloned()).collect();
     for name in names {
@@ -162,14 +120,19 @@ fn compare(cells: &mut [Cell], of_case: &[usize], seed: u64, kind: &impl Fn(&str
             Better::Higher => b.median.total_cmp(&a.median),
         };
         let best = of_case.iter().filter(races).filter_map(of).min_by(|a, b| better(a, b)).cloned();
-        let tokio = of_case.iter().find(|cell| cells[**cell].subject == "tokio-mt").and_then(of).cloned();
+        let tokios: BTreeMap<String, Metric> = of_case
+            .iter()
+            .filter(|cell| cells[**cell].subject.starts_with("tokio-mt"))
+            .filter_map(|cell| Some((cells[*cell].subject.clone(), of(cell)?.clone())))
+            .collect();
         for cell in of_case {
+            let tokio = tokio_of(&cells[*cell].subject).and_then(|name| tokios.get(&name));
             let Some(metric) = cells[*cell].metrics.get_mut(&name) else { continue };
-            if let Some(ratio) = best.as_ref().and_then(|best| times_worse(metric, best, seed)) {
+            if let Some(ratio) = best.as_ref().and_then(|best| times_worse(metric, best)) {
                 metric.ratio_to_best = Some(ratio.median);
                 metric.ratio_to_best_interval = ratio.interval;
             }
-            if let Some(ratio) = tokio.as_ref().and_then(|tokio| times_worse(metric, tokio, seed)) {
+            if let Some(ratio) = tokio.and_then(|tokio| times_worse(metric, tokio)) {
                 metric.ratio_to_tokio_mt = Some(ratio.median);
                 metric.ratio_to_tokio_mt_interval = ratio.interval;
             }
@@ -177,11 +140,18 @@ fn compare(cells: &mut [Cell], of_case: &[usize], seed: u64, kind: &impl Fn(&str
     }
 }
 
+/// The `tokio-mt` that a subject is compared with: the one with as many workers, if there is one.
+fn tokio_beside(plan: &Plan, subject: &str) -> Option<String> {
+    let subjects = || plan.entries.iter().map(|entry| &entry.subject);
+    let workers = subjects().find(|other| other.name == subject)?.workers;
+    peer_beside(subjects(), "tokio-mt", workers).map(|tokio| tokio.name.clone())
+}
+
 /// How many times worse one metric is than another, whichever way is good.
-pub(crate) fn times_worse(ours: &Metric, theirs: &Metric, seed: u64) -> Option<Estimate> {
+pub(crate) fn times_worse(ours: &Metric, theirs: &Metric) -> Option<Estimate> {
     match ours.better {
-        Better::Lower => stats::ratio(&ours.samples, &theirs.samples, seed),
-        Better::Higher => stats::ratio(&theirs.samples, &ours.samples, seed),
+        Better::Lower => stats::ratio(&ours.samples, &theirs.samples),
+        Better::Higher => stats::ratio(&theirs.samples, &ours.samples),
     }
 }
 
@@ -195,7 +165,7 @@ fn floor_of(cells: &[Cell], of_case: &[usize], plan: &Plan, case: &str) -> Optio
     let of = |name: &str| of_case.iter().find(|cell| cells[**cell].subject == name);
     let twin = cells[*of(&twin.subject.name)?].own_metric()?;
     let original = cells[*of(&plan.entries[plan.baseline].subject.name)?].own_metric()?;
-    stats::noise_floor(&times_worse(twin, original, plan.seed)?)
+    stats::noise_floor(&times_worse(twin, original)?)
 }
 
 /// A timeline that a page can hold: no more lanes and slices than can be seen. What was left out is said.

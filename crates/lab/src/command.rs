@@ -194,7 +194,7 @@ fn measure(
     machine: machine::Machine,
     folder: Option<&Folder>,
 ) -> Result<Results, Failure> {
-    let program = std::env::current_exe()
+    let program = crate::process::this_program()
         .map_err(|error| Failure::Usage(format!("this binary does not know its own path: {error}")))?;
     let interrupt = Interrupt::install()
         .map_err(|error| Failure::Usage(format!("Ctrl-C cannot be taken over: {error}")))?;
@@ -214,6 +214,7 @@ fn measure(
         rounds: if plan.running(Kind::Bench).next().is_some() { plan.rounds } else { 0 },
         slot_ms: plan.slot_ms,
         seconds: 0.0,
+        estimated_seconds: Some(plan.seconds_in_all()),
         baseline: Some(plan.entries[plan.baseline].subject.name.clone()),
     };
     let mut told = false;
@@ -250,6 +251,7 @@ fn save(folder: &Folder, results: &Results) -> Result<(), Failure> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => eprintln!("warning: {error}"),
         Err(error) => return Err(Failure::Usage(format!("{}: cannot be written: {error}", path.display()))),
     }
+    eprintln!("took     {}", table::took(View::new(results)));
     eprintln!("report   {}", nearest(&path.join("report.html")));
     eprintln!("data     {}", nearest(&path.join("results.json")));
     eprintln!("again    {}", results.run.command);

@@ -26,6 +26,7 @@ pub mod plan;
 mod process;
 mod progress;
 mod random;
+mod record;
 mod report;
 pub mod results;
 mod run;

@@ -4,7 +4,6 @@
 
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::process::{Command, Stdio};
 
 /// What the system says about itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -121,16 +120,9 @@ impl Machine {
     }
 }
 
-/// The commit of the repository around the current folder, with `-dirty` if tracked files were changed.
+/// The commit of the sources that this binary was built from, with `-dirty` if tracked files were changed then.
 pub(crate) fn commit() -> Option<String> {
-    let git = |arguments: &[&str]| {
-        let output =
-            Command::new("git").args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    };
-    let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
-    let dirty = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|text| !text.is_empty());
-    Some(if dirty { format!("{commit}-dirty") } else { commit })
+    option_env!("POLYLOOP_LAB_COMMIT").map(str::to_owned)
 }
 
 /// The compiler that built this binary.

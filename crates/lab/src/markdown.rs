@@ -17,6 +17,9 @@ pub(crate) fn render(results: &Results) -> String {
     problems(view, &mut out);
     let _ = writeln!(out, "- Machine: {}", escape(&crate::table::machine_line(view)));
     let _ = writeln!(out, "- Sleeps of 500 ms and more × {} (`starvation/*` verbatim)", run.scale);
+    if let Some(sure) = view::confidence(run.rounds) {
+        let _ = writeln!(out, "- Intervals: {sure} ({} rounds of {} ms)", run.rounds, run.slot_ms);
+    }
     if let Some(floor) = run.noise_floor {
         let _ = writeln!(out, "- Noise floor: {}", view::percent(floor));
     }
@@ -47,7 +50,9 @@ fn benches(view: View<'_>, out: &mut String) {
             .map(|case| {
                 let Some(shown) = view.bench(subject, case) else { return String::new() };
                 let same = if shown.same { "= " } else { "" };
-                let parts = [shown.value, shown.interval, shown.ratio];
+                let beside =
+                    if shown.beside.is_empty() { String::new() } else { format!("({})", shown.beside) };
+                let parts = [shown.value, shown.interval, shown.ratio, beside];
                 let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
                 format!("{same}{}", parts.join(" "))
             })
@@ -69,9 +74,7 @@ fn experiments(view: View<'_>, out: &mut String) {
     for case in cases {
         let signs: Vec<&str> = subjects
             .iter()
-            .map(|subject| {
-                view.results.cell(&subject.name, &case.path).map_or("", |cell| view::status_sign(cell.status))
-            })
+            .map(|subject| view.results.cell(&subject.name, &case.path).map_or("", view::sign))
             .collect();
         let _ = writeln!(out, "| {} | {} |", escape(&case.path), signs.join(" | "));
     }
@@ -89,6 +92,10 @@ fn problems(view: View<'_>, out: &mut String) {
             escape(&cell.case),
             escape(cell.reason.as_deref().unwrap_or("no reason given"))
         );
+    }
+    for (cell, first) in view.second_answers() {
+        let (subject, case) = (escape(&cell.subject), escape(&cell.case));
+        let _ = writeln!(out, "- **only alone** {subject} · {case}: {}", escape(first));
     }
     for (status, reason, cells) in view.missing() {
         let _ = writeln!(

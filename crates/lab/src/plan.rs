@@ -122,8 +122,8 @@ pub struct Plan {
 
 /// What a process costs before and after its work, in seconds.
 const START: f64 = 0.03;
-/// What warming up and calibrating add to a slot.
-const WARM_UP: f64 = 1.7;
+/// How many slots a bench takes with its warm-up and calibration.
+const WARM_UP: f64 = 2.0;
 /// What a default run takes.
 const USUAL: Duration = Duration::from_secs(12 * 60);
 
@@ -334,7 +334,8 @@ impl Plan {
         START
             + match info.kind {
                 Kind::Experiment => info.seconds * self.scale_of(info),
-                Kind::Bench => self.slot_ms as f64 / 1000.0 * WARM_UP,
+                // Some take as long as they take, however short the slot.
+                Kind::Bench => info.seconds.max(self.slot_ms as f64 / 1000.0 * WARM_UP),
             }
     }
 
@@ -368,17 +369,16 @@ fn select_cases(all: Vec<CaseInfo>, selection: &Selection) -> Result<Vec<CaseInf
             selection.filter.iter().any(|pattern| glob::selects(pattern, &case.path))
         }
     };
+    let idle = |pattern: &&String| !all.iter().any(|case| glob::selects(pattern, &case.path));
+    if let Some(pattern) = selection.filter.iter().find(idle) {
+        let groups = groups.join(", ");
+        return Err(PlanError::Nothing(format!(
+            "no case matches {pattern:?}; there are {groups} (all of them: cargo xtask lab list)"
+        )));
+    }
     let cases: Vec<CaseInfo> = all.into_iter().filter(wanted).collect();
     if cases.is_empty() {
-        return Err(PlanError::Nothing(if groups.is_empty() {
-            "no cases are linked into this binary".into()
-        } else {
-            format!(
-                "no case matches {}; there are {} (all of them: cargo xtask lab list)",
-                quoted(&selection.filter),
-                groups.join(", ")
-            )
-        }));
+        return Err(PlanError::Nothing("no cases are linked into this binary".into()));
     }
     Ok(cases)
 }
@@ -451,7 +451,8 @@ fn known<'a>(what: &str, wanted: &[String], allowed: impl Iterator<Item = &'a st
     }
 }
 
-/// Every combination with each number of workers, as far as its executor can have it.
+/// Every subject with each number of workers, as far as it can have it: peers too, so that each combination has one with
+/// as many workers beside it. One of a single thread has one row, whatever was asked.
 fn sweep_workers(
     catalogue: &dyn Catalogue,
     subjects: Vec<Subject>,
@@ -459,17 +460,16 @@ fn sweep_workers(
 ) -> Result<Vec<Subject>, PlanError> {
     let mut swept = Vec::new();
     for subject in subjects {
-        let (SubjectKind::Own, Some(executor), Some((_, rest))) =
-            (subject.kind, subject.executor.clone(), subject.name.split_once('+'))
-        else {
-            swept.push(subject);
-            continue;
-        };
         for count in workers {
-            match catalogue.resolve(&format!("{executor}:{count}+{rest}")) {
+            let name = match (&subject.executor, subject.name.split_once('+')) {
+                (Some(executor), Some((_, rest))) => format!("{executor}:{count}+{rest}"),
+                _ => format!("{}:{count}", subject.base_name()),
+            };
+            match catalogue.resolve(&name) {
                 Ok(other) => swept.push(other),
-                // An executor of one thread has one row, whatever was asked.
-                Err(_) if subject.workers == 1 => swept.push(subject.clone()),
+                Err(_) if subject.workers == 1 || subject.kind != SubjectKind::Own => {
+                    swept.push(subject.clone());
+                }
                 Err(error) => return Err(PlanError::Usage(error)),
             }
         }
@@ -501,8 +501,4 @@ fn twin(of: &Entry) -> Entry {
 
 pub(crate) fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
-
-fn quoted(names: &[String]) -> String {
-    names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" or ")
 }

@@ -7,7 +7,7 @@
 use crate::cell::{Catalogue, Counts, Outcome, Request, Status};
 use crate::interrupt::Interrupt;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -26,6 +26,17 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How long a cell may take to leave after its answer.
 const LEAVE: Duration = Duration::from_secs(5);
 
+/// What to start for another process of this very program, whatever has happened to its file since: on Linux the kernel
+/// keeps it, so that a build during a run cannot put other code into the later cells.
+///
+/// # Errors
+///
+/// Where the system does not tell which program this is.
+pub(crate) fn this_program() -> io::Result<PathBuf> {
+    let kept = Path::new("/proc/self/exe");
+    if cfg!(target_os = "linux") && kept.exists() { Ok(kept.to_path_buf()) } else { std::env::current_exe() }
+}
+
 /// Runs one cell in a process of its own. `None`: stopped by Ctrl-C.
 pub(crate) fn run(
     program: &Path,
@@ -36,10 +47,7 @@ pub(crate) fn run(
     let mut child = match spawn(program, request) {
         Ok(child) => child,
         Err(error) => {
-            return Some(outcome(
-                Status::Unavailable,
-                format!("the cell's process cannot be started: {error}"),
-            ));
+            return Some(outcome(Status::Crash, format!("the cell's process cannot be started: {error}")));
         }
     };
     let lines = read_answers(child.stdout.take());
@@ -101,6 +109,7 @@ pub(crate) fn outcome(status: Status, reason: String) -> Outcome {
         reason: Some(reason),
         predicted: None,
         observed: None,
+        open: false,
         samples: Vec::new(),
         counts: Counts::default(),
         timeline: None,
@@ -327,6 +336,23 @@ mod tests {
 
     fn answers(stdout: &'static [u8]) -> Vec<Vec<u8>> {
         read_answers(Some(stdout)).iter().collect()
+    }
+
+    /// A run in which nothing could start must not look like one in which nothing was wrong.
+    #[test]
+    fn a_cell_that_cannot_be_started_is_a_crash() {
+        let request = Request {
+            subject: "any".into(),
+            case: "any".into(),
+            seed: 1,
+            scale: 1.0,
+            slot_ms: 1,
+            trace: false,
+        };
+        let nowhere = Path::new("/nonexistent/lab");
+        let ended = run(nowhere, &request, Duration::from_secs(1), &Interrupt::default()).unwrap();
+        assert_eq!(ended.status, Status::Crash);
+        assert!(ended.reason.unwrap().starts_with("the cell's process cannot be started: "));
     }
 
     #[test]

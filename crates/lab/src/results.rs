@@ -45,7 +45,7 @@ pub struct Run {
     pub scale: f64,
     /// `false` if it was stopped early.
     pub complete: bool,
-    /// The commit of the sources, if there was a repository; `-dirty` if files were changed.
+    /// The commit of the sources that the lab was built from, if there was a repository; `-dirty` if files were changed.
     pub commit: Option<String>,
     /// The compiler that built the lab.
     pub rustc: Option<String>,
@@ -62,6 +62,9 @@ pub struct Run {
     /// How long the run took in seconds.
     #[serde(default)]
     pub seconds: f64,
+    /// How long the plan said that it would take, in seconds.
+    #[serde(default)]
+    pub estimated_seconds: Option<f64>,
     /// The subject that comparisons with peers are made for.
     #[serde(default)]
     pub baseline: Option<String>,
@@ -108,6 +111,12 @@ pub struct Cell {
     pub predicted: Option<String>,
     /// What was observed.
     pub observed: Option<String>,
+    /// What it answered first, if that did not count: beside another cell it failed or hung, and was asked again alone.
+    #[serde(default)]
+    pub first_answer: Option<String>,
+    /// Whether nothing was forced: its pass is no verdict.
+    #[serde(default)]
+    pub open: bool,
     /// The numbers by name.
     #[serde(default)]
     pub metrics: BTreeMap<String, Metric>,
@@ -137,18 +146,18 @@ pub struct Metric {
     pub better: crate::cell::Better,
     /// The median of the samples.
     pub median: f64,
-    /// Lower end of the median's 95 % interval; `null` below 5 rounds.
+    /// Lower end of the median's sign interval, which is at least 95 % sure, with 5 rounds 93.75 %; `null` below.
     pub low: Option<f64>,
     /// Upper end.
     pub high: Option<f64>,
     /// How many times worse than the best subject, paired by round: 1 is the best, 2 is half as good.
     pub ratio_to_best: Option<f64>,
-    /// How many times worse than `tokio-mt`: below 1 is better than it.
+    /// How many times worse than `tokio-mt`, the one with as many workers if there is one: below 1 is better than it.
     pub ratio_to_tokio_mt: Option<f64>,
-    /// The 95 % interval of `ratio_to_best`.
+    /// The sign interval of `ratio_to_best`.
     #[serde(default)]
     pub ratio_to_best_interval: Option<(f64, f64)>,
-    /// The 95 % interval of `ratio_to_tokio_mt`.
+    /// The sign interval of `ratio_to_tokio_mt`.
     #[serde(default)]
     pub ratio_to_tokio_mt_interval: Option<(f64, f64)>,
     /// One value for each round, in their order.
@@ -235,6 +244,19 @@ impl Results {
         }
         serde_json::from_slice(text).map_err(Why::Corrupt)
     }
+}
+
+/// The peer of this name that is compared with a subject of so many workers: the one with as many, else the one with the
+/// peer's own number.
+pub(crate) fn peer_beside<'a>(
+    subjects: impl Iterator<Item = &'a Subject> + Clone,
+    peer: &str,
+    workers: usize,
+) -> Option<&'a Subject> {
+    let of_that_name =
+        subjects.filter(|subject| subject.kind == SubjectKind::Peer && subject.base_name() == peer);
+    let equal = of_that_name.clone().find(|subject| subject.workers == workers);
+    equal.or_else(|| of_that_name.clone().find(|subject| subject.name == peer))
 }
 
 /// Why a `results.json` could not be read.

@@ -4,12 +4,13 @@
 //! experiments and after every round.
 
 use crate::cell::{Kind, Outcome, Request, Status};
-use crate::collect::{Record, collect};
+use crate::collect::collect;
 use crate::interrupt::Interrupt;
 use crate::plan::Plan;
 use crate::process;
 use crate::progress::Progress;
 use crate::random::Random;
+use crate::record::{Alone, Record};
 use crate::results::{Results, Run};
 use crate::table::clean;
 use std::path::Path;
@@ -46,8 +47,8 @@ impl Runner<'_> {
         results
     }
 
-    /// Experiments have verdicts, not times: some may run side by side. One that does not come out as predicted, while
-    /// another ran beside it, is asked again alone, and that answer counts.
+    /// Experiments have verdicts, not times: some may run side by side. What a busy machine may have caused is asked
+    /// again alone; see [`Record::chances`].
     fn experiments(&self, records: &mut [Record]) {
         let cells: Vec<usize> = self.plan.running(Kind::Experiment).collect();
         let next = AtomicUsize::new(0);
@@ -68,14 +69,32 @@ impl Runner<'_> {
         });
         let Ok((mut progress, records)) = shared.into_inner() else { return };
         for cell in cells {
-            if self.plan.jobs > 1 && records[cell].surprised() {
-                let Some(outcome) = self.cell(cell, 0) else { break };
-                records[cell] = Record::default();
-                records[cell].add(outcome);
+            if self.plan.jobs > 1 && self.ask_alone(&mut progress, cell, &mut records[cell]).is_none() {
+                break;
             }
             self.say_if_odd(&mut progress, cell, &records[cell]);
         }
         progress.finish();
+    }
+
+    /// Gives a cell its chances alone. The first answer is said now and stays in the record. `None`: stopped by Ctrl-C.
+    fn ask_alone(&self, progress: &mut Progress, cell: usize, record: &mut Record) -> Option<()> {
+        let chances = record.chances();
+        if chances > 0 {
+            let (status, reason) = record.status();
+            let reason = clean(reason.unwrap_or("no reason given"));
+            let word = crate::view::status_word(status);
+            progress.say(&format!(
+                "{word} beside another cell, asked again alone: {}: {reason}",
+                self.name(cell)
+            ));
+        }
+        for _ in 0..chances {
+            if record.add_alone(self.cell(cell, 0)?) == Alone::Stands {
+                break;
+            }
+        }
+        Some(())
     }
 
     fn benches(

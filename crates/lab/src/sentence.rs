@@ -5,7 +5,7 @@
 
 use crate::cell::{Kind, Subject, SubjectKind};
 use crate::plan::count;
-use crate::results::{Case, Results};
+use crate::results::{Case, Results, peer_beside};
 use crate::stats::ENOUGH_ROUNDS;
 use crate::view::{Rank, View, percent, times, within_noise};
 
@@ -50,11 +50,19 @@ fn experiments(view: View<'_>) -> Option<String> {
         0 => String::new(),
         n => format!("; {} of peers {verb}", count(n, "cell")),
     };
-    Some(match (tally.ours_failed, tally.others_failed) {
+    let mut told = match (tally.ours_failed, tally.others_failed) {
         (0, 0) => format!("All {} came out as predicted.", count(tally.judged(), "experiment cell")),
         (0, _) => format!("Every cell of ours came out as predicted{}.", peers("did not")),
         (failed, _) => format!("{} of ours went wrong{}.", count(failed, "cell"), peers("did, too")),
-    })
+    };
+    if tally.open > 0 {
+        told += &format!(" {} more could not fail and are no verdicts.", count(tally.open, "cell"));
+    }
+    match view.second_answers().count() {
+        0 => {}
+        n => told += &format!(" {} did so only when asked again alone.", count(n, "cell")),
+    }
+    Some(told)
 }
 
 fn benches(view: View<'_>) -> Option<String> {
@@ -70,6 +78,13 @@ fn benches(view: View<'_>) -> Option<String> {
             count(view.results.run.rounds, "round")
         ));
     }
+    let all = measured.len();
+    let measured: Vec<&Case> = measured.into_iter().filter(|case| case.noise_floor.is_some()).collect();
+    if measured.is_empty() {
+        return Some(
+            "The noise floor is unknown, because the copy has no numbers: no speeds are told apart.".into(),
+        );
+    }
     let baseline = view.results.run.baseline.as_deref().and_then(|name| view.results.subject(name))?;
     let best = |case: &&&Case| {
         let cell = view.standing(&baseline.name, &case.path);
@@ -83,13 +98,19 @@ fn benches(view: View<'_>) -> Option<String> {
         if measured.len() == 1 { "" } else { "es" },
     );
     for name in ["tokio-mt", "smol-n"] {
-        if let Some(duel) = view.results.subject(name).map(|peer| duel(view, baseline, peer))
-            && let Some(told) = told(&duel, name)
+        if let Some(peer) = peer_beside(view.subjects(), name, baseline.workers)
+            && let Some(told) = told(&duel(view, baseline, peer), &peer.name)
         {
             text += &format!("; {told}");
         }
     }
     text.push('.');
+    if measured.len() < all {
+        text += &format!(
+            " {} not judged: the copy has no numbers there, so the noise is unknown.",
+            all - measured.len()
+        );
+    }
     if let Some(floor) = view.results.run.noise_floor.filter(|floor| *floor > LOUD) {
         text += &format!(" The noise of {} is loud: a quieter machine tells more apart.", percent(floor));
     }
@@ -121,9 +142,10 @@ pub(crate) fn duel(view: View<'_>, ours: &Subject, theirs: &Subject) -> Duel {
     let mut duel = Duel::default();
     for case in view.cases(Kind::Bench) {
         let (Some(a), Some(b)) = (number(view, ours, case), number(view, theirs, case)) else { continue };
-        let Some(ratio) = crate::collect::times_worse(a, b, view.results.run.seed) else { continue };
+        let Some(ratio) = crate::collect::times_worse(a, b) else { continue };
         let Some((low, high)) = ratio.interval else { continue };
-        if within_noise(low, high, ratio.median, case.noise_floor) {
+        let Some(floor) = case.noise_floor else { continue };
+        if within_noise(low, high, ratio.median, floor) {
             duel.tied.push(case.path.clone());
         } else if ratio.median > 1.0 {
             duel.lost.push((case.path.clone(), ratio.median));
@@ -143,7 +165,12 @@ pub(crate) fn where_we_lose(view: View<'_>) -> Vec<(String, String, f64)> {
     else {
         return Vec::new();
     };
-    let peers = view.subjects().filter(|subject| subject.kind == SubjectKind::Peer);
+    // Of a peer that ran with several numbers of workers, the one with as many as ours.
+    let beside = |peer: &Subject| {
+        let chosen = peer_beside(view.subjects(), peer.base_name(), baseline.workers);
+        chosen.is_none_or(|chosen| chosen.name == peer.name)
+    };
+    let peers = view.subjects().filter(|subject| subject.kind == SubjectKind::Peer && beside(subject));
     let mut lost: Vec<(String, String, f64)> = peers
         .flat_map(|peer| {
             duel(view, baseline, peer).lost.into_iter().map(|(case, by)| (peer.name.clone(), case, by))

@@ -72,6 +72,7 @@ fn experiment_group(view: View<'_>, subject: &str, group: &str) -> Piece {
         .iter()
         .filter(|cell| cell.subject == subject && cell.kind == Kind::Experiment)
         .filter(|cell| view::group(&cell.case) == group)
+        .filter(|cell| !(cell.open && cell.status == Status::Pass))
         .map(|cell| cell.status)
         .collect();
     let number = |of: Status| statuses.iter().filter(|status| **status == of).count();
@@ -121,6 +122,9 @@ fn bench(shown: &Shown) -> Piece {
     if !shown.ratio.is_empty() {
         let _ = write!(text, " {}", shown.ratio);
     }
+    if !shown.beside.is_empty() {
+        let _ = write!(text, " ({})", shown.beside);
+    }
     if shown.same {
         text = format!("= {text}");
     }
@@ -140,13 +144,14 @@ fn legend(view: View<'_>, out: &mut String) {
     let run = &view.results.run;
     let mut line = match run.noise_floor {
         Some(floor) => format!(
-            "noise floor {} (what a copy of a subject differs from it); ≈ within the noise of the best",
+            "{} intervals; noise floor {} (what a copy of a subject differs from it); ≈ within the noise of the best",
+            view::confidence(run.rounds).unwrap_or_else(|| "no".into()),
             view::percent(floor)
         ),
         None if run.rounds < crate::stats::ENOUGH_ROUNDS => {
             format!("{}: no intervals, no ratios (5 are needed)", count(run.rounds, "round"))
         }
-        None => "no noise floor: the copy has no numbers".into(),
+        None => "noise floor unknown: the copy has no numbers, so nothing is ranked".into(),
     };
     if view.results.cells.iter().any(|cell| cell.same_as.is_some()) {
         line += "; = measured on a combination that differs only in what the bench does not use";
@@ -177,6 +182,10 @@ fn problems(view: View<'_>, out: &mut String) {
                 let _ = writeln!(out, "     {what} {}", clean(text));
             }
         }
+    }
+    for (cell, first) in view.second_answers() {
+        let (subject, case) = (clean(&cell.subject), clean(&cell.case));
+        let _ = writeln!(out, "{YELLOW}only alone{YELLOW:#} {subject} · {case}: {}", clean(first));
     }
     for (status, reason, cells) in view.missing().into_iter().take(8) {
         let _ = writeln!(
@@ -252,9 +261,11 @@ pub(crate) fn machine_line(view: View<'_>) -> String {
     line
 }
 
-/// How long a run took.
+/// How long a run took, beside what the plan had said.
 pub(crate) fn took(view: View<'_>) -> String {
-    units::duration(view.results.run.seconds)
+    let run = &view.results.run;
+    let estimated = |seconds| format!(" (estimated {})", units::duration(seconds));
+    units::duration(run.seconds) + &run.estimated_seconds.map(estimated).unwrap_or_default()
 }
 
 pub(crate) const BOLD: Style = Style::new().bold();

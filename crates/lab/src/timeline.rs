@@ -80,9 +80,9 @@ pub(crate) fn legend(cells: &[Cell], style: Style) -> String {
 
 fn one(cell: &Cell, total_us: f64, style: Style, out: &mut String) {
     let colour = if cell.status == Status::Pass { GREEN } else { RED };
-    let sign = match (style.ascii, cell.status) {
-        (false, status) => view::status_sign(status).to_owned(),
-        (true, status) => view::status_word(status).to_owned(),
+    let sign = match (style.ascii, cell.open) {
+        (false, _) => view::sign(cell).to_owned(),
+        (true, _) => view::word(cell).to_owned(),
     };
     let _ = write!(
         out,

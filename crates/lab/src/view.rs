@@ -7,6 +7,9 @@ use crate::cell::{Kind, Status, Subject, SubjectKind};
 use crate::results::{Case, Cell, Results};
 use crate::{stats, units};
 
+/// The metric that is shown beside a case's own.
+const PER_CPU: &str = "requests_per_cpu";
+
 /// A run, arranged for showing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View<'a> {
@@ -24,7 +27,7 @@ pub(crate) enum Rank {
     Worse(f64),
     /// Better than the best that races: a floor.
     Limit,
-    /// Not comparable: too few rounds, or no number.
+    /// Not comparable: too few rounds, no number, or an unknown noise floor.
     Unknown,
 }
 
@@ -35,6 +38,8 @@ pub(crate) struct Shown {
     pub(crate) value: String,
     /// Half the interval: `±2 %`.
     pub(crate) interval: String,
+    /// A second number that belongs to the first: requests for each second of the server's CPU time.
+    pub(crate) beside: String,
     /// The ratio to the best: `1.08`, `≈`.
     pub(crate) ratio: String,
     /// What the ratio means.
@@ -86,10 +91,11 @@ impl<'a> View<'a> {
         };
         let Some(metric) = cell.own_metric() else {
             let value = status_word(cell.status).to_owned();
-            let (interval, ratio) = Default::default();
+            let (interval, beside, ratio) = Default::default();
             return Some(Shown {
                 value,
                 interval,
+                beside,
                 ratio,
                 rank: Rank::Unknown,
                 status: cell.status,
@@ -109,7 +115,11 @@ impl<'a> View<'a> {
             (_, Some(ratio)) => times(ratio),
         };
         let value = units::value(metric.median, &metric.unit);
-        Some(Shown { value, interval, ratio, rank, status: cell.status, same, note })
+        let per_cpu = |metric: &crate::results::Metric| {
+            format!("{} per CPU s", units::value(metric.median, &metric.unit).trim_end_matches("/s"))
+        };
+        let beside = cell.metrics.get(PER_CPU).map(per_cpu).unwrap_or_default();
+        Some(Shown { value, interval, beside, ratio, rank, status: cell.status, same, note })
     }
 
     /// What a cell's ratio to the best means.
@@ -118,9 +128,10 @@ impl<'a> View<'a> {
         let (Some(ratio), Some((low, high))) = (metric.ratio_to_best, metric.ratio_to_best_interval) else {
             return Rank::Unknown;
         };
+        let Some(floor) = case.noise_floor else { return Rank::Unknown };
         if self.is_best(cell) {
             Rank::Best
-        } else if within_noise(low, high, ratio, case.noise_floor) {
+        } else if within_noise(low, high, ratio, floor) {
             Rank::Tie
         } else if ratio < 1.0 {
             Rank::Limit
@@ -155,6 +166,7 @@ impl<'a> View<'a> {
         let mut tally = Tally::default();
         for cell in self.results.cells.iter().filter(|cell| cell.kind == kind && cell.same_as.is_none()) {
             match cell.status {
+                Status::Pass if cell.open => tally.open += 1,
                 Status::Pass => tally.passed += 1,
                 Status::Fail | Status::Timeout | Status::Crash if self.results.is_ours(&cell.subject) => {
                     tally.ours_failed += 1;
@@ -174,6 +186,12 @@ impl<'a> View<'a> {
         let mut cells: Vec<&Cell> = self.results.cells.iter().filter(failed).collect();
         cells.sort_by_key(|cell| !self.results.is_ours(&cell.subject));
         cells
+    }
+
+    /// The cells that came out as predicted only when they were asked again alone.
+    pub(crate) fn second_answers(self) -> impl Iterator<Item = (&'a Cell, &'a str)> {
+        let passed = self.results.cells.iter().filter(|cell| cell.status == Status::Pass);
+        passed.filter_map(|cell| Some((cell, cell.first_answer.as_deref()?)))
     }
 
     /// The reasons why cells did not run, each with the cells that gave it, most first. A reason that names its own
@@ -227,6 +245,8 @@ fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) passed: usize,
+    /// Ran, and could not have failed.
+    pub(crate) open: usize,
     pub(crate) ours_failed: usize,
     pub(crate) others_failed: usize,
     pub(crate) unavailable: usize,
@@ -242,8 +262,8 @@ impl Tally {
 }
 
 /// Whether a ratio says nothing: its interval holds 1, or the difference is one that a copy of a subject shows too.
-pub(crate) fn within_noise(low: f64, high: f64, ratio: f64, floor: Option<f64>) -> bool {
-    (low <= 1.0 && high >= 1.0) || ratio.max(1.0 / ratio) - 1.0 <= floor.unwrap_or(0.0)
+pub(crate) fn within_noise(low: f64, high: f64, ratio: f64, floor: f64) -> bool {
+    (low <= 1.0 && high >= 1.0) || ratio.max(1.0 / ratio) - 1.0 <= floor
 }
 
 /// What is compared on one time scale: the first part of a path and, of a long one, the last: the arms between them
@@ -271,8 +291,18 @@ pub(crate) fn status_word(status: Status) -> &'static str {
     }
 }
 
+/// A cell's verdict as one sign.
+pub(crate) fn sign(cell: &Cell) -> &'static str {
+    if cell.open && cell.status == Status::Pass { "○" } else { status_sign(cell.status) }
+}
+
+/// A cell's verdict in words.
+pub(crate) fn word(cell: &Cell) -> &'static str {
+    if cell.open && cell.status == Status::Pass { "no verdict" } else { status_word(cell.status) }
+}
+
 /// A status as one sign.
-pub(crate) fn status_sign(status: Status) -> &'static str {
+fn status_sign(status: Status) -> &'static str {
     match status {
         Status::Pass => "✔",
         Status::Fail => "✘",
@@ -291,6 +321,12 @@ pub(crate) fn times(ratio: f64) -> String {
     } else {
         format!("{ratio:.2}×")
     }
+}
+
+/// How sure the intervals of so many rounds are; `None` if there are none.
+pub(crate) fn confidence(rounds: usize) -> Option<String> {
+    let percent = format!("{:.2}", stats::confidence(rounds)? * 100.0);
+    Some(format!("{} %", percent.trim_end_matches('0').trim_end_matches('.')))
 }
 
 /// A part as a percentage with its sign.

@@ -19,9 +19,9 @@ pub(super) fn experiment(path: impl Into<String>, seconds: f64, about: &str) -> 
     case(path.into(), Kind::Experiment, about, "", ALL, seconds)
 }
 
-/// A bench whose first metric has this unit.
+/// A bench whose first metric has this unit. It takes its slot, unless it declares more.
 pub(super) fn bench(path: impl Into<String>, unit: &str, axes: Axes, about: &str) -> CaseInfo {
-    case(path.into(), Kind::Bench, about, unit, axes, 0.5)
+    case(path.into(), Kind::Bench, about, unit, axes, 0.05)
 }
 
 fn case(path: String, kind: Kind, about: &str, unit: &str, axes: Axes, seconds: f64) -> CaseInfo {
@@ -47,7 +47,7 @@ pub(super) trait Adjust {
     fn not_quick(self) -> Self;
     /// Part of a full run only.
     fn full_only(self) -> Self;
-    /// How long a run takes, in seconds.
+    /// How long a run takes at least, in seconds: for a bench, with the shortest slot.
     fn takes(self, seconds: f64) -> Self;
     /// How many open files it needs.
     fn files(self, files: u64) -> Self;

@@ -14,11 +14,12 @@ mod trace;
 mod tests;
 
 use crate::cell::{CaseInfo, Catalogue, Counts, Outcome, Request, Sample, Status, Subject, Timeline};
-use crate::subjects::{self, Nature, Program};
+use crate::subjects::{self, Nature, Program, Syscalls};
 use kit::client::Place;
 pub use kit::client::hidden;
 use order::Prediction;
 use polyloop_traits::Runtime;
+use std::io;
 use std::time::Duration;
 use trace::Log;
 
@@ -46,6 +47,8 @@ pub(crate) struct Cell<'a> {
     request: &'a Request,
     nature: Nature,
     clients: Place,
+    /// What the reactor has asked of the kernel so far.
+    syscalls: Syscalls<'a>,
     /// Set by an experiment whose sleeps were too short for this machine at this moment.
     too_fast: &'a std::cell::Cell<bool>,
 }
@@ -108,9 +111,15 @@ fn judge(
         reason: (!wrong.is_empty()).then(|| wrong.join("; ")),
         predicted: Some(prediction.to_string()),
         observed: Some(order::describe(&events)),
+        open: prediction.is_open(),
         timeline: log.timeline(why),
         ..blank()
     }
+}
+
+/// How often labelled futures were polled.
+fn polls(timeline: &Timeline) -> u64 {
+    timeline.lanes.iter().map(|lane| lane.polls.len() as u64).sum()
 }
 
 /// A bench's end: its numbers, or what was wrong with its result.
@@ -131,6 +140,7 @@ fn blank() -> Outcome {
         reason: None,
         predicted: None,
         observed: None,
+        open: false,
         samples: Vec::new(),
         counts: Counts::default(),
         timeline: None,
@@ -202,10 +212,18 @@ impl Catalogue for Standard {
         };
         slower_if_too_fast(request, |request, too_fast| {
             let started = contestant.run(Start { request, clients: self.clients, too_fast });
-            started
-                .unwrap_or_else(|error| Outcome { status: Status::Unavailable, ..failed(error.to_string()) })
+            started.unwrap_or_else(|error| not_started(&error))
         })
     }
+}
+
+/// A runtime that could not be built: not to be had here where the kernel or this build says so, else broken.
+fn not_started(error: &io::Error) -> Outcome {
+    let status = match error.kind() {
+        io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied => Status::Unavailable,
+        _ => Status::Fail,
+    };
+    Outcome { status, ..failed(format!("the runtime cannot be built: {error}")) }
 }
 
 /// If a machine stood still for as long as two sleeps differ, an experiment is repeated with sleeps so many times longer,
@@ -242,8 +260,11 @@ struct Start<'a> {
 }
 
 impl Program for Start<'_> {
-    fn run<R: Runtime>(self, rt: &R, nature: Nature) -> Outcome {
+    fn run<R: Runtime>(self, rt: &R, nature: Nature, syscalls: Syscalls<'_>) -> Outcome {
         let Start { request, clients, too_fast } = self;
-        run_on(rt, &Cell { request, nature, clients, too_fast })
+        let mut outcome = run_on(rt, &Cell { request, nature, clients, syscalls, too_fast });
+        outcome.counts.syscalls = syscalls();
+        outcome.counts.polls = outcome.timeline.as_ref().map(polls);
+        outcome
     }
 }

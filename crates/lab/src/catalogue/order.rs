@@ -45,9 +45,14 @@ impl Prediction {
         Self::default()
     }
 
-    /// Nothing is forced, and `why` says so; every observation passes.
+    /// Nothing is forced, and `why` says so; no observation contradicts it, and none is a verdict.
     pub(crate) fn open(why: impl Into<String>) -> Self {
         Self { open: Some(why.into()), ..Self::default() }
+    }
+
+    /// Whether it could not be contradicted.
+    pub(crate) fn is_open(&self) -> bool {
+        self.rules.is_empty() && self.by_time.is_empty()
     }
 
     /// These happen one after the other.
@@ -273,7 +278,10 @@ mod tests {
     }
 
     #[test]
-    fn nothing_forced_passes_whatever_happens() {
+    fn nothing_forced_is_contradicted_by_nothing_and_says_so() {
+        assert!(Prediction::open("a tie").is_open() && Prediction::new().is_open());
+        assert!(!Prediction::new().never(&["x"]).is_open());
+        assert!(!Prediction::new().by_time(Prediction::new().times("a", 1)).is_open());
         assert!(wrong(Prediction::open("a tie"), "z").is_empty());
         assert_eq!(Prediction::open("a tie").to_string(), "nothing is forced: a tie");
     }

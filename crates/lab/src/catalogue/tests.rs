@@ -113,6 +113,22 @@ fn a_traced_experiment_says_why() {
 }
 
 #[test]
+fn what_can_be_counted_is_counted() {
+    let traced = |subject| pass(&Request { trace: true, ..ask(subject, "sleep/async") });
+    let ours = traced("fifo+poll+heap");
+    let lanes = ours.timeline.unwrap().lanes;
+    assert_eq!(ours.counts.polls, Some(lanes.iter().map(|lane| lane.polls.len() as u64).sum()));
+    assert!(ours.counts.polls > Some(4), "{:?}", ours.counts);
+    assert!(ours.counts.syscalls > Some(0));
+    let peer = traced("tokio-ct").counts;
+    assert!(peer.polls > Some(4) && peer.syscalls.is_none(), "{peer:?}");
+    // An echo takes a wait at most, once its connection is registered.
+    let echo = pass(&ask("fifo+mio+wheel", "tcp_echo/conns=1/bytes=64"));
+    let calls = echo.samples.iter().find(|sample| sample.name == "reactor_syscalls").unwrap();
+    assert!((0.5..=2.5).contains(&calls.value), "{calls:?}");
+}
+
+#[test]
 fn paths_are_unique_and_say_what_is_done() {
     let cases = cases();
     let paths: HashSet<_> = cases.iter().map(|case| &case.path).collect();
@@ -131,6 +147,16 @@ fn what_is_not_known_is_said() {
 }
 
 #[test]
+fn a_runtime_that_cannot_be_built_fails_unless_the_machine_does_not_have_it() {
+    let status = |kind: io::ErrorKind| not_started(&kind.into()).status;
+    assert_eq!(status(io::ErrorKind::Unsupported), Status::Unavailable);
+    assert_eq!(status(io::ErrorKind::PermissionDenied), Status::Unavailable);
+    for broken in [io::ErrorKind::InvalidInput, io::ErrorKind::OutOfMemory, io::ErrorKind::Other] {
+        assert_eq!(status(broken), Status::Fail, "{broken}");
+    }
+}
+
+#[test]
 fn one_of_one_worker_is_all_of_them() {
     let (all, catalogue) = (cases(), catalogue());
     let case = all.iter().find(|case| case.path == "blocked/k-of-n/spin/k=1").unwrap();
@@ -146,7 +172,7 @@ fn only_long_sleeps_are_scaled_and_none_to_nothing() {
     let scaled = |scale, millis| {
         let (request, too_fast) = (cell(scale), std::cell::Cell::new(false));
         let (nature, clients) = (contestant.nature, Place::Thread);
-        Cell { request: &request, nature, clients, too_fast: &too_fast }.scaled(millis)
+        Cell { request: &request, nature, clients, syscalls: &|| None, too_fast: &too_fast }.scaled(millis)
     };
     assert_eq!(scaled(0.1, 1_000), Duration::from_millis(100));
     assert_eq!(scaled(0.1, 499), Duration::from_millis(499));
@@ -164,7 +190,7 @@ fn an_experiment_whose_sleeps_were_too_short_is_repeated_up_to_the_texts_own() {
             scales.push(request.scale);
             let log = Log::new(false);
             events(request.scale).into_iter().for_each(|event| log.say("lane", event));
-            let cell = Cell { request, nature, clients: Place::Thread, too_fast };
+            let cell = Cell { request, nature, clients: Place::Thread, syscalls: &|| None, too_fast };
             judge(&cell, &log, &by_time(), |_| String::new())
         })
     };

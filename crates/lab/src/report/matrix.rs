@@ -11,12 +11,14 @@ pub(super) fn benches(view: View<'_>, out: &mut String) {
     if cases.is_empty() {
         return;
     }
-    out.push_str(
-        "<section id=matrix><h2>Benches</h2><p class=legend>median ± half its 95 % interval; below it how many times \
+    let _ = write!(
+        out,
+        "<section id=matrix><h2>Benches</h2><p class=legend>median ± half its interval{}; below it how many times \
          the best of its column; ≈ within the noise of it; = measured on a combination that differs only in what the \
          bench does not use.<i class=r0></i>best<i class=r1></i>to 1.25×<i class=r2></i>to 2×<i class=r3></i>to 4×\
          <i class=r4></i>beyond</p><div class=scroll tabindex=0 role=region aria-label='Bench matrix'>\
          <table class=sortable><caption hidden>Benches by subject</caption><thead><tr><th scope=col>subject</th>",
+        view::confidence(view.results.run.rounds).map(|sure| format!(" ({sure})")).unwrap_or_default(),
     );
     for case in &cases {
         let _ = write!(out, "<th scope=col title='{}'>{}</th>", escape(&case.about), breakable(&case.path));
@@ -74,6 +76,9 @@ fn bench(view: View<'_>, subject: &str, case: &str, shown: &Shown, out: &mut Str
     if !shown.ratio.is_empty() {
         let _ = write!(out, "<em>{}</em>", escape(&shown.ratio));
     }
+    if !shown.beside.is_empty() {
+        let _ = write!(out, "<small>{}</small>", escape(&shown.beside));
+    }
     out.push_str("</td>");
 }
 
@@ -101,7 +106,8 @@ pub(super) fn experiments(view: View<'_>, out: &mut String) {
     let subjects = view.experimenters();
     out.push_str(
         "<section id=experiments><h2>Experiments</h2><p class=legend><span class=good>✔</span> as predicted · \
-         <span class=bad>✘</span> not as predicted · ∞ killed after its time limit · ☠ crashed · – cannot run, the \
+         <span class=bad>✘</span> not as predicted · ○ ran, but nothing was forced, so it is no verdict · \
+         ∞ killed after its time limit · ☠ crashed · – cannot run, the \
          title says why. A sign leads to its timeline.</p><div class=scroll tabindex=0 role=region \
          aria-label='Experiment matrix'><table><caption hidden>Verdicts by experiment and subject</caption><thead><tr>\
          <th scope=col>experiment</th>",
@@ -118,6 +124,7 @@ pub(super) fn experiments(view: View<'_>, out: &mut String) {
                 continue;
             };
             let class = match cell.status {
+                Status::Pass if cell.open => "soft",
                 Status::Pass => "good",
                 Status::Fail | Status::Timeout | Status::Crash if view.results.is_ours(&cell.subject) => {
                     "bad"
@@ -126,13 +133,8 @@ pub(super) fn experiments(view: View<'_>, out: &mut String) {
                 _ => "soft",
             };
             let reason = cell.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-            let told = escape(&format!(
-                "{}, {}: {}{reason}",
-                subject.name,
-                case.path,
-                view::status_word(cell.status)
-            ));
-            let sign = view::status_sign(cell.status);
+            let told = escape(&format!("{}, {}: {}{reason}", subject.name, case.path, view::word(cell)));
+            let sign = view::sign(cell);
             let _ = write!(out, "<td class='sign {class}' title='{told}'>");
             let _ = match super::timelines::id(view, cell) {
                 Some(id) => write!(out, "<a href='#{id}' aria-label='{told}'>{sign}</a></td>"),

@@ -118,11 +118,12 @@ fn where_we_lose(view: View<'_>, out: &mut String) {
 fn problems(view: View<'_>, out: &mut String) {
     let failed = view.failed();
     let missing = view.missing();
-    if failed.is_empty() && missing.is_empty() {
+    let second: Vec<_> = view.second_answers().collect();
+    if failed.is_empty() && missing.is_empty() && second.is_empty() {
         return;
     }
     out.push_str("<section id=problems><h2>What went wrong, and what did not run</h2>");
-    if !failed.is_empty() {
+    if failed.len() + second.len() > 0 {
         out.push_str("<ul>");
     }
     for cell in &failed {
@@ -144,7 +145,11 @@ fn problems(view: View<'_>, out: &mut String) {
         }
         out.push_str("</li>");
     }
-    if !failed.is_empty() {
+    for (cell, first) in &second {
+        let (subject, case, first) = (escape(&cell.subject), escape(&cell.case), escape(first));
+        let _ = write!(out, "<li><b class=warn>only alone</b> {subject} · {case}: {first}</li>");
+    }
+    if failed.len() + second.len() > 0 {
         out.push_str("</ul>");
     }
     for (status, reason, cells) in missing {
@@ -220,10 +225,15 @@ fn method(view: View<'_>, out: &mut String) {
          Its timeline is recorded in the same run, its speed is not judged.</li>\
          <li>A bench runs {} rounds of {} ms. Each round visits all cells in an order drawn from seed {}. No timeline \
          is recorded then. A cell with a wrong result in any round has no numbers.</li>\
-         <li>Shown are the median over the rounds and its 95 % bootstrap interval. Subjects are compared by the \
-         median of their ratios within each round. Below {} rounds there is no interval and no colour.</li>\
+         <li>Shown are the median over the rounds and its sign interval, which is {} sure: the k-th \
+         smallest to the k-th largest round, with k from the binomial distribution. Subjects are compared by the \
+         median of their ratios within each round, with its sign interval. Below {} rounds there is no interval and no colour.</li>\
          <li>The twin is a subject entered a second time. What it differs from itself is the noise floor; a smaller \
          difference between two subjects is shown as ≈.</li>\
+         <li>Counted in the whole of a cell: polls of labelled futures in traced experiments, and the system calls that a \
+         reactor of ours makes itself (waits, registrations, its doorbell; not the reads and writes of sockets). Peers \
+         don't tell theirs. Allocations and atomics are not counted here: counting them would cost what is \
+         measured.</li>\
          <li>“=” is a number measured on a combination that differs only in parts that the bench does not use.</li>\
          <li>Sleeps of 500 ms and more were multiplied by {}; starvation/* keeps the durations of its text.</li>\
          <li>One run on one machine. Another machine, load or version may turn any of it around; a bench is not your \
@@ -232,6 +242,7 @@ fn method(view: View<'_>, out: &mut String) {
         run.rounds,
         run.slot_ms,
         run.seed,
+        view::confidence(run.rounds).unwrap_or_else(|| "not".into()),
         crate::stats::ENOUGH_ROUNDS,
         run.scale,
     );

@@ -57,13 +57,14 @@ pub(super) fn section(view: View<'_>, out: &mut String) {
 
 fn one_case(view: View<'_>, case: &Case, open: bool, out: &mut String) {
     let cells = cells(view, case);
-    let passed = cells.iter().filter(|cell| cell.status == Status::Pass).count();
+    let judged: Vec<&&Cell> = cells.iter().filter(|cell| !cell.open || cell.status != Status::Pass).collect();
+    let passed = judged.iter().filter(|cell| cell.status == Status::Pass).count();
     let _ = write!(
         out,
         "<details{}><summary>{} <small>{passed} of {} as predicted</small></summary><p class=about>{}</p>",
         if open { " open" } else { "" },
         escape(&case.path),
-        cells.len(),
+        judged.len(),
         escape(&case.about)
     );
     let total = view.scale_us(&case.path);
@@ -81,9 +82,15 @@ fn one(cell: &Cell, timeline: &Timeline, id: &str, total_us: f64, out: &mut Stri
         out,
         "<div class=timeline id={id}><h4>{} <span class={class}>{}</span> <small>{}</small></h4>",
         escape(&cell.subject),
-        view::status_sign(cell.status),
+        view::sign(cell),
         escape(&units::value(timeline.total_us, "µs")),
     );
+    let counts = [(cell.counts.polls, "polls"), (cell.counts.syscalls, "system calls of the reactor")];
+    let counts: Vec<String> =
+        counts.iter().filter_map(|(n, what)| Some(format!("{} {what}", (*n)?))).collect();
+    if !counts.is_empty() {
+        let _ = write!(out, "<p class=why>{}</p>", counts.join(" · "));
+    }
     let name = format!("{}, {}", cell.subject, cell.case);
     for lane in &timeline.lanes {
         let _ = write!(

@@ -27,6 +27,8 @@ pub(crate) struct Nature {
     pub(crate) yields: Yields,
     /// Whether a worker that is stuck in a poll is replaced by a fresh one.
     pub(crate) relief: bool,
+    /// Whether a free worker can take everything that a stuck one held: C5 of docs/contracts.md.
+    pub(crate) reachable: bool,
 }
 
 impl Nature {
@@ -36,10 +38,14 @@ impl Nature {
     }
 }
 
+/// The system calls that a runtime's reactor has made so far: waits, registrations, its doorbell. `None` for runtimes
+/// that don't count them.
+pub(crate) type Syscalls<'a> = &'a dyn Fn() -> Option<u64>;
+
 /// A program for any runtime.
 pub(crate) trait Program {
-    /// Runs on `rt`, whose properties are `nature`.
-    fn run<R: Runtime>(self, rt: &R, nature: Nature) -> Outcome;
+    /// Runs on `rt`, whose properties are `nature` and whose calls `syscalls` counts.
+    fn run<R: Runtime>(self, rt: &R, nature: Nature, syscalls: Syscalls<'_>) -> Outcome;
 }
 
 /// A subject that can be started.
@@ -78,24 +84,29 @@ impl Contestant {
     /// The kernel's word, if the runtime cannot be started, or that this build does not have it.
     pub(crate) fn run(&self, program: impl Program) -> io::Result<Outcome> {
         let nature = self.nature;
+        #[cfg(any(feature = "smol", feature = "tokio"))]
+        let uncounted: Syscalls<'_> = &|| None;
         match self.launch {
             Launch::Own(combination) => {
                 let runtime =
                     Builder::new().combination(combination).worker_threads(nature.workers).build()?;
-                Ok(program.run(runtime.handle(), nature))
+                let driver = runtime.handle().driver();
+                Ok(program.run(runtime.handle(), nature, &|| Some(driver.reactor().syscalls())))
             }
             #[cfg(feature = "tokio")]
-            Launch::TokioCt => Ok(program.run(&polyloop_traits::Tokio::current_thread()?, nature)),
+            Launch::TokioCt => Ok(program.run(&polyloop_traits::Tokio::current_thread()?, nature, uncounted)),
             #[cfg(feature = "tokio")]
             Launch::TokioMt => {
-                Ok(program.run(&polyloop_traits::Tokio::multi_thread(nature.workers)?, nature))
+                Ok(program.run(&polyloop_traits::Tokio::multi_thread(nature.workers)?, nature, uncounted))
             }
             #[cfg(not(feature = "tokio"))]
             Launch::TokioCt | Launch::TokioMt => Err(lacks("tokio")),
             #[cfg(feature = "smol")]
-            Launch::SmolOne => Ok(program.run(&polyloop_traits::Smol::one_thread(), nature)),
+            Launch::SmolOne => Ok(program.run(&polyloop_traits::Smol::one_thread(), nature, uncounted)),
             #[cfg(feature = "smol")]
-            Launch::SmolN => Ok(program.run(&polyloop_traits::Smol::threads(nature.workers)?, nature)),
+            Launch::SmolN => {
+                Ok(program.run(&polyloop_traits::Smol::threads(nature.workers)?, nature, uncounted))
+            }
             #[cfg(not(feature = "smol"))]
             Launch::SmolOne | Launch::SmolN => Err(lacks("smol")),
         }
@@ -152,7 +163,7 @@ fn cores() -> usize {
 
 impl Row {
     fn contestant(&self, name: String, workers: usize) -> Contestant {
-        let nature = Nature { workers, yields: self.yields, relief: false };
+        let nature = Nature { workers, yields: self.yields, relief: false, reachable: false };
         let subject = Subject {
             name,
             kind: SubjectKind::Peer,
@@ -183,7 +194,7 @@ fn own(name: String, combination: Combination) -> Contestant {
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let relief = matches!(combination.block_policy(), BlockPolicy::HandOff { .. });
-    let nature = Nature { workers, yields: Yields::Requeue, relief };
+    let nature = Nature { workers, yields: Yields::Requeue, relief, reachable: true };
     Contestant { subject, nature, launch: Launch::Own(combination) }
 }
 

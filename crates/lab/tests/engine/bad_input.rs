@@ -25,6 +25,10 @@ fn wrong_names_and_numbers_are_usage_errors() {
         (&["matrix", "--scale", "0"], "0.01 to 10"),
         (&["matrix", "--rounds", "0"], "1..=10000"),
         (&["matrix", "--quick", "--full"], "cannot be used with"),
+        (&["matrix", "--on", "steal+mio+wheel", "--exec", "fifi"], "cannot be used with"),
+        (&["matrix", "--on", "steal+mio+wheel", "--reactor", "mio"], "cannot be used with"),
+        (&["matrix", "--on", "steal+mio+wheel", "--timers", "heap"], "cannot be used with"),
+        (&["matrix", "--on", "steal+mio+wheel", "--peers", "none"], "cannot be used with"),
         (&["matrix", "--no-such-flag"], "unexpected argument"),
         (&["matrix", "--format", "xml"], "possible values"),
         (&["dance"], "unrecognized subcommand"),
@@ -41,6 +45,10 @@ fn a_filter_that_matches_nothing_is_exit_4() {
     let ran = lab(&["run", "starvatoin", "--on", "fifo+mio+wheel"]);
     assert_eq!(ran.code, 4);
     assert!(ran.stderr.contains("there are starvation, sleep"), "{}", ran.stderr);
+    // One that matches does not hide one that does not.
+    let ran = lab(&["matrix", "--filter", "spawn_join", "--filter", "spwan_await", "--dry-run"]);
+    assert_eq!(ran.code, 4);
+    assert!(ran.stderr.contains("no case matches \"spwan_await\""), "{}", ran.stderr);
 }
 
 fn an_output_folder_that_cannot_be_used_is_refused_first() {

@@ -1,9 +1,11 @@
 //! Cells that misbehave: each is a shown result, and the run goes on.
 
-use crate::harness::{Folder, command, lab_json};
+use crate::fake::MARKS;
+use crate::harness::{AS_LAB, Folder, Ran, command, lab_json};
 use polyloop_lab::cell::{Kind, Status};
 use polyloop_lab::results::{Cell, Results};
 use std::io::Read;
+use std::path::Path;
 use std::process::Stdio;
 
 pub(crate) const TESTS: &[(&str, fn())] = &[
@@ -14,6 +16,13 @@ pub(crate) const TESTS: &[(&str, fn())] = &[
     ("an_answer_is_not_the_end_of_a_process", an_answer_is_not_the_end_of_a_process),
     ("too_few_files_make_a_cell_unavailable", too_few_files_make_a_cell_unavailable),
     ("a_peers_mismatch_is_a_warning", a_peers_mismatch_is_a_warning),
+    ("a_crash_beside_another_cell_is_never_asked_away", a_crash_beside_another_cell_is_never_asked_away),
+    (
+        "what_passes_only_alone_keeps_its_first_answer_in_sight",
+        what_passes_only_alone_keeps_its_first_answer_in_sight,
+    ),
+    ("what_hangs_alone_too_stays_a_hang", what_hangs_alone_too_stays_a_hang),
+    ("a_build_during_a_run_does_not_reach_its_cells", a_build_during_a_run_does_not_reach_its_cells),
     ("a_wrong_result_has_no_numbers", a_wrong_result_has_no_numbers),
     ("ctrl_c_leaves_a_valid_partial_result", ctrl_c_leaves_a_valid_partial_result),
 ];
@@ -88,6 +97,68 @@ fn a_peers_mismatch_is_a_warning() {
     assert!(results.cells.iter().all(|cell| cell.status == Status::Fail));
     assert_eq!(ran.code, 0);
     assert_eq!(run("steal+mio+wheel").1.code, 1);
+}
+
+/// A matrix of one case that goes wrong only the first time, with experiments side by side.
+fn once(case: &str) -> (Cell, Ran, String) {
+    let folder = Folder::new();
+    let out = folder.join("out");
+    let arguments = ["matrix", "--filter", case, "--on", "steal+mio+wheel", "--jobs", "2"];
+    let output = command(&arguments)
+        .args(["--timeout", "500ms", "--out", &out])
+        .env(MARKS, folder.path())
+        .output()
+        .expect("the lab starts");
+    let results = Results::read(Path::new(&out)).expect("results");
+    (only(&results).clone(), output.into(), folder.read("out/results.md") + &folder.read("out/report.html"))
+}
+
+fn a_crash_beside_another_cell_is_never_asked_away() {
+    let (cell, ran, _) = once("once/crashes");
+    assert_eq!((cell.status, ran.code), (Status::Crash, 1), "{}", ran.stderr);
+}
+
+fn what_passes_only_alone_keeps_its_first_answer_in_sight() {
+    for (case, word, first) in [
+        ("once/fails", "FAIL", "observed b before a, once; passed alone"),
+        ("once/hangs", "TIMEOUT", "no result after 0.5 s; killed; passed 3 times alone"),
+    ] {
+        let (cell, ran, files) = once(case);
+        assert_eq!((cell.status, ran.code), (Status::Pass, 0), "{}", ran.stderr);
+        let kept = cell.first_answer.expect("the first answer");
+        assert!(kept.starts_with(word) && kept.ends_with(first), "{kept}");
+        assert!(ran.stderr.contains("asked again alone"), "{}", ran.stderr);
+        assert!(ran.stdout.contains(&kept) && files.matches(&kept).count() >= 2, "{}", ran.stdout);
+        assert!(ran.stdout.contains("1 cell did so only when asked again alone."), "{}", ran.stdout);
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn a_build_during_a_run_does_not_reach_its_cells() {
+    let folder = Folder::new();
+    let copy = folder.path().join("copy-of-the-lab");
+    std::fs::copy(std::env::current_exe().expect("own path"), &copy).expect("a copy");
+    let output = std::process::Command::new(&copy)
+        .args(["run", "odd/replaced", "once/fails", "--on", "steal+mio+wheel", "--format", "json"])
+        .env(AS_LAB, "1")
+        .env(MARKS, folder.path())
+        .output()
+        .expect("the lab starts");
+    let ran = Ran::from(output);
+    assert!(!copy.exists());
+    let results: Results = serde_json::from_str(&ran.stdout).expect("results");
+    // The second cell ran as the fake does without its file: it fails the first time, and does not crash.
+    let statuses: Vec<Status> = results.cells.iter().map(|cell| cell.status).collect();
+    assert_eq!(statuses, [Status::Pass, Status::Fail], "{}", ran.stderr);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn a_build_during_a_run_does_not_reach_its_cells() {}
+
+fn what_hangs_alone_too_stays_a_hang() {
+    let (cell, ran, _) = once("odd/hangs");
+    assert_eq!((cell.status, ran.code), (Status::Timeout, 1));
+    assert_eq!(reason(&cell).matches("no result after").count(), 2, "{cell:?}");
 }
 
 fn a_wrong_result_has_no_numbers() {

@@ -46,6 +46,11 @@ impl Catalogue for Fake {
         if let Some(subject) = self.subjects().into_iter().find(|subject| subject.name == name) {
             return Ok(subject);
         }
+        if let Some((base @ ("tokio-mt" | "smol-n"), workers)) = name.split_once(':') {
+            let workers = workers.parse().map_err(|_| "workers")?;
+            let peer = self.subjects().into_iter().find(|subject| subject.name == base).expect("a peer");
+            return Ok(Subject { name: name.into(), workers, ..peer });
+        }
         let parts: Vec<&str> = name.split('+').collect();
         if let [executor, reactor, timers] = parts[..] {
             let (executor, workers) = executor.split_once(':').unwrap_or((executor, "2"));
@@ -81,6 +86,11 @@ impl Catalogue for Fake {
             "odd/stubborn",
             "odd/peer-fails",
             "odd/unavailable",
+            "odd/open",
+            "odd/replaced",
+            "once/fails",
+            "once/hangs",
+            "once/crashes",
             HOSTILE,
         ] {
             cases.push(info(path, Kind::Experiment, none));
@@ -91,8 +101,9 @@ impl Catalogue for Fake {
         cases.push(info("rate", Kind::Bench, none));
         cases.push(info("nan", Kind::Bench, none));
         cases.push(info("flaky", Kind::Bench, none));
+        cases.push(CaseInfo { seconds: 60.0, ..info("takes_a_minute", Kind::Bench, none) });
         for case in &mut cases {
-            if matches!(case.path.as_str(), "nan" | "flaky") {
+            if matches!(case.path.as_str(), "nan" | "flaky" | "takes_a_minute") {
                 (case.quick, case.default) = (false, false);
             }
         }
@@ -119,6 +130,19 @@ impl Catalogue for Fake {
             }
             "odd/crashes" => std::process::abort(),
             "odd/panics" => panic!("a panic with a message"),
+            "odd/open" => {
+                Outcome { open: true, predicted: Some("nothing is forced: a tie".into()), ..passed(None) }
+            }
+            "odd/replaced" if is_first(request) => {
+                // Somebody builds during the run: the file of this program goes away.
+                let program = std::env::current_exe().expect("own path");
+                assert!(program.ends_with("copy-of-the-lab"), "only a copy may be removed");
+                std::fs::remove_file(program).expect("removed");
+                passed(None)
+            }
+            "once/fails" if is_first(request) => failed("b before a, once"),
+            "once/hangs" if is_first(request) => forever(),
+            "once/crashes" if is_first(request) => std::process::abort(),
             "odd/garbage" => {
                 println!("\u{1e}polyloop-cell {{not json");
                 std::process::exit(0)
@@ -197,6 +221,7 @@ fn info(path: &str, kind: Kind, axes: Axes) -> CaseInfo {
 fn slowness(request: &Request) -> f64 {
     let base = match request.subject.as_str() {
         "tokio-mt" => 1.3,
+        "tokio-mt:4" => 2.6,
         "smol-n" => 0.8,
         "floor-loop" => 0.5,
         subject if subject.starts_with("fifo") => 1.0,
@@ -231,6 +256,7 @@ fn passed(timeline: Option<Timeline>) -> Outcome {
         reason: None,
         predicted: Some("a before b".into()),
         observed: Some("a, b".into()),
+        open: false,
         samples: Vec::new(),
         counts: Counts::default(),
         timeline,
@@ -266,6 +292,15 @@ fn timeline(request: &Request) -> Timeline {
     };
     let total_us = if yields { 160_000.0 } else { 60_000.0 };
     Timeline { lanes, total_us, why: "b was ready all the time; worker 0 was inside a's first poll.".into() }
+}
+
+/// Where cells leave a file when they first run, for the cases that go wrong only once.
+pub(crate) const MARKS: &str = "POLYLOOP_TEST_MARKS";
+
+fn is_first(request: &Request) -> bool {
+    let Some(folder) = std::env::var_os(MARKS) else { return false };
+    let name = request.case.replace('/', "-");
+    std::fs::File::create_new(std::path::Path::new(&folder).join(name)).is_ok()
 }
 
 fn forever() -> ! {

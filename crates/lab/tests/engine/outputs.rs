@@ -19,8 +19,14 @@ pub(crate) const TESTS: &[(&str, fn())] = &[
     ("the_link_follows_the_last_run", the_link_follows_the_last_run),
     ("timelines_share_one_scale_and_have_an_ascii_form", timelines_share_one_scale_and_have_an_ascii_form),
     ("the_plan_names_scale_seed_and_estimate", the_plan_names_scale_seed_and_estimate),
+    ("the_estimate_knows_what_a_bench_takes", the_estimate_knows_what_a_bench_takes),
     ("two_runs_are_compared", two_runs_are_compared),
     ("workers_are_swept", workers_are_swept),
+    ("what_cannot_fail_is_no_verdict", what_cannot_fail_is_no_verdict),
+    (
+        "workers_are_swept_on_peers_too_and_compared_with_as_many",
+        workers_are_swept_on_peers_too_and_compared_with_as_many,
+    ),
 ];
 
 const BENCHES: &[&str] =
@@ -244,6 +250,15 @@ fn the_plan_names_scale_seed_and_estimate() {
     assert!(ran.stderr.contains("too small even for one round"), "{}", ran.stderr);
 }
 
+/// A minute, five times, for a subject and its twin; the slot of 100 ms says nothing about it.
+fn the_estimate_knows_what_a_bench_takes() {
+    let chosen = ["matrix", "--on", "steal+mio+wheel", "--filter", "takes_a_minute", "--dry-run"];
+    let ran = lab(&[&chosen[..], &["--rounds", "5"]].concat());
+    assert!(ran.stderr.contains("about 10 min"), "{}", ran.stderr);
+    let ran = lab(&[&chosen[..], &["--budget", "5m"]].concat());
+    assert!(ran.stderr.contains("× 2 rounds"), "{}", ran.stderr);
+}
+
 fn two_runs_are_compared() {
     let folder = Folder::new();
     let (old, new) = (folder.join("old"), folder.join("new"));
@@ -253,7 +268,7 @@ fn two_runs_are_compared() {
     }
     let same = lab(&["compare", &old, &new, "--fail-on", "5%"]);
     assert_eq!(same.code, 0, "{}", same.stderr);
-    assert!(same.stdout.starts_with("0 better, 0 worse, "), "{}", same.stdout);
+    assert!(same.stdout.starts_with("0 better, 0 worse, 0 lost, "), "{}", same.stdout);
     let file = folder.path().join("new/results.json");
     let mut results = Results::read(&file).expect("results");
     let cell = results.cells.iter_mut().find(|cell| cell.case == "spawn_join").expect("a cell");
@@ -265,6 +280,31 @@ fn two_runs_are_compared() {
     let slower = lab(&["compare", &old, &new, "--fail-on", "5%"]);
     assert_eq!(slower.code, 1);
     assert!(slower.stdout.contains("+50.0 % worse"), "{}", slower.stdout);
+    let lost = |change: fn(&mut Results)| {
+        let mut results = Results::read(std::path::Path::new(&old)).expect("results");
+        change(&mut results);
+        std::fs::write(&file, results.to_json().expect("JSON")).expect("a file");
+        let ran = lab(&["compare", &old, &new, "--fail-on", "5%"]);
+        assert_eq!(ran.code, 1, "{}", ran.stdout);
+        assert!(ran.stdout.contains(" 1 lost, "), "{}", ran.stdout);
+        let only_shown = lab(&["compare", &old, &new]);
+        assert_eq!((only_shown.code, only_shown.stdout == ran.stdout), (0, true));
+        ran.stdout
+    };
+    let crashed = lost(|results| {
+        let cell = results.cells.iter_mut().find(|cell| cell.case == "spawn_join").expect("a cell");
+        (cell.status, cell.reason) = (Status::Crash, Some("SIGSEGV".into()));
+        cell.metrics.clear();
+        cell.metric = None;
+    });
+    assert!(crashed.contains("CRASH  lost: SIGSEGV"), "{crashed}");
+    let gone = lost(|results| {
+        let ours = |cell: &polyloop_lab::results::Cell| {
+            cell.case == "spawn_join" && cell.subject == "steal+mio+wheel"
+        };
+        results.cells.retain(|cell| !ours(cell));
+    });
+    assert!(gone.contains("missing  lost: not in the new run"), "{gone}");
 }
 
 fn workers_are_swept() {
@@ -285,4 +325,42 @@ fn workers_are_swept() {
         assert!(ran.stdout.contains(name), "{name}: {}", ran.stdout);
     }
     assert!(!ran.stdout.contains("tokio") && !ran.stdout.contains("fifo"), "{}", ran.stdout);
+}
+
+fn workers_are_swept_on_peers_too_and_compared_with_as_many() {
+    let (results, ran) = benches(&["--rounds", "5", "--workers", "2,4"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let ratio = |subject: &str| {
+        let cell = results.cell(subject, "spawn_join").unwrap_or_else(|| panic!("no {subject}"));
+        cell.own_metric().and_then(|metric| metric.ratio_to_tokio_mt).expect("a ratio")
+    };
+    assert_eq!((ratio("tokio-mt:2"), ratio("tokio-mt:4")), (1.0, 1.0));
+    // The fake takes 2.6 for tokio-mt:4, about 1 for tokio-mt:2 and for steal with any number of workers.
+    assert!((ratio("steal:4+mio+wheel") - 1.0 / 2.6).abs() < 0.02, "{}", ratio("steal:4+mio+wheel"));
+    assert!((ratio("steal:2+mio+wheel") - 1.0).abs() < 0.02, "{}", ratio("steal:2+mio+wheel"));
+    assert!(results.subject("tokio-mt").is_none() && results.subject("floor-loop").is_some());
+}
+
+fn what_cannot_fail_is_no_verdict() {
+    let folder = Folder::new();
+    let out = folder.join("out");
+    let ran = lab(&[
+        "matrix",
+        "--filter",
+        "odd/open",
+        "--filter",
+        "sleep",
+        "--on",
+        "steal+mio+wheel",
+        "--out",
+        &out,
+    ]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let sentence =
+        "All 1 experiment cell came out as predicted. 1 cell more could not fail and are no verdicts.";
+    assert!(ran.stdout.contains(sentence), "{}", ran.stdout);
+    assert!(ran.stdout.contains("n/a") && ran.stdout.contains("1/1 ✔"), "{}", ran.stdout);
+    assert!(
+        folder.read("out/results.md").contains("○") && folder.read("out/report.html").contains("no verdict")
+    );
 }

@@ -33,7 +33,7 @@ pub(crate) fn cases() -> Vec<CaseInfo> {
             EXECUTOR,
             "a tree of tasks with 10 children each and 10⁶ leaves; one operation is one task",
         )
-        .takes(2.0)
+        .takes(2.5)
         .not_quick(),
         bench(
             "fib",
@@ -41,13 +41,15 @@ pub(crate) fn cases() -> Vec<CaseInfo> {
             EXECUTOR,
             "fib(25), one of the two calls spawned; one operation is one of 242,785 calls",
         )
+        .takes(0.3)
         .not_quick(),
         bench(
             "steal_imbalance",
             "ns",
             EXECUTOR,
             "one task spawns 1000 of 10 µs of work each and joins them; one operation is one of them",
-        ),
+        )
+        .not_quick(),
     ]
 }
 

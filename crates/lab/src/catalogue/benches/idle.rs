@@ -18,7 +18,7 @@ const WINDOW: Duration = Duration::from_secs(1);
 pub(crate) fn cases() -> Vec<CaseInfo> {
     let about =
         "CPU time that a runtime with one waiting task burns, after 300 ms of settling, in one second";
-    vec![bench("idle_cpu", "µs/s", ALL, about).takes(1.5).not_quick()]
+    vec![bench("idle_cpu", "µs/s", ALL, about).takes(1.35).not_quick()]
 }
 
 pub(crate) fn run<R: Runtime>(rt: &R, _: &Cell<'_>) -> Outcome {

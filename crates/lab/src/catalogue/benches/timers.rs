@@ -29,6 +29,7 @@ pub(crate) fn cases() -> Vec<CaseInfo> {
             ALL,
             "10,000 tasks sleep 1 to 10 ms each; one operation is one of them, in CPU time, since most of it is waiting",
         )
+        .takes(0.15)
         .not_quick(),
         bench(
             "timer_cancel",
@@ -36,7 +37,9 @@ pub(crate) fn cases() -> Vec<CaseInfo> {
             EXECUTOR_TIMERS,
             "a sleep of 30 s is made, polled once and dropped, as a timeout that does not come, beside one of 20 s that stays",
         ),
-        bench("sleep_precision", "µs", ALL, "how late a sleep of 1 to 2 ms ends on an idle runtime, median").not_quick(),
+        bench("sleep_precision", "µs", ALL, "how late a sleep of 1 to 2 ms ends on an idle runtime, median")
+            .takes(0.3)
+            .not_quick(),
     ]
 }
 

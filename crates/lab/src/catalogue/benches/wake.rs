@@ -28,20 +28,24 @@ pub(crate) fn cases() -> Vec<CaseInfo> {
             "µs",
             EXECUTOR_REACTOR,
             "a thread sends to a task after 1 ms of silence; time from the send to the task's poll, median",
-        ),
+        )
+        .takes(0.12),
         bench(
             "blocking_pool",
             "ns",
             EXECUTOR_REACTOR,
             "64 empty closures at once on the blocking pool, joined; one operation is one closure",
         )
+        .takes(0.2)
         .not_quick(),
         bench(
             "heartbeat",
             "µs",
             ALL,
             "lateness of a 1 ms tick beside one hog per worker that yields every 1 ms, 99th percentile",
-        ),
+        )
+        .takes(0.15)
+        .not_quick(),
     ]
 }
 

@@ -91,6 +91,9 @@ fn prediction(k: usize, nature: Nature) -> Prediction {
         k if k == nature.workers => {
             rule.before(&[BLOCKED], &OTHERS).by_time(Prediction::new().before(&OTHERS, &[RELEASED]))
         }
+        _ if nature.reachable => {
+            rule.before(&[BLOCKED], &OTHERS).by_time(Prediction::new().before(&OTHERS, &[RELEASED]))
+        }
         _ => Prediction::open("with some workers left, who holds what was ready differs from run to run"),
     }
 }
@@ -241,11 +244,14 @@ mod tests {
     fn all_workers_blocked_means_nobody_runs_unless_a_worker_is_replaced() {
         let starved = [BLOCKED, RELEASED, OTHERS[2], OTHERS[0], OTHERS[1]].map(str::to_owned);
         let relieved = [BLOCKED, OTHERS[1], OTHERS[0], OTHERS[2], RELEASED].map(str::to_owned);
-        let two = |relief| Nature { workers: 2, yields: Yields::Requeue, relief };
+        let two = |relief| Nature { workers: 2, yields: Yields::Requeue, relief, reachable: true };
         assert!(prediction(2, two(false)).check(&starved).all().is_empty());
         assert!(!prediction(2, two(false)).check(&relieved).all().is_empty());
         assert!(prediction(2, two(true)).check(&relieved).all().is_empty());
         assert!(!prediction(2, two(true)).check(&starved).all().is_empty());
+        let some = prediction(1, two(false));
+        assert!(some.check(&relieved).all().is_empty() && !some.check(&starved).all().is_empty());
+        assert!(prediction(1, Nature { reachable: false, ..two(false) }).is_open());
         assert!(prediction(0, two(true)).check(&relieved[..4]).all().is_empty());
         assert!(
             !prediction(0, two(true)).check(&relieved).all().is_empty(),

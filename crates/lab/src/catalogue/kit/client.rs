@@ -1,10 +1,11 @@
-//! The other end of a connection: plain blocking sockets in a process of their own.
+//! The other end of a connection: plain sockets in a process of their own.
 //!
 //! Invariant: the client shares nothing with the runtime under test but the machine. It says `ready` once it is
-//! connected, waits for `go`, does its job, and reports one line of JSON; then it keeps its connections until its
-//! standard input ends.
+//! connected and a loop has warmed up, with nothing under way; it waits for `go`, does its job, and reports one line of
+//! JSON; then it keeps its connections until its standard input ends.
 
 use super::clock;
+use super::closed_loop::Loop;
 use super::gate::Gate;
 use super::measure::quantile;
 use serde::{Deserialize, Serialize};
@@ -47,7 +48,7 @@ pub(crate) struct Job {
 pub(crate) enum Load {
     /// One message on each connection, sent in so many pieces with a pause after each.
     Once { pieces: usize },
-    /// One message under way on each connection all the time, for so many milliseconds.
+    /// One message under way on each connection all the time, for so many milliseconds, after as many to warm up.
     Loop { millis: u64 },
     /// Nothing is sent.
     Idle,
@@ -71,27 +72,35 @@ pub(crate) struct Report {
 }
 
 /// Long enough that only a server that forgot a connection runs into it.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Does a job: connects, tells, waits, works.
 fn work(job: &Job, ready: impl FnOnce(), go: impl FnOnce()) -> (Report, Vec<TcpStream>) {
     let mut conns = Vec::new();
     let connected = connect(job, &mut conns);
+    let mut cycle = None;
+    let prepared = connected.and_then(|()| {
+        if let Load::Loop { millis } = job.load {
+            let mut warm = Loop::new(&conns, job.bytes)?;
+            warm.run(Duration::from_millis(millis), &mut Vec::new(), &mut Report::default())?;
+            cycle = Some(warm);
+        }
+        Ok(())
+    });
     ready();
     go();
     let start = clock::now();
     let mut times = Vec::new();
     let mut report = Report::default();
-    let done = connected.and_then(|()| match job.load {
-        Load::Idle => Ok(()),
-        Load::Once { pieces } => round(job, &mut conns, pieces, &mut times, &mut report),
-        Load::Loop { millis } => {
-            while start.elapsed() < Duration::from_millis(millis) {
-                round(job, &mut conns, 1, &mut times, &mut report)?;
-            }
-            Ok(())
+    let done = prepared.and_then(|()| match (job.load, &mut cycle) {
+        (Load::Idle, _) => Ok(()),
+        (Load::Once { pieces }, _) => round(job, &conns, pieces, &mut times, &mut report),
+        (Load::Loop { millis }, Some(warm)) => {
+            warm.run(Duration::from_millis(millis), &mut times, &mut report)
         }
+        (Load::Loop { .. }, None) => Err(io::ErrorKind::NotConnected.into()),
     });
+    drop(cycle);
     report.seconds = start.elapsed().as_secs_f64();
     report.error = done.err().map(|error| error.to_string());
     times.sort_unstable();
@@ -116,13 +125,13 @@ fn connect(job: &Job, conns: &mut Vec<TcpStream>) -> io::Result<()> {
 /// One message on every connection: all are sent before the first is received.
 fn round(
     job: &Job,
-    conns: &mut [TcpStream],
+    conns: &[TcpStream],
     pieces: usize,
     times: &mut Vec<Duration>,
     report: &mut Report,
 ) -> io::Result<()> {
     let mut sent = Vec::with_capacity(conns.len());
-    for (i, conn) in conns.iter_mut().enumerate() {
+    for (i, mut conn) in conns.iter().enumerate() {
         let message = message(i as u64 + report.right, job.bytes);
         sent.push((clock::now(), message.clone()));
         for piece in message.chunks(job.bytes.div_ceil(pieces).max(1)) {
@@ -133,7 +142,7 @@ fn round(
         }
     }
     let mut received = vec![0; job.bytes];
-    for (conn, (start, message)) in conns.iter_mut().zip(sent) {
+    for (mut conn, (start, message)) in conns.iter().zip(sent) {
         conn.read_exact(&mut received)?;
         times.push(start.elapsed());
         match received == message {
@@ -145,7 +154,7 @@ fn round(
 }
 
 /// A message unlike the others.
-fn message(seed: u64, bytes: usize) -> Vec<u8> {
+pub(super) fn message(seed: u64, bytes: usize) -> Vec<u8> {
     (0..bytes).map(|i| (seed.wrapping_mul(31).wrapping_add(i as u64 * 7)) as u8).collect()
 }
 
@@ -272,7 +281,7 @@ impl Drop for Client {
 
 /// Starts the process and talks with it until the lab lets go of its client.
 fn talk(job: &Job, ready: &Gate, wait: &mpsc::Receiver<()>, finish: impl FnOnce(Report)) -> io::Result<()> {
-    let mut child = Command::new(std::env::current_exe()?)
+    let mut child = Command::new(crate::process::this_program()?)
         .arg(ARGUMENT)
         .arg(serde_json::to_string(job)?)
         .stdin(Stdio::piped())

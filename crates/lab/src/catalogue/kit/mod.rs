@@ -5,6 +5,7 @@
 pub(crate) mod channel;
 pub(crate) mod client;
 pub(crate) mod clock;
+mod closed_loop;
 pub(crate) mod gate;
 pub(crate) mod measure;
 
