@@ -84,14 +84,14 @@ fn dead_entries_do_not_outlive_the_last_live_timer_of_a_fire() {
 
 #[test]
 fn a_steady_population_allocates_nothing() {
-    let population = if cfg!(miri) { 60 } else { 5_000 };
+    let (population, generations) = if cfg!(miri) { (150, 13) } else { (5_000, 20) };
     let mut wheel = Wheel::new();
     let mut batch = WakeBatch::new();
     let mut now = 0;
     let mut random = 7_u64;
     let mut keys = std::collections::VecDeque::new();
     let mut settled = None;
-    for round in 0..population * 20 {
+    for round in 0..population * generations {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         keys.push_back(insert(&mut wheel, now + (random >> 33)));
         if keys.len() > population {

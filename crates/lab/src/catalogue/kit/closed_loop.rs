@@ -11,8 +11,9 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// How many different messages there are.
+/// How many different messages there are at most, and how many bytes of them.
 const MESSAGES: usize = 64;
+const MESSAGES_BYTES: usize = 4 << 20;
 
 /// The connections, and what each is doing.
 pub(super) struct Loop<'a> {
@@ -42,20 +43,21 @@ impl<'a> Loop<'a> {
     ///
     /// The kernel's word.
     pub(super) fn new(streams: &'a [TcpStream], bytes: usize) -> io::Result<Self> {
+        let different = (MESSAGES_BYTES / bytes.max(1)).clamp(1, MESSAGES) as u64;
+        let messages: Vec<Vec<u8>> = (0..different).map(|seed| message(seed, bytes)).collect();
         let mut conns = Vec::with_capacity(streams.len());
         for (i, stream) in streams.iter().enumerate() {
             stream.set_nonblocking(true)?;
             conns.push(Conn {
                 stream,
                 sent_at: None,
-                message: i,
+                message: i % messages.len(),
                 written: 0,
                 received: 0,
                 right: true,
                 wants_room: false,
             });
         }
-        let messages = (0..MESSAGES as u64).map(|seed| message(seed, bytes)).collect();
         Ok(Self { ready: Ready::new(streams)?, conns, messages, buffer: vec![0; bytes.max(1)] })
     }
 
@@ -103,7 +105,7 @@ impl<'a> Loop<'a> {
     /// Sends the next message, as far as there is room.
     fn begin(&mut self, index: usize) -> io::Result<()> {
         let conn = &mut self.conns[index];
-        conn.message = (conn.message + 1) % MESSAGES;
+        conn.message = (conn.message + 1) % self.messages.len();
         (conn.written, conn.received, conn.right) = (0, 0, true);
         conn.sent_at = Some(clock::now());
         self.write(index)
