@@ -23,8 +23,9 @@ pub const TICK: Duration = Duration::from_millis(4);
 /// How long the monitor goes on when nothing is at work any more.
 pub const LINGER: Duration = Duration::from_secs(1);
 
-/// A look that comes so many ticks late says that the process was stopped, traced or starved.
-const GAP: u32 = 4;
+/// A look that comes so late says that the process was stopped, traced or starved. Not a number of ticks: where these are
+/// short, a busy machine would make a gap of every look, and nobody would ever be found to be stuck.
+const GAP: Duration = Duration::from_millis(16);
 
 /// What the monitor looks at.
 pub trait Watched: Send + Sync + 'static {
@@ -56,7 +57,7 @@ pub struct Round {
 impl Round {
     /// The look that comes `passed` after the last one, between which `tick` was to pass.
     fn after(passed: Duration, tick: Duration) -> Self {
-        Self { elapsed: passed.min(tick), gap: passed.saturating_sub(tick) > tick * GAP }
+        Self { elapsed: passed.min(tick), gap: passed.saturating_sub(tick) > GAP }
     }
 }
 
@@ -200,5 +201,6 @@ mod tests {
         assert_eq!(Round::after(ms(20), ms(4)), Round { elapsed: ms(4), gap: false });
         assert_eq!(Round::after(ms(21), ms(4)), Round { elapsed: ms(4), gap: true });
         assert!(Round::after(Duration::from_secs(60), ms(4)).gap);
+        assert!(!Round::after(ms(10), Duration::from_micros(250)).gap, "a slow machine is no stopped one");
     }
 }
