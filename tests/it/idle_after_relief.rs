@@ -19,7 +19,7 @@ fn sleeps() -> Vec<(String, u64)> {
         let name = read("comm").trim().to_owned();
         let status = read("status");
         let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-        if let (true, Some(count)) = (name.starts_with("polyloop"), count) {
+        if let (true, Some(count)) = (name.starts_with("poly"), count) {
             all.push((name, count.trim().parse().unwrap()));
         }
     }

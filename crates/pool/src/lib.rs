@@ -34,7 +34,7 @@ pub use shutdown::{Report, Stuck};
 use polyloop_blocking::monitor;
 use polyloop_core::{Driver, Gauges, Schedule, Scheduler, TaskSpace};
 use relief::Crew;
-use shared::Shared;
+use shared::{Dials, Shared};
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Weak};
@@ -84,7 +84,7 @@ impl<S: Scheduler> Pool<S> {
 
     /// What the pool tells about itself, for as long as somebody wants to know.
     pub fn gauges(&self) -> Arc<dyn Gauges> {
-        Arc::clone(&self.crew) as Arc<dyn Gauges>
+        Arc::new(Dials { shared: Arc::clone(&self.crew.shared), crew: Arc::downgrade(&self.crew) })
     }
 
     /// How many workers there are, those left out that stand in for others.

@@ -14,7 +14,7 @@ use polyloop_core::{
     WorkerMetrics,
 };
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::Thread;
 use std::time::Duration;
 
@@ -168,7 +168,13 @@ impl<S: Scheduler> Schedule for Shared<S> {
     }
 }
 
-impl<S: Scheduler> Gauges for Crew<S> {
+/// What the pool tells about itself. It does not keep the crew, whose threads' surroundings may keep whoever asks.
+pub(crate) struct Dials<S: Scheduler> {
+    pub(crate) shared: Arc<Shared<S>>,
+    pub(crate) crew: Weak<Crew<S>>,
+}
+
+impl<S: Scheduler> Gauges for Dials<S> {
     fn workers(&self) -> Vec<WorkerMetrics> {
         let shared = &self.shared;
         let read = |(index, seat): (usize, &Seat<S::Local>)| {
@@ -186,7 +192,7 @@ impl<S: Scheduler> Gauges for Crew<S> {
     }
 
     fn relieved(&self) -> usize {
-        self.counts().relieved
+        self.crew.upgrade().map_or(0, |crew| crew.counts().relieved)
     }
 }
 
