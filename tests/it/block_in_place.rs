@@ -138,6 +138,8 @@ fn a_clock_that_moves_when_all_are_idle_stands_still_while_a_relieved_poll_block
         let runtime = builder(name).block_policy(policy).start_paused(true).build().unwrap();
         let hour = Duration::from_secs(3600);
         let start = runtime.block_on(async { Instant::now() });
+        // This thread is no worker: while it spawns, all of them may be idle.
+        let busy = runtime.handle().driver().hold();
         let sleeper = runtime.spawn(async move { time::sleep(hour).await });
         let blocked: Vec<_> = (0..runtime.combination().workers().unwrap().get())
             .map(|_| {
@@ -147,6 +149,7 @@ fn a_clock_that_moves_when_all_are_idle_stands_still_while_a_relieved_poll_block
                 })
             })
             .collect();
+        drop(busy);
         for blocked in blocked {
             assert_eq!(runtime.block_on(blocked).unwrap(), Duration::ZERO);
         }
