@@ -89,8 +89,9 @@ fn costs(name: &str) {
     println!(
         "{name}: (spawn and join, yield, arm and drop a timer, sleep of no time, wake) {all:?} per {ROUNDS}"
     );
-    // In some runs of `steal:1` a thousand spawns see one allocation; that is none per spawn.
-    assert!(spawn_join <= ROUNDS / 100, "{name}: {all:?}");
+    // On a busy machine a thousand spawns on `steal:1` have seen one allocation, whose origin is not known: none per spawn.
+    let stray = if name.starts_with("steal") { ROUNDS / 100 } else { 0 };
+    assert!(spawn_join <= stray, "{name}: {all:?}");
     assert_eq!((yields, armed, due, wakes), (0, 0, 0, 0), "{name}");
 }
 
