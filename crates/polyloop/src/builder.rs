@@ -1,5 +1,6 @@
 //! Building a runtime.
 
+use crate::deadlock::Deadlocks;
 use crate::handle::{Ambient, Entry, Handle};
 use crate::kinds::{Any, ExecutorKind, ReactorKind, TimersKind};
 use crate::runtime::{Owned, Runtime};
@@ -28,6 +29,7 @@ pub struct Builder {
     limits: Limits,
     workers: Option<usize>,
     pub(crate) threads: Threads,
+    pub(crate) deadlocks: Deadlocks,
     fault: Option<BuildError>,
 }
 
@@ -177,10 +179,11 @@ impl Builder {
             .map_err(|error| BuildError(Fault::Reactor(combination.reactor().to_owned(), error)))?;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let driver = Driver::new(reactor, T::build(&combination), clock);
-        let (entry, executor, ambient) = match combination.executor() {
+        let (entry, executor, rests, ambient) = match combination.executor() {
             "fifo" => {
                 let fifo = polyloop_fifo::Fifo::with_hooks(driver, self.threads.hooks.clone());
-                (Entry::Fifo(fifo.clone()), Owned::Fifo(fifo), None)
+                let rests = fifo.rest_gauge();
+                (Entry::Fifo(fifo.clone()), Owned::Fifo(fifo), rests, None)
             }
             "steal" => {
                 let workers = combination.workers().unwrap_or_else(default_workers);
@@ -192,11 +195,14 @@ impl Builder {
                     driver: pool.driver().clone(),
                     gauges: pool.gauges(),
                 };
-                (entry, Owned::Steal(pool), Some(ambient))
+                let rests = pool.rest_gauge();
+                (entry, Owned::Steal(pool), rests, Some(ambient))
             }
             other => unreachable!("a combination names an executor of its table, not `{other}`"),
         };
         let handle = Handle::new(entry, combination, self.limits, &self.threads);
+        let ends_are_seen = self.threads.stop.is_some();
+        self.deadlocks.watch(handle.driver(), handle.space(), rests, handle.blocking(), ends_are_seen);
         if let Some(ambient) = ambient {
             ambient.0.get_or_init(|| handle.clone());
         }

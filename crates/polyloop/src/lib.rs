@@ -26,6 +26,7 @@
 
 mod builder;
 mod combination;
+mod deadlock;
 mod foreign;
 mod handle;
 pub mod interop;
@@ -46,7 +47,8 @@ pub use handle::{EnterGuard, Handle, NoRuntime, ShutDown};
 pub use kinds::{Any, ExecutorKind, Fifo, ReactorKind, Steal, TimersKind};
 pub use metrics::RuntimeMetrics;
 pub use polyloop_blocking::Limits as BlockingLimits;
-pub use polyloop_core::block_on::Nested;
+pub use polyloop_core::block_on::{BlockOnError, Nested};
+pub use polyloop_core::deadlock::Deadlock;
 pub use polyloop_pool::BlockPolicy;
 pub use polyloop_reactor::{Mio, Poll, Polling};
 pub use polyloop_time::{Heap, ManualClock, SystemClock, Wheel};
