@@ -169,7 +169,12 @@ impl Watch {
         self.wanted.swap(false, AcqRel);
         let called: Vec<_> = {
             let members = self.members.lock();
-            members.inside.iter().filter(|(parking, _)| parking.take_wish()).map(|(it, _)| it.clone()).collect()
+            members
+                .inside
+                .iter()
+                .filter(|(parking, _)| parking.take_wish())
+                .map(|(it, _)| it.clone())
+                .collect()
         };
         called.iter().for_each(|parking| parking.unpark());
     }
