@@ -34,6 +34,7 @@ pub(crate) const CASES: &[Case] = &[
     case("foreign-loop", SaysOk, foreign_loop),
     case("ends-are-seen", Nothing, ends_are_seen),
     case("switched-off", Nothing, switched_off),
+    case("nobody-ticks", SaysOk, nobody_ticks),
     case("spawned-from-outside", SaysOk, spawned_from_outside),
 ];
 
@@ -314,4 +315,31 @@ fn spawned_from_outside(builder: Builder) {
     drop(runtime.spawn(async move { tell.send(3).unwrap() }));
     assert_eq!(told.recv(), Ok(3));
     ok();
+}
+
+/// Two threads inside, who cannot know whether somebody moves the clock, do not call each other to look once more.
+fn nobody_ticks(builder: Builder) {
+    let runtime = Arc::new(build(builder.clock(ManualClock::new())));
+    for _ in 0..2 {
+        let inside = runtime.clone();
+        std::thread::spawn(move || inside.try_block_on(async { time::sleep(Duration::from_secs(1)).await }));
+    }
+    block_thread(Duration::from_secs(2));
+    let before = switches();
+    block_thread(Duration::from_secs(2));
+    // This thread has slept once.
+    let woken = switches() - before;
+    assert!(woken <= 2, "{woken} times woken");
+    ok();
+}
+
+/// How often the threads of this process have gone to sleep.
+fn switches() -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let statuses = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("status")).unwrap());
+    let count = |status: String| {
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        line.unwrap().trim().parse::<u64>().unwrap()
+    };
+    statuses.map(count).sum()
 }

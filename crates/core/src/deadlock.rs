@@ -9,11 +9,13 @@
 //! same number twice has rested all the time in between, so that the count was taken while nobody ran who could change it.
 //!
 //! Who looks is a thread inside `block_on` that has waited for a while in vain, so that a busy program never does. Where
-//! it finds somebody at work it says that it [wants to be called](Parking::want_look), looks once more, and waits; the next
+//! it finds somebody at work it says that it wants to be called, looks once more, and waits; the next
 //! one to rest calls it. A `SeqCst` fence stands between the two steps on both sides.
 
+#[cfg(all(test, polyloop_loom))]
+mod loom_tests;
+
 use crate::driver::Driver;
-use crate::local::Unpark;
 use crate::park::Parking;
 use crate::shim::atomic::{
     AtomicBool,
@@ -58,7 +60,7 @@ pub struct Lookout {
     /// How long a thread inside `block_on` waits in vain before it looks for the first time, on the kernel's clock.
     pub patience: Duration,
     /// How many threads the process has, if nothing else than these can run code in it: no signal handler, in particular.
-    pub threads: fn() -> Option<usize>,
+    pub threads: Box<dyn Fn() -> Option<usize> + Send + Sync>,
     /// Told of every deadlock that `block_on` finds, once per call.
     pub report: Box<dyn Fn(&Deadlock) + Send + Sync>,
     /// Told of every deadlock that becomes an error.
@@ -167,16 +169,8 @@ impl Watch {
     fn call(&self) {
         // Ordering: a wish whose flag is taken here is found below; one that is made later finds its flag standing.
         self.wanted.swap(false, AcqRel);
-        let called: Vec<_> = {
-            let members = self.members.lock();
-            members
-                .inside
-                .iter()
-                .filter(|(parking, _)| parking.take_wish())
-                .map(|(it, _)| it.clone())
-                .collect()
-        };
-        called.iter().for_each(|parking| parking.unpark());
+        let all: Vec<_> = self.members.lock().inside.iter().map(|(parking, _)| Arc::clone(parking)).collect();
+        all.iter().for_each(|parking| parking.call());
     }
 
     /// Tells the program of a deadlock: of one that is `returned` to whoever called `block_on`, or of one that is not.
@@ -212,42 +206,39 @@ impl Watch {
             && self.members.lock().inside.iter().all(|(_, space)| space.all_wait())
     }
 
-    /// Looks for a deadlock, by a member that rests itself.
-    fn look(&self, driver: &Driver, root: (TaskPtr, &Meta)) -> Option<Deadlock> {
-        let lookout = self.lookout.get()?;
-        let space = lookout.space.upgrade()?;
+    /// Whether nobody is left who could wake anybody; asked by a member that rests itself.
+    fn is_deadlock(&self, driver: &Driver) -> bool {
+        let Some(lookout) = self.lookout.get() else { return false };
+        let Some(space) = lookout.space.upgrade() else { return false };
         for _ in 0..TRIES {
             // The cheapest of the reasons why there is none.
             if driver.armed_timers() > 0 {
-                return None;
+                return false;
             }
-            let before = self.all_at_rest(driver, &lookout.staff)?;
+            let Some(before) = self.all_at_rest(driver, &lookout.staff) else { return false };
             // Whoever else there is may wake somebody.
-            if (lookout.threads)()? != before.all.threads {
-                return None;
+            let strangers = (lookout.threads)() != Some(before.all.threads);
+            if strangers || !self.nothing_is_due(driver, &space) {
+                return false;
             }
-            if !self.nothing_is_due(driver, &space) {
-                return None;
-            }
+            fence(SeqCst);
             #[cfg(not(polyloop_mutant = "deadlock_looks_once"))]
-            {
-                fence(SeqCst);
-                if self.all_at_rest(driver, &lookout.staff)? != before {
-                    continue;
-                }
+            let Some(after) = self.all_at_rest(driver, &lookout.staff) else { return false };
+            #[cfg(polyloop_mutant = "deadlock_looks_once")]
+            let after = AllAtRest { ..before };
+            if after == before {
+                return true;
             }
-            return Some(self.describe(&space, root));
         }
-        None
+        false
     }
 
-    fn describe(&self, space: &TaskSpace, (root, meta): (TaskPtr, &Meta)) -> Deadlock {
+    fn describe(&self, (root, meta): (TaskPtr, &Meta)) -> Deadlock {
+        let mut spaces: Vec<_> =
+            self.lookout.get().and_then(|lookout| lookout.space.upgrade()).into_iter().collect();
+        spaces.extend(self.members.lock().inside.iter().map(|(_, space)| Arc::clone(space)));
         let mut tasks = Vec::new();
-        let mut count = space.name_waiting(root, NAMED, &mut tasks);
-        let locals: Vec<_> = self.members.lock().inside.iter().map(|(_, space)| Arc::clone(space)).collect();
-        for local in locals {
-            count += local.name_waiting(root, NAMED, &mut tasks);
-        }
+        let count = spaces.iter().map(|space| space.name_waiting(root, NAMED, &mut tasks)).sum();
         Deadlock { root: meta.clone(), tasks, count }
     }
 }
@@ -292,35 +283,57 @@ impl<'a> Vigil<'a> {
         root: (TaskPtr, &Meta),
         mut wait: impl FnMut(Option<Duration>) -> bool,
     ) -> Option<Deadlock> {
+        let Self { parking, driver, .. } = *self;
+        parking.mute(false);
         while self.looks {
             if wait(Some(self.patience)) {
                 return None;
             }
+            parking.mute(true);
             let is_last = self.before_last == 0;
-            if let Some(deadlock) = self.parking.looking(|| self.look(root, is_last)) {
+            if self.look(is_last) {
                 self.looks = false;
-                return Some(deadlock);
+                parking.wish(false);
+                return Some(driver.deadlocks().describe(root));
             }
-            if is_last {
-                break;
+            if !is_last {
+                self.before_last -= 1;
+                self.patience = self.patience.saturating_mul(2);
+                continue;
             }
-            self.before_last -= 1;
-            self.patience = self.patience.saturating_mul(2);
+            let happened = wait(None);
+            let is_called = parking.is_called();
+            parking.wish(false);
+            if happened || !is_called {
+                return None;
+            }
         }
         wait(None);
         None
     }
 
-    fn look(&self, root: (TaskPtr, &Meta), is_last: bool) -> Option<Deadlock> {
-        let watch = self.driver.deadlocks();
-        if is_last {
-            self.parking.want_look(true);
-            watch.wanted.store(true, Release);
-            // Whoever begins to rest from here on calls this thread; who rested before is seen to.
-            #[cfg(not(polyloop_mutant = "deadlock_wish_without_fence"))]
-            fence(SeqCst);
-        }
-        watch.look(self.driver, root)
+    /// Looks, for the last time unless this thread is called.
+    fn look(&self, is_last: bool) -> bool {
+        self.parking.looking(|| {
+            #[cfg(not(polyloop_mutant = "deadlock_wish_after_the_look"))]
+            if is_last {
+                self.wish();
+            }
+            let found = self.driver.deadlocks().is_deadlock(self.driver);
+            #[cfg(polyloop_mutant = "deadlock_wish_after_the_look")]
+            if is_last {
+                self.wish();
+            }
+            found
+        })
+    }
+
+    /// Whoever begins to rest from here on calls this thread; who rested before is seen to rest.
+    fn wish(&self) {
+        self.parking.wish(true);
+        self.driver.deadlocks().wanted.store(true, Release);
+        // loom's locks, which the look takes, are such fences themselves, so that no model misses this one.
+        fence(SeqCst);
     }
 }
 

@@ -48,8 +48,12 @@ pub struct Parking {
     in_driver: AtomicBool,
     /// Odd while the thread rests; moves whenever it begins or ends to. Written by the owner alone.
     rest: AtomicU64,
-    /// The thread wants to be called when others rest, because it found some at work.
-    wants_look: AtomicBool,
+    /// The thread wants to be called when others rest, because it found some at work. Cleared by whoever calls.
+    wish: AtomicBool,
+    /// Whether the thread has made that wish for its present wait. Written by the owner alone, as the next one.
+    wished: AtomicBool,
+    /// The thread has done nothing since it told the last time that it rests.
+    is_mute: AtomicBool,
     driver: Arc<Driver>,
     thread: Box<dyn ThreadParker>,
     /// With a clock that moves when all are idle: a thread that was called counts as busy from the call on, not only once it
@@ -64,7 +68,9 @@ impl Parking {
             notified: AtomicBool::new(false),
             in_driver: AtomicBool::new(false),
             rest: AtomicU64::new(0),
-            wants_look: AtomicBool::new(false),
+            wish: AtomicBool::new(false),
+            wished: AtomicBool::new(false),
+            is_mute: AtomicBool::new(false),
             driver,
             thread,
             lent: Mutex::new(Some(None)),
@@ -136,7 +142,7 @@ impl Parking {
                 return Ok(());
             }
         }
-        let turn = if self.notified.load(Acquire) { Turn::Poll } else { turn };
+        let turn = if self.is_notified() || self.is_called() { Turn::Poll } else { turn };
         lease.turn(turn, wakes)
     }
 
@@ -155,7 +161,7 @@ impl Parking {
                 Some(most) if !self.is_notified() => self.thread.park_for(most),
                 Some(_) => {}
                 None => {
-                    while !self.is_notified() {
+                    while !self.is_notified() && !self.is_called() {
                         self.thread.park();
                     }
                 }
@@ -191,6 +197,14 @@ impl Parking {
         (!rest.is_multiple_of(2)).then_some(rest)
     }
 
+    /// As [`wait_in_thread`](Self::wait_in_thread), for a model in which nobody calls this thread any more.
+    #[cfg(all(test, polyloop_loom))]
+    pub(crate) fn rest_for_ever(&self) {
+        self.begin_rest();
+        fence(SeqCst);
+        self.tell_watch();
+    }
+
     /// How often the owner has begun or ended to rest. Two looks at [`at_rest`](Self::at_rest) with the same number between
     /// them are one rest.
     pub fn moves(&self) -> u64 {
@@ -210,16 +224,39 @@ impl Parking {
     /// Calls those who wait for others to rest. After the fence: either this sees that they want to be called, or they, who
     /// look once more after they said so, see this thread rest.
     fn tell_watch(&self) {
-        self.driver.deadlocks().somebody_rests();
+        if !self.is_mute.load(Relaxed) {
+            self.driver.deadlocks().somebody_rests();
+        }
     }
 
-    pub(crate) fn want_look(&self, wants: bool) {
-        self.wants_look.store(wants, Relaxed);
+    /// What the owner, who has done nothing since, does not tell again: two threads would call each other for ever.
+    pub(crate) fn mute(&self, is_mute: bool) {
+        self.is_mute.store(is_mute, Relaxed);
     }
 
-    /// Whether the owner wanted to be called; it will be, by the caller.
-    pub(crate) fn take_wish(&self) -> bool {
-        self.wants_look.swap(false, Relaxed)
+    /// The owner's present wait is to end, without a notification, when others begin to rest; or not any more.
+    pub(crate) fn wish(&self, wish: bool) {
+        self.wished.store(wish, Relaxed);
+        self.wish.store(wish, Relaxed);
+    }
+
+    /// Whether the owner's wait is to end because others rest.
+    pub(crate) fn is_called(&self) -> bool {
+        self.wished.load(Relaxed) && !self.wish.load(Acquire)
+    }
+
+    /// Calls the owner, if it wished for that.
+    pub(crate) fn call(&self) {
+        if !self.wish.swap(false, AcqRel) {
+            return;
+        }
+        // As for a notification: either the owner is seen where it waits, or it sees before its wait that it is called.
+        fence(SeqCst);
+        if self.in_driver.load(Acquire) {
+            self.driver.unpark();
+        } else {
+            self.thread.unpark();
+        }
     }
 }
 

@@ -48,7 +48,7 @@ impl Deadlocks {
             space: Arc::downgrade(space),
             staff,
             patience: self.patience.unwrap_or(PATIENCE),
-            threads: census::threads,
+            threads: Box::new(census::threads),
             report: Box::new(report),
             returned: self.hook.map(|hook| Box::new(move |deadlock: &Deadlock| hook(deadlock)) as Box<_>),
         });
