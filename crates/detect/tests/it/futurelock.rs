@@ -125,13 +125,12 @@ fn a_kept_branch_that_is_polled_again_in_time_is_none() {
 #[test]
 fn a_guard_that_was_handed_out_is_the_receivers() {
     let (detect, lock) = (Detect::new(), lock());
-    let inner = lock.clone();
     let mut task = Bench::new(detect.task("task", async move {
-        let mut first = Box::pin(watched("first", async { inner.acquire(Mutex::lock).await }));
+        let mut first = Box::pin(watched("first", async { lock.acquire(Mutex::lock).await }));
         let guard = first.as_mut().await;
         drop(guard);
         drop(first);
-        work(inner.clone()).await;
+        work(lock.clone()).await;
     }));
     assert!(task.poll().is_ready());
     assert_eq!(kinds(&detect), []);
