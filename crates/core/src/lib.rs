@@ -9,6 +9,7 @@ pub mod budget;
 pub mod context;
 #[cfg_attr(all(test, not(polyloop_loom)), expect(unsafe_code, reason = "a waker of a test"))]
 mod driver;
+mod fairness;
 mod hooks;
 mod local;
 #[cfg(all(test, polyloop_loom))]
@@ -30,6 +31,7 @@ mod wake_batch;
 mod yield_now;
 
 pub use driver::{Busy, Driver, Gone, Lease, Turn, Wakes};
+pub use fairness::{Fairness, ReadyBound};
 pub use hooks::{Hooks, TaskHook, ThreadHook};
 pub use local::{Entered, LocalQueue, Unpark, is_host_of, push_as_guest, spawn_local, take_as_guest};
 pub use probe::{Count, Gauges, WorkerCounts, WorkerMetrics, contained_panics};

@@ -1,5 +1,6 @@
 //! How a runnable reaches its executor, and how an executor orders runnables.
 
+use crate::fairness::ReadyBound;
 use crate::task::Runnable;
 use core::fmt;
 
@@ -55,6 +56,11 @@ pub trait Scheduler: fmt::Debug + Send + Sync + 'static {
 
     /// The name by which a combination chooses it.
     fn name(&self) -> &'static str;
+
+    /// The declared constant of its order (C3), which the suites assert; `None` if a ready task may wait for ever.
+    fn ready_bound(&self) -> Option<ReadyBound> {
+        None
+    }
 
     /// Makes the local part of worker `index`; called once for each worker before any other call with it.
     fn local(&self, index: usize) -> Self::Local;

@@ -11,7 +11,7 @@ use crate::{Combination, RuntimeMetrics};
 use polyloop_blocking::{BlockingPool, Limits};
 use polyloop_core::block_on::{Host, Nested, refuse_nested, try_block_on};
 use polyloop_core::park::{Parking, ThreadParker};
-use polyloop_core::{Driver, Entered, Gauges, JoinHandle, Meta, TaskSpace, context};
+use polyloop_core::{Driver, Entered, Fairness, Gauges, JoinHandle, Meta, TaskSpace, context};
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
@@ -240,6 +240,20 @@ impl Handle {
     /// What sockets need of this runtime, for the constructors that take it.
     pub fn net_context(&self) -> &polyloop_net::Context {
         &self.0.net
+    }
+
+    /// The constants that its executor declares: how many polls there are at most between two turns of the driver, and before
+    /// a ready task has its turn. The tests hold every executor to them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let runtime = polyloop::Runtime::from_name("fifo+poll+heap").unwrap();
+    /// println!("{}", runtime.handle().fairness());
+    /// assert_eq!(runtime.handle().fairness().ready_bound.map(|polls| polls(10)), Some(10));
+    /// ```
+    pub fn fairness(&self) -> Fairness {
+        self.gauges().fairness()
     }
 
     /// What the runtime is doing, in numbers. Takes time in proportion to the tasks that are alive, a few nanoseconds each,

@@ -46,6 +46,7 @@ pub use handle::{EnterGuard, Handle, NoRuntime, ShutDown};
 pub use kinds::{Any, ExecutorKind, Fifo, ReactorKind, Steal, TimersKind};
 pub use metrics::RuntimeMetrics;
 pub use polyloop_blocking::Limits as BlockingLimits;
+pub use polyloop_core::Fairness;
 pub use polyloop_core::block_on::Nested;
 pub use polyloop_pool::BlockPolicy;
 pub use polyloop_reactor::{Mio, Poll, Polling};

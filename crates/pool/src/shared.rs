@@ -10,7 +10,7 @@ use polyloop_core::context;
 use polyloop_core::park::{Parking, ThreadParker};
 use polyloop_core::shim::atomic::{AtomicU64, Ordering::Relaxed};
 use polyloop_core::{
-    Driver, Gauges, Notify, Runnable, Schedule, Scheduler, TaskSpace, Unpark, Why, WorkerCounts,
+    Driver, Fairness, Gauges, Notify, Runnable, Schedule, Scheduler, TaskSpace, Unpark, Why, WorkerCounts,
     WorkerMetrics,
 };
 use std::fmt;
@@ -189,6 +189,10 @@ impl<S: Scheduler> Gauges for Dials<S> {
 
     fn queued(&self) -> usize {
         self.shared.scheduler.queued()
+    }
+
+    fn fairness(&self) -> Fairness {
+        Fairness::paced(self.shared.scheduler.ready_bound())
     }
 
     fn relieved(&self) -> usize {
