@@ -85,3 +85,4 @@ executor!(steal_polling_wheel, STEAL, |clock| Worker(build("steal:1+polling+whee
 executor!(steal_polling_heap, STEAL, |clock| Worker(build("steal:1+polling+heap", clock)));
 executor!(steal_poll_wheel, STEAL, |clock| Worker(build("steal:1+poll+wheel", clock)));
 executor!(steal_poll_heap, STEAL, |clock| Worker(build("steal:1+poll+heap", clock)));
+executor!(global_mio_wheel, FIFO, |clock| Worker(build("global:1+mio+wheel", clock)));
