@@ -36,7 +36,7 @@ pub use hooks::{Hooks, TaskHook, ThreadHook};
 pub use local::{Entered, LocalQueue, Unpark, is_host_of, push_as_guest, spawn_local, take_as_guest};
 pub use probe::{Count, Gauges, WorkerCounts, WorkerMetrics, contained_panics};
 pub use queue::{RunQueue, RunSlot};
-pub use schedule::{Notify, Schedule, Scheduler, Why};
+pub use schedule::{Honours, Notify, Schedule, Scheduler, Why};
 pub use sleep::Sleep;
 pub use source::{Direction, ReadyEvent, Registration};
 pub use task::{AbortHandle, JoinError, JoinHandle, Meta, Ran, Runnable, TaskCounts, TaskSpace};

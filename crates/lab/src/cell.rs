@@ -242,6 +242,11 @@ pub trait Catalogue: Sync {
     /// The subjects of a matrix that names none.
     fn subjects(&self) -> Vec<Subject>;
 
+    /// The subjects of an exhaustive one: those, and whatever else can be combined.
+    fn every_subject(&self) -> Vec<Subject> {
+        self.subjects()
+    }
+
     /// The subject of this name, which need not be one of [`subjects`](Self::subjects): `steal:7+poll+heap`.
     ///
     /// # Errors

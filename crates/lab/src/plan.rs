@@ -385,7 +385,10 @@ fn select_cases(all: Vec<CaseInfo>, selection: &Selection) -> Result<Vec<CaseInf
 
 fn select_subjects(catalogue: &dyn Catalogue, selection: &Selection) -> Result<Vec<Entry>, PlanError> {
     let mut subjects = if selection.on.is_empty() {
-        filter_subjects(catalogue.subjects(), selection)?
+        {
+            let all = if selection.exhaustive { catalogue.every_subject() } else { catalogue.subjects() };
+            filter_subjects(all, selection)?
+        }
     } else {
         let resolved: Result<Vec<_>, _> = selection.on.iter().map(|name| catalogue.resolve(name)).collect();
         resolved.map_err(PlanError::Usage)?

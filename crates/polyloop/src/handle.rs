@@ -37,7 +37,7 @@ struct Shared {
 /// By what a runtime is entered.
 pub(crate) enum Entry {
     /// Tasks run on the threads inside `block_on`.
-    Fifo(polyloop_fifo::Fifo),
+    Here(polyloop_fifo::Fifo),
     /// Tasks run on workers.
     Pool { space: Arc<TaskSpace>, driver: Arc<Driver>, gauges: Arc<dyn Gauges> },
 }
@@ -190,7 +190,7 @@ impl Handle {
         let meta = Meta::new(Location::caller());
         // In a blocking job, the pool counts this thread as waiting, so that what it waits for finds another one.
         let block = || match &self.0.entry {
-            Entry::Fifo(fifo) => fifo.try_block_on(future, meta),
+            Entry::Here(fifo) => fifo.try_block_on(future, meta),
             Entry::Pool { space, driver, .. } => {
                 let parker = Box::new(OsThread(std::thread::current()));
                 space.enter(|| try_block_on(driver, parker, &Alone, future, meta))
@@ -201,7 +201,7 @@ impl Handle {
 
     pub(crate) fn turn(&self, most: Duration) -> Result<Turned, Nested> {
         match &self.0.entry {
-            Entry::Fifo(fifo) => {
+            Entry::Here(fifo) => {
                 let turned = context::enter_scope(self, || fifo.turn(most))?;
                 Ok(foreign::turned(turned, fifo.driver().now()))
             }
@@ -210,7 +210,7 @@ impl Handle {
     }
 
     pub(crate) fn pollable_fd(&self) -> Result<BorrowedFd<'_>, NotPollable> {
-        let Entry::Fifo(fifo) = &self.0.entry else { return Err(NotPollable::Workers) };
+        let Entry::Here(fifo) = &self.0.entry else { return Err(NotPollable::Workers) };
         let file = fifo.driver().reactor().pollable().ok_or(NotPollable::NoFile)?;
         fifo.watch_from_outside();
         Ok(file)
@@ -264,7 +264,7 @@ impl Handle {
 
     pub(crate) fn gauges(&self) -> Arc<dyn Gauges> {
         match &self.0.entry {
-            Entry::Fifo(fifo) => fifo.gauges(),
+            Entry::Here(fifo) => fifo.gauges(),
             Entry::Pool { gauges, .. } => Arc::clone(gauges),
         }
     }
@@ -276,7 +276,7 @@ impl Handle {
     /// Where its tasks live.
     pub(crate) fn space(&self) -> &Arc<TaskSpace> {
         match &self.0.entry {
-            Entry::Fifo(fifo) => fifo.space(),
+            Entry::Here(fifo) => fifo.space(),
             Entry::Pool { space, .. } => space,
         }
     }
@@ -285,7 +285,7 @@ impl Handle {
 impl Entry {
     fn driver(&self) -> &Arc<Driver> {
         match self {
-            Self::Fifo(fifo) => fifo.driver(),
+            Self::Here(fifo) => fifo.driver(),
             Self::Pool { driver, .. } => driver,
         }
     }

@@ -1,13 +1,13 @@
 //! The runtime: owns an executor, a driver, and their end.
 
 use crate::builder::{BuildError, Builder};
+use crate::executors::Owned;
 use crate::handle::{EnterGuard, Handle};
 use crate::kinds::{Any, ExecutorKind, ReactorKind, TimersKind};
 use crate::shutdown::{self, Report};
 use crate::{Combination, RuntimeMetrics};
 use polyloop_core::JoinHandle;
 use polyloop_core::block_on::Nested;
-use polyloop_pool::Pool;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -19,28 +19,12 @@ use std::time::Duration;
 /// with a deadline, and reports.
 pub struct Runtime<E = Any, R = Any, T = Any> {
     handle: Handle,
-    executor: Owned,
+    executor: Box<dyn Owned>,
     parts: PhantomData<Kinds<E, R, T>>,
 }
 
 /// The types stand for parts; no value of them is inside.
 type Kinds<E, R, T> = fn() -> (E, R, T);
-
-/// What must be shut down.
-pub(crate) enum Owned {
-    Fifo(polyloop_fifo::Fifo),
-    Steal(Pool<polyloop_steal::Steal>),
-}
-
-impl Owned {
-    /// Ends its tasks, and waits for polls that are under way. How many of its threads are left.
-    pub(crate) fn shut_down(&self, patience: Duration) -> usize {
-        match self {
-            Self::Fifo(fifo) => usize::from(!fifo.shut_down(patience)),
-            Self::Steal(pool) => pool.shut_down(patience).stuck.len(),
-        }
-    }
-}
 
 impl Runtime {
     /// The runtime of this combination, as in `"steal:4+mio+wheel"`.
@@ -74,7 +58,7 @@ impl<E: ExecutorKind, R: ReactorKind, T: TimersKind> Runtime<E, R, T> {
 }
 
 impl<E, R, T> Runtime<E, R, T> {
-    pub(crate) fn own(handle: Handle, executor: Owned) -> Self {
+    pub(crate) fn own(handle: Handle, executor: Box<dyn Owned>) -> Self {
         Self { handle, executor, parts: PhantomData }
     }
 
@@ -159,7 +143,7 @@ impl<E, R, T> Runtime<E, R, T> {
     /// # Ok::<(), polyloop::BuildError>(())
     /// ```
     pub fn shutdown(&self, deadline: Duration) -> Report {
-        shutdown::shut_down(&self.handle, &self.executor, deadline)
+        shutdown::shut_down(&self.handle, &*self.executor, deadline)
     }
 
     /// [`shutdown`](Self::shutdown) by the name that tokio has for it, without the report.
@@ -186,10 +170,7 @@ impl<E, R, T> Drop for Runtime<E, R, T> {
         self.handle.shutdown_beginning().note(&self.handle);
         // Jobs that have begun cannot be ended; nobody waits for them.
         let _ = self.handle.blocking().shutdown(Duration::ZERO);
-        let _ = self.executor.shut_down(match self.executor {
-            Owned::Fifo(_) => Duration::ZERO,
-            Owned::Steal(_) => Pool::<polyloop_steal::Steal>::GRACE,
-        });
+        let _ = self.executor.shut_down(self.executor.grace());
     }
 }
 

@@ -189,6 +189,10 @@ impl Catalogue for Standard {
         subjects::all().into_iter().map(|contestant| contestant.subject).collect()
     }
 
+    fn every_subject(&self) -> Vec<Subject> {
+        subjects::every().into_iter().map(|contestant| contestant.subject).collect()
+    }
+
     fn resolve(&self, name: &str) -> Result<Subject, String> {
         subjects::resolve(name).map(|contestant| contestant.subject)
     }

@@ -200,8 +200,17 @@ fn own(name: String, combination: Combination) -> Contestant {
 
 /// The subjects that are known by name: every built-in combination, and the peers.
 pub(crate) fn all() -> Vec<Contestant> {
+    with_peers(&Combination::ALL)
+}
+
+/// The same with every executor on every driver.
+pub(crate) fn every() -> Vec<Contestant> {
+    with_peers(&Combination::EVERY)
+}
+
+fn with_peers(combinations: &[Combination]) -> Vec<Contestant> {
     let default = |row: &Row| row.contestant(row.name.to_owned(), if row.many { cores() } else { 1 });
-    let ours = Combination::ALL.into_iter().map(|combination| own(combination.to_string(), combination));
+    let ours = combinations.iter().map(|combination| own(combination.to_string(), *combination));
     ours.chain(PEERS.iter().map(default)).collect()
 }
 
@@ -268,7 +277,7 @@ mod tests {
 
     #[test]
     fn every_subject_resolves_to_itself() {
-        for contestant in all() {
+        for contestant in every() {
             assert_eq!(resolve(&contestant.subject.name).unwrap().subject, contestant.subject);
         }
     }
