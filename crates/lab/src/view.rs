@@ -293,12 +293,20 @@ pub(crate) fn status_word(status: Status) -> &'static str {
 
 /// A cell's verdict as one sign.
 pub(crate) fn sign(cell: &Cell) -> &'static str {
-    if cell.open && cell.status == Status::Pass { "○" } else { status_sign(cell.status) }
+    match cell.status {
+        Status::Pass if cell.open => "○",
+        _ if cell.same_as.is_some() => "=",
+        status => status_sign(status),
+    }
 }
 
 /// A cell's verdict in words.
 pub(crate) fn word(cell: &Cell) -> &'static str {
-    if cell.open && cell.status == Status::Pass { "no verdict" } else { status_word(cell.status) }
+    match cell.status {
+        Status::Pass if cell.open => "no verdict",
+        _ if cell.same_as.is_some() => "not asked",
+        status => status_word(status),
+    }
 }
 
 /// A status as one sign.

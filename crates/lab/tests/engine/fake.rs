@@ -67,7 +67,7 @@ impl Catalogue for Fake {
     }
 
     fn cases(&self) -> Vec<CaseInfo> {
-        let none = Axes { executor: true, reactor: false, timers: false };
+        let none = Axes { executor: true, reactor: false, timers: false, options: false };
         let mut cases = Vec::new();
         for path in [
             "starvation/race/no-yields/seed",
@@ -96,7 +96,11 @@ impl Catalogue for Fake {
             cases.push(info(path, Kind::Experiment, none));
         }
         cases.push(info("spawn_join", Kind::Bench, none));
-        cases.push(info("timer_cancel", Kind::Bench, Axes { executor: false, reactor: false, timers: true }));
+        cases.push(info(
+            "timer_cancel",
+            Kind::Bench,
+            Axes { executor: false, reactor: false, timers: true, options: false },
+        ));
         cases.push(info("tcp_echo/conns=64/bytes=64", Kind::Bench, Axes { reactor: true, ..none }));
         cases.push(info("rate", Kind::Bench, none));
         cases.push(info("nan", Kind::Bench, none));
