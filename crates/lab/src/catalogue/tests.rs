@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::cell::Kind;
+use crate::plan::{Plan, Selection, Size, Todo};
 use std::collections::HashSet;
 
 /// Long enough for the order of sleeps half a second apart to survive a busy machine.
@@ -161,6 +162,39 @@ fn a_runtime_that_cannot_be_built_fails_unless_the_machine_does_not_have_it() {
     for broken in [io::ErrorKind::InvalidInput, io::ErrorKind::OutOfMemory, io::ErrorKind::Other] {
         assert_eq!(status(broken), Status::Fail, "{broken}");
     }
+}
+
+#[test]
+fn a_second_policy_runs_only_where_the_policy_matters() {
+    let plan = |size, exhaustive| {
+        let selection = Selection {
+            size,
+            on: ["steal:2", "steal:2,block=none"].map(str::to_owned).into(),
+            filter: ["lifo-trap", "tail-mixed", "yield", "blocked_latency/sleep/k=n"]
+                .map(str::to_owned)
+                .into(),
+            executors: Vec::new(),
+            reactors: Vec::new(),
+            timers: Vec::new(),
+            peers: None,
+            workers: Vec::new(),
+            exhaustive,
+            rounds: Some(1),
+            budget: None,
+            scale: None,
+            limit: None,
+            jobs: 1,
+            seed: 1,
+        };
+        Plan::new(&catalogue(), &selection).unwrap()
+    };
+    let collapsed = |plan: Plan| -> Vec<String> {
+        let same = plan.cells.iter().filter(|cell| matches!(cell.todo, Todo::SameAs(0)));
+        same.map(|cell| plan.cases[cell.case].path.clone()).collect()
+    };
+    assert_eq!(collapsed(plan(Size::Usual, false)), ["tail-mixed", "yield"]);
+    assert_eq!(collapsed(plan(Size::Single, false)), ["yield"], "a person who names two wants to see both");
+    assert!(collapsed(plan(Size::Usual, true)).is_empty());
 }
 
 #[test]
