@@ -136,7 +136,8 @@ pub(super) fn experiments(view: View<'_>, out: &mut String) {
         "<section id=experiments><h2>Experiments</h2><p class=legend><span class=good>✔</span> as predicted · \
          <span class=bad>✘</span> not as predicted · ○ ran, but nothing was forced, so it is no verdict · \
          ∞ killed after its time limit · ☠ crashed · – cannot run, the \
-         title says why · = not asked, since the experiment does not depend on the option. A sign leads to its timeline.</p><div class=scroll tabindex=0 role=region \
+         title says why · = not asked, since the experiment does not depend on the option. \
+         A sign leads to its timeline.</p><div class=scroll tabindex=0 role=region \
          aria-label='Experiment matrix'><table><caption hidden>Verdicts by experiment and subject</caption><thead><tr>\
          <th scope=col>experiment</th>",
     );

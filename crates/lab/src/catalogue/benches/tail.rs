@@ -19,7 +19,8 @@ const WORK: Duration = Duration::from_millis(1);
 const WINDOW: Duration = Duration::from_millis(150);
 
 pub(crate) fn cases() -> Vec<CaseInfo> {
-    let about = "time between two polls of 64 tasks that always yield, beside two for each worker that work 1 ms in every poll, 99th percentile; Jain's index of their polls: 1 is even";
+    let about = "time between two polls of 64 tasks that always yield, beside two for each worker that \
+                 work 1 ms in every poll, 99th percentile; Jain's index of their polls: 1 is even";
     vec![bench("tail_mixed", "µs", EXECUTOR, about).takes(0.2).not_quick()]
 }
 
