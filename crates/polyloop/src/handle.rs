@@ -4,7 +4,7 @@
 //! down is cancelled at once.
 
 use crate::foreign::{self, NotPollable, Turned};
-use crate::net::SystemResolver;
+use crate::net::Names;
 use crate::shutdown::Beginning;
 use crate::threads::Threads;
 use crate::{Combination, RuntimeMetrics};
@@ -66,11 +66,17 @@ fn with_entered<R>(f: impl FnOnce(&Stack, u64) -> R) -> R {
 }
 
 impl Handle {
-    pub(crate) fn new(entry: Entry, combination: Combination, limits: Limits, threads: &Threads) -> Self {
+    pub(crate) fn new(
+        entry: Entry,
+        combination: Combination,
+        limits: Limits,
+        threads: &Threads,
+        names: Names,
+    ) -> Self {
         let driver = Arc::clone(entry.driver());
         let blocking = BlockingPool::with_threads_from(Arc::clone(&driver), limits, threads.starter());
         let blocking = Arc::new(blocking);
-        let resolver = Arc::new(SystemResolver(Arc::clone(&blocking)));
+        let resolver = names.resolver(&blocking);
         polyloop_net::install(crate::net::current);
         let net = polyloop_net::Context { driver, resolver };
         Self(Arc::new(Shared { entry, combination, blocking, net, beginning: Beginning::default() }))
