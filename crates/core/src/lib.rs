@@ -7,6 +7,7 @@ pub mod block_on;
 pub mod budget;
 #[expect(unsafe_code, reason = "thread-locals that point to the stack")]
 pub mod context;
+pub mod deadlock;
 #[cfg_attr(all(test, not(polyloop_loom)), expect(unsafe_code, reason = "a waker of a test"))]
 mod driver;
 mod fairness;

@@ -225,6 +225,11 @@ impl Entered<'_> {
         self.mine.queue.borrow().is_empty() && !self.local.shared.mail.load(Acquire)
     }
 
+    /// Where the local tasks live.
+    pub(crate) fn space(&self) -> &Arc<TaskSpace> {
+        &self.local.space
+    }
+
     /// How many local tasks have not ended.
     pub fn live_tasks(&self) -> usize {
         self.local.space.live_tasks()

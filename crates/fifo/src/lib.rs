@@ -1,7 +1,7 @@
 //! The single-threaded FIFO executor.
 //!
 //! Invariant: tasks run on one thread at a time, the one that has the *seat*, in the order in which they became ready.
-//! The seat belongs to a thread inside [`Fifo::try_block_on`]; a second one waits, running only its own future and
+//! The seat belongs to a thread inside [`Fifo::block_on`]; a second one waits, running only its own future and
 //! local tasks, and takes over when the first one leaves. While nobody has the seat, runnables wait in the inbox. A
 //! foreign event loop has it for the length of a [`turn`](Fifo::turn).
 //!
@@ -19,7 +19,8 @@ mod turn;
 
 pub use turn::Turned;
 
-use polyloop_core::block_on::{Host, Nested, try_block_on};
+use polyloop_core::block_on::{BlockOnError, Host, Nested, block_on, try_block_on};
+use polyloop_core::deadlock::{AtRest, RestGauge};
 use polyloop_core::park::{Parking, ThreadParker};
 use polyloop_core::reactor::ReactorHandle;
 use polyloop_core::shim::atomic::{
@@ -67,6 +68,8 @@ struct Seat {
     turn: Phase,
     /// Whether a foreign event loop watches the reactor's file while nobody has the seat.
     watched: bool,
+    /// Whether a foreign event loop has ever taken a turn: it may do anything at any time.
+    turned: bool,
     /// Threads inside `block_on` that wait for the seat.
     waiting: Vec<Arc<Parking>>,
     closed: bool,
@@ -119,6 +122,7 @@ impl Fifo {
             holder: None,
             turn: Phase::None,
             watched: false,
+            turned: false,
             waiting: Vec::new(),
             closed: false,
             settled: false,
@@ -153,7 +157,7 @@ impl Fifo {
         Arc::clone(&self.shared) as Arc<dyn Gauges>
     }
 
-    /// Spawns a task, from any thread. It runs while some thread is inside [`try_block_on`](Self::try_block_on).
+    /// Spawns a task, from any thread. It runs while some thread is inside [`block_on`](Self::block_on).
     pub fn spawn<F>(&self, future: F, meta: Meta) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -171,10 +175,39 @@ impl Fifo {
     /// # Panics
     ///
     /// With the panic of the future.
-    pub fn try_block_on<F: Future>(&self, future: F, meta: Meta) -> Result<F::Output, Nested> {
-        let host = Guest { fifo: self, seated: Cell::new(false), listed: Cell::new(false) };
-        let parker = Box::new(OsThread(std::thread::current()));
+    pub fn block_on<F: Future>(&self, future: F, meta: Meta) -> Result<F::Output, Nested> {
+        let (host, parker) = self.guest();
+        self.space.enter(|| block_on(&self.driver, parker, &host, future, meta))
+    }
+
+    /// As [`block_on`](Self::block_on), but ends with a deadlock.
+    ///
+    /// # Errors
+    ///
+    /// [`BlockOnError::Nested`], when this thread is inside a `block_on` or polls a task; [`BlockOnError::Deadlock`], when
+    /// nothing is left that could wake the future, if somebody [looks](polyloop_core::deadlock::Watch) for that.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of the future.
+    pub fn try_block_on<F: Future>(&self, future: F, meta: Meta) -> Result<F::Output, BlockOnError> {
+        let (host, parker) = self.guest();
         self.space.enter(|| try_block_on(&self.driver, parker, &host, future, meta))
+    }
+
+    fn guest(&self) -> (Guest<'_>, Box<dyn ThreadParker>) {
+        let host = Guest { fifo: self, seated: Cell::new(false), listed: Cell::new(false) };
+        (host, Box::new(OsThread(std::thread::current())))
+    }
+
+    /// Tells that nobody works for this executor but the threads inside `block_on`; nothing, if a foreign event loop does.
+    pub fn rest_gauge(&self) -> RestGauge {
+        let shared = Arc::downgrade(&self.shared);
+        Box::new(move || {
+            let shared = shared.upgrade()?;
+            let seat = shared.seat.lock();
+            (!seat.turned && !seat.watched && !seat.closed).then(AtRest::default)
+        })
     }
 
     /// Cancels all tasks and ends the driver. Whatever is spawned or woken afterwards is cancelled at once.
@@ -368,6 +401,10 @@ struct OsThread(Thread);
 impl ThreadParker for OsThread {
     fn park(&self) {
         std::thread::park();
+    }
+
+    fn park_for(&self, most: Duration) {
+        std::thread::park_timeout(most);
     }
 
     fn unpark(&self) {

@@ -85,6 +85,7 @@ impl Fifo {
             if seat.closed || seat.holder.is_some() || seat.turn != Phase::None {
                 return Ok(Turned::default());
             }
+            seat.turned = true;
             let ready = !seat.inbox.is_empty();
             seat.turn = if ready || most.is_zero() { Phase::Running } else { Phase::Waiting };
             ready

@@ -1,5 +1,6 @@
 //! Building a runtime.
 
+use crate::deadlock::Deadlocks;
 use crate::executors::{self, Start, Started};
 use crate::handle::{Ambient, Handle};
 use crate::kinds::{Any, ExecutorKind, ReactorKind, TimersKind};
@@ -31,6 +32,7 @@ pub struct Builder {
     names: Names,
     workers: Option<usize>,
     pub(crate) threads: Threads,
+    pub(crate) deadlocks: Deadlocks,
     fault: Option<BuildError>,
 }
 
@@ -225,8 +227,10 @@ impl Builder {
         let workers = combination.workers().unwrap_or_else(default_workers);
         let config = Config::new(workers).block(combination.block_policy());
         let start = Start { driver, config, threads: &self.threads };
-        let Started { entry, owned, ambient } = (executor.start)(start)?;
+        let Started { entry, owned, rests, ambient } = (executor.start)(start)?;
         let handle = Handle::new(entry, combination, self.limits, &self.threads, self.names);
+        let ends_are_seen = self.threads.stop.is_some();
+        self.deadlocks.watch(handle.driver(), handle.space(), rests, handle.blocking(), ends_are_seen);
         if let Some(ambient) = ambient {
             ambient.0.get_or_init(|| handle.clone());
         }

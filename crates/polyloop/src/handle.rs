@@ -9,7 +9,7 @@ use crate::shutdown::Beginning;
 use crate::threads::Threads;
 use crate::{Combination, RuntimeMetrics};
 use polyloop_blocking::{BlockingPool, Limits};
-use polyloop_core::block_on::{Host, Nested, refuse_nested, try_block_on};
+use polyloop_core::block_on::{BlockOnError, Host, Nested, block_on, refuse_nested, try_block_on};
 use polyloop_core::park::{Parking, ThreadParker};
 use polyloop_core::{Driver, Entered, Fairness, Gauges, JoinHandle, Meta, TaskSpace, context};
 use std::cell::RefCell;
@@ -170,13 +170,23 @@ impl Handle {
 
     /// Runs `future` to its end on the calling thread. It need be neither `Send` nor `'static`.
     ///
+    /// If nothing is left that could wake it, that is told once, in one line on stderr or by the
+    /// [hook](crate::Builder::on_deadlock), and this waits on; see [`Deadlock`](crate::Deadlock) for when that is known.
+    ///
     /// # Panics
     ///
     /// With the panic of the future; and on a thread that is inside a runtime already, see
     /// [`try_block_on`](Self::try_block_on).
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        match self.try_block_on(future) {
+        let meta = Meta::new(Location::caller());
+        let ran = self.inside(|| match &self.0.entry {
+            Entry::Here(fifo) => fifo.block_on(future, meta),
+            Entry::Pool { space, driver, .. } => {
+                space.enter(|| block_on(driver, parker(), &Alone, future, meta))
+            }
+        });
+        match ran {
             Ok(output) => output,
             Err(nested) => panic!("{nested}"),
         }
@@ -186,22 +196,44 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// [`Nested`], on a thread that is inside a `block_on`, is a worker, or polls a task: it would wait for itself.
+    /// [`BlockOnError::Nested`], on a thread that is inside a `block_on`, is a worker, or polls a task: it would wait for
+    /// itself.
+    ///
+    /// [`BlockOnError::Deadlock`], when nothing is left that could wake the future; see [`Deadlock`](crate::Deadlock) for when
+    /// that is known. The future has been dropped then, and this thread's local tasks with it; the runtime goes on.
     ///
     /// # Panics
     ///
     /// With the panic of the future.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use polyloop::{BlockOnError, Runtime};
+    ///
+    /// let runtime = Runtime::from_name("fifo")?;
+    /// # if cfg!(target_os = "linux") {
+    /// match runtime.try_block_on(std::future::pending::<()>()) {
+    ///     Err(BlockOnError::Deadlock(deadlock)) => println!("{deadlock}"),
+    ///     other => unreachable!("{other:?}"),
+    /// }
+    /// # }
+    /// # Ok::<(), polyloop::BuildError>(())
+    /// ```
     #[track_caller]
-    pub fn try_block_on<F: Future>(&self, future: F) -> Result<F::Output, Nested> {
+    pub fn try_block_on<F: Future>(&self, future: F) -> Result<F::Output, BlockOnError> {
         let meta = Meta::new(Location::caller());
-        // In a blocking job, the pool counts this thread as waiting, so that what it waits for finds another one.
-        let block = || match &self.0.entry {
+        self.inside(|| match &self.0.entry {
             Entry::Here(fifo) => fifo.try_block_on(future, meta),
             Entry::Pool { space, driver, .. } => {
-                let parker = Box::new(OsThread(std::thread::current()));
-                space.enter(|| try_block_on(driver, parker, &Alone, future, meta))
+                space.enter(|| try_block_on(driver, parker(), &Alone, future, meta))
             }
-        };
+        })
+    }
+
+    /// Runs `block`, which blocks on something of this runtime.
+    fn inside<R>(&self, block: impl FnOnce() -> R) -> R {
+        // In a blocking job, the pool counts this thread as waiting, so that what it waits for finds another one.
         polyloop_blocking::while_waiting(|| context::enter_scope(self, block))
     }
 
@@ -378,6 +410,11 @@ impl Host for Alone {
     fn leave(&self, _: &Entered<'_>, _: &Arc<Parking>) {}
 }
 
+/// Parks the calling thread.
+fn parker() -> Box<dyn ThreadParker> {
+    Box::new(OsThread(std::thread::current()))
+}
+
 /// The calling thread, parked by the standard library.
 #[derive(Debug)]
 struct OsThread(Thread);
@@ -385,6 +422,10 @@ struct OsThread(Thread);
 impl ThreadParker for OsThread {
     fn park(&self) {
         std::thread::park();
+    }
+
+    fn park_for(&self, most: Duration) {
+        std::thread::park_timeout(most);
     }
 
     fn unpark(&self) {

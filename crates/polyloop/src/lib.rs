@@ -26,6 +26,7 @@
 
 mod builder;
 mod combination;
+mod deadlock;
 mod executors;
 mod foreign;
 mod handle;
@@ -48,7 +49,8 @@ pub use handle::{EnterGuard, Handle, NoRuntime, ShutDown};
 pub use kinds::{Any, ExecutorKind, ReactorKind, TimersKind};
 pub use metrics::RuntimeMetrics;
 pub use polyloop_blocking::Limits as BlockingLimits;
-pub use polyloop_core::block_on::Nested;
+pub use polyloop_core::block_on::{BlockOnError, Nested};
+pub use polyloop_core::deadlock::Deadlock;
 pub use polyloop_core::{Fairness, Honours};
 pub use polyloop_pool::BlockPolicy;
 pub use polyloop_reactor::{Mio, Poll, Polling};

@@ -7,7 +7,7 @@ use crate::kinds::{Any, ExecutorKind, ReactorKind, TimersKind};
 use crate::shutdown::{self, Report};
 use crate::{Combination, RuntimeMetrics};
 use polyloop_core::JoinHandle;
-use polyloop_core::block_on::Nested;
+use polyloop_core::block_on::BlockOnError;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -113,7 +113,7 @@ impl<E, R, T> Runtime<E, R, T> {
     ///
     /// As there.
     #[track_caller]
-    pub fn try_block_on<F: Future>(&self, future: F) -> Result<F::Output, Nested> {
+    pub fn try_block_on<F: Future>(&self, future: F) -> Result<F::Output, BlockOnError> {
         self.handle.try_block_on(future)
     }
 
