@@ -12,7 +12,7 @@ use crate::hooks::Hooks;
 use crate::local::{Entered, LocalQueue, Unpark};
 use crate::park::{Parking, ThreadParker};
 use crate::probe::WorkerCounts;
-use crate::task::{Meta, Ran};
+use crate::task::{Meta, Ran, TaskSpace};
 use crate::time::Instant;
 use core::fmt;
 use core::future::Future;
@@ -50,6 +50,11 @@ pub trait Host {
 
     /// Who wants to know when this thread waits, if it is one of the executor's workers at this moment.
     fn hooks(&self) -> Option<&Hooks> {
+        None
+    }
+
+    /// The executor's tasks, among which the thread's own are to be told.
+    fn space(&self) -> Option<&Arc<TaskSpace>> {
         None
     }
 
@@ -172,6 +177,7 @@ pub fn try_block_on<F: Future>(
     let local = LocalQueue::new(Arc::clone(&parking) as Arc<dyn Unpark>);
     let output = context::enter_scope(&Inside(true), || {
         local.enter_with(future, meta, |entered, root| {
+            let _listed = host.space().map(|space| space.list_local(entered.space()));
             let _leave = Leave { host, entered, parking: &parking };
             let mut root = pin!(root);
             run(driver, &parking, host, entered, || root.is_finished());

@@ -26,6 +26,7 @@
 
 mod builder;
 mod combination;
+pub mod dump;
 mod foreign;
 mod handle;
 pub mod interop;

@@ -1,6 +1,7 @@
 //! The runtime: owns an executor, a driver, and their end.
 
 use crate::builder::{BuildError, Builder};
+use crate::dump::{Dump, Tracer};
 use crate::handle::{EnterGuard, Handle};
 use crate::kinds::{Any, ExecutorKind, ReactorKind, TimersKind};
 use crate::shutdown::{self, Report};
@@ -20,6 +21,7 @@ use std::time::Duration;
 pub struct Runtime<E = Any, R = Any, T = Any> {
     handle: Handle,
     executor: Owned,
+    tracer: Option<Tracer>,
     parts: PhantomData<Kinds<E, R, T>>,
 }
 
@@ -75,7 +77,8 @@ impl<E: ExecutorKind, R: ReactorKind, T: TimersKind> Runtime<E, R, T> {
 
 impl<E, R, T> Runtime<E, R, T> {
     pub(crate) fn own(handle: Handle, executor: Owned) -> Self {
-        Self { handle, executor, parts: PhantomData }
+        let tracer = Tracer::from_env(&handle);
+        Self { handle, executor, tracer, parts: PhantomData }
     }
 
     /// The handle, to be cloned and sent anywhere.
@@ -91,6 +94,11 @@ impl<E, R, T> Runtime<E, R, T> {
     /// What this runtime was built from.
     pub fn combination(&self) -> &Combination {
         self.handle.combination()
+    }
+
+    /// What the runtime and each of its tasks are doing; see [`Handle::dump`].
+    pub fn dump(&self) -> Dump {
+        self.handle.dump()
     }
 
     /// Spawns a task; see [`Handle::spawn`].
@@ -159,6 +167,7 @@ impl<E, R, T> Runtime<E, R, T> {
     /// # Ok::<(), polyloop::BuildError>(())
     /// ```
     pub fn shutdown(&self, deadline: Duration) -> Report {
+        self.tracer.iter().for_each(Tracer::stop);
         shutdown::shut_down(&self.handle, &self.executor, deadline)
     }
 
