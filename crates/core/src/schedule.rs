@@ -26,6 +26,10 @@ pub enum Why {
 pub trait Schedule: fmt::Debug + Send + Sync + 'static {
     /// Takes over `runnable`.
     fn schedule(&self, runnable: Runnable, why: Why);
+
+    /// Reads the clock, which moves the [coarse one](crate::tick) on. Called before a task is stamped by a thread that runs
+    /// no tasks of this executor, because those that do may all be asleep.
+    fn tell_time(&self) {}
 }
 
 /// Whether somebody else should be invited to help.

@@ -3,6 +3,7 @@
 //! Invariant: a handle does not keep its runtime running. What is spawned through the handle of a runtime that has shut
 //! down is cancelled at once.
 
+use crate::dump::{self, Dump, SchedulerDump};
 use crate::foreign::{self, NotPollable, Turned};
 use crate::net::Names;
 use crate::shutdown::Beginning;
@@ -18,13 +19,27 @@ use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::os::fd::BorrowedFd;
 use std::panic::Location;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread::Thread;
 use std::time::Duration;
 
 /// Spawns into a runtime, from any thread. Clones are the same handle.
 #[derive(Clone)]
 pub struct Handle(Arc<Shared>);
+
+/// A handle that keeps nothing.
+#[derive(Debug)]
+pub(crate) struct WeakHandle(Weak<Shared>);
+
+impl WeakHandle {
+    pub(crate) fn upgrade(&self) -> Option<Handle> {
+        self.0.upgrade().map(Handle)
+    }
+
+    pub(crate) fn is_there(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+}
 
 struct Shared {
     entry: Entry,
@@ -79,7 +94,10 @@ impl Handle {
         let resolver = names.resolver(&blocking);
         polyloop_net::install(crate::net::current);
         let net = polyloop_net::Context { driver, resolver };
-        Self(Arc::new(Shared { entry, combination, blocking, net, beginning: Beginning::default() }))
+        let handle =
+            Self(Arc::new(Shared { entry, combination, blocking, net, beginning: Beginning::default() }));
+        dump::enlist(&handle);
+        handle
     }
 
     /// The runtime that the calling code runs on, or that its thread has entered.
@@ -183,7 +201,7 @@ impl Handle {
         let ran = self.inside(|| match &self.0.entry {
             Entry::Here(fifo) => fifo.block_on(future, meta),
             Entry::Pool { space, driver, .. } => {
-                space.enter(|| block_on(driver, parker(), &Alone, future, meta))
+                space.enter(|| block_on(driver, parker(), &Alone(space), future, meta))
             }
         });
         match ran {
@@ -226,7 +244,7 @@ impl Handle {
         self.inside(|| match &self.0.entry {
             Entry::Here(fifo) => fifo.try_block_on(future, meta),
             Entry::Pool { space, driver, .. } => {
-                space.enter(|| try_block_on(driver, parker(), &Alone, future, meta))
+                space.enter(|| try_block_on(driver, parker(), &Alone(space), future, meta))
             }
         })
     }
@@ -298,6 +316,40 @@ impl Handle {
     /// and stops nobody.
     pub fn metrics(&self) -> RuntimeMetrics {
         RuntimeMetrics::of(self)
+    }
+
+    /// What the runtime and each of its tasks are doing at this moment: name, spawn site, state, and since when. From any
+    /// thread, also from within a task, and while everything goes on; see [`dump`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use polyloop::dump::TaskState;
+    ///
+    /// let runtime = polyloop::Runtime::from_name("fifo+poll+heap")?;
+    /// let task = runtime.block_on(async {
+    ///     let task = polyloop::task::Builder::new().name("waits").spawn(std::future::pending::<()>());
+    ///     polyloop::task::yield_now().await;
+    ///     task
+    /// });
+    /// let dump = runtime.handle().dump();
+    /// let [row] = dump.tasks() else { panic!("{dump}") };
+    /// assert_eq!((row.name(), row.state()), (Some("waits"), &TaskState::Waiting));
+    /// # drop(task);
+    /// # Ok::<(), polyloop::BuildError>(())
+    /// ```
+    pub fn dump(&self) -> Dump {
+        Dump::of(self)
+    }
+
+    /// What the runtime's workers, queues and driver are doing at this moment; the same line that `POLYLOOP_SCHEDTRACE` has
+    /// written every so often.
+    pub fn scheduler_dump(&self) -> SchedulerDump {
+        SchedulerDump::of(self)
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakHandle {
+        WeakHandle(Arc::downgrade(&self.0))
     }
 
     pub(crate) fn gauges(&self) -> Arc<dyn Gauges> {
@@ -396,9 +448,13 @@ impl Drop for EnterGuard {
 }
 
 /// A thread inside `block_on` of an executor whose tasks run elsewhere: only its own future and local tasks run here.
-struct Alone;
+struct Alone<'a>(&'a Arc<TaskSpace>);
 
-impl Host for Alone {
+impl Host for Alone<'_> {
+    fn space(&self) -> Option<&Arc<TaskSpace>> {
+        Some(self.0)
+    }
+
     fn collect(&self, _: &Entered<'_>, _: &Arc<Parking>) {}
 
     /// The workers do. This thread may leave at any moment, or block in its own future, and then nobody would be in the

@@ -27,6 +27,7 @@
 mod builder;
 mod combination;
 mod deadlock;
+pub mod dump;
 mod executors;
 mod foreign;
 mod handle;
