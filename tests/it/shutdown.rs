@@ -64,7 +64,7 @@ fn pending_tasks_are_dropped_once_and_their_handles_say_so() {
 
 #[test]
 fn a_stuck_poll_keeps_no_drop_waiting() {
-    for name in names(&[1, 2]).into_iter().filter(|name| name.starts_with("steal")) {
+    for name in names(&[1, 2]).into_iter().filter(|name| !name.starts_with("fifo")) {
         watched(&name.clone(), LIMIT, move || {
             let runtime = builder(&name).build().unwrap();
             let drops = Drops::default();

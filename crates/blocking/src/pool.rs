@@ -350,6 +350,10 @@ impl Schedule for Shared {
             self.start_thread();
         }
     }
+
+    fn tell_time(&self) {
+        self.driver.now();
+    }
 }
 
 impl Shared {
@@ -415,6 +419,8 @@ impl Shared {
         state.idle -= 1;
         state.running += 1;
         MutexGuard::unlocked(state, || {
+            // For the stamp of its beginning: this thread may have waited for long.
+            self.driver.now();
             let ran = runnable.run();
             debug_assert!(matches!(ran, Ran::Done), "a job ends with its first poll");
         });

@@ -13,7 +13,7 @@ use crate::hooks::Hooks;
 use crate::local::{Entered, LocalQueue, Unpark};
 use crate::park::{Parking, ThreadParker};
 use crate::probe::WorkerCounts;
-use crate::task::{Meta, Ran, TaskPtr};
+use crate::task::{Meta, Ran, TaskPtr, TaskSpace};
 use crate::time::Instant;
 use core::fmt;
 use core::future::Future;
@@ -51,6 +51,11 @@ pub trait Host {
 
     /// Who wants to know when this thread waits, if it is one of the executor's workers at this moment.
     fn hooks(&self) -> Option<&Hooks> {
+        None
+    }
+
+    /// The executor's tasks, among which the thread's own are to be told.
+    fn space(&self) -> Option<&Arc<TaskSpace>> {
         None
     }
 
@@ -256,6 +261,7 @@ fn run_to_end<F: Future>(
     let about = meta.clone();
     let output = context::enter_scope(&Inside(true), || {
         local.enter_with(future, meta, |entered, root| {
+            let _listed = host.space().map(|space| space.list_local(entered.space()));
             let _leave = Leave { host, entered, parking: &parking };
             let mut root = pin!(root);
             let future = Root { task: root.task(), meta: &about, ends_by_deadlock };

@@ -279,4 +279,8 @@ impl Unpark for Parking {
             self.thread.unpark();
         }
     }
+
+    fn tell_time(&self) {
+        self.driver.now();
+    }
 }

@@ -8,7 +8,7 @@
 //! It is not a scheduler in the pool's shell, because it would pay for what it does not need: with one thread there is
 //! nobody to announce idleness to, and the queue is plain memory.
 //!
-//! Declared constants (C2, C3): a ready task is polled in its place in the queue, behind those that were ready before it;
+//! Declared constants (C2, C3), [`Fifo::FAIRNESS`]: a ready task is polled in its place in the queue, behind those that were ready before it;
 //! between two driver turns there are at most [`MAX_POLLS`](polyloop_core::block_on::MAX_POLLS) polls, and at most
 //! [`CHECK_POLLS`](polyloop_core::block_on::CHECK_POLLS) once
 //! [`TURN_INTERVAL`](polyloop_core::block_on::TURN_INTERVAL) has passed. A task that yields is requeued at once.
@@ -22,21 +22,20 @@ pub use turn::Turned;
 use polyloop_core::block_on::{BlockOnError, Host, Nested, block_on, try_block_on};
 use polyloop_core::deadlock::{AtRest, RestGauge};
 use polyloop_core::park::{Parking, ThreadParker};
-use polyloop_core::reactor::ReactorHandle;
 use polyloop_core::shim::atomic::{
     AtomicBool,
     Ordering::{Relaxed, Release},
 };
 use polyloop_core::shim::sync::{Condvar, Mutex};
 use polyloop_core::{
-    Driver, Entered, Gauges, Hooks, JoinHandle, Meta, RunQueue, Runnable, Schedule, TaskSpace, Unpark, Why,
-    WorkerCounts, WorkerMetrics, is_host_of, push_as_guest, take_as_guest,
+    Driver, Entered, Fairness, Gauges, Hooks, JoinHandle, Meta, RunQueue, Runnable, Schedule, Staff, TaskSpace,
+    Unpark, Why, WorkerCounts, WorkerMetrics, is_host_of, push_as_guest, take_as_guest,
 };
 use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::thread::Thread;
+use std::thread::{Thread, ThreadId};
 use std::time::Duration;
 use turn::Phase;
 
@@ -58,12 +57,14 @@ struct Shared {
     mail: AtomicBool,
     /// Counted by the thread in the seat.
     counts: WorkerCounts,
-    reactor: Arc<dyn ReactorHandle>,
+    driver: Arc<Driver>,
 }
 
 struct Seat {
     inbox: RunQueue,
     holder: Option<Arc<Parking>>,
+    /// The thread that has it, for reports.
+    thread: Option<ThreadId>,
     /// What a foreign event loop's thread does that has the seat.
     turn: Phase,
     /// Whether a foreign event loop watches the reactor's file while nobody has the seat.
@@ -120,6 +121,7 @@ impl Fifo {
         let seat = Seat {
             inbox: RunQueue::new(),
             holder: None,
+            thread: None,
             turn: Phase::None,
             watched: false,
             turned: false,
@@ -132,7 +134,7 @@ impl Fifo {
             settled: Condvar::new(),
             mail: AtomicBool::new(false),
             counts: WorkerCounts::default(),
-            reactor: Arc::clone(driver.reactor()),
+            driver: Arc::clone(&driver),
         });
         let space = TaskSpace::with_hooks(Arc::clone(&shared) as Arc<dyn Schedule>, &hooks);
         Self { shared, space, driver, hooks: Arc::new(hooks) }
@@ -147,6 +149,9 @@ impl Fifo {
     pub fn space(&self) -> &Arc<TaskSpace> {
         &self.space
     }
+
+    /// The declared constants: strict order.
+    pub const FAIRNESS: Fairness = Fairness::paced(Some(|place| place));
 
     /// What the executor tells about itself. Its one worker is the thread in the seat; the queue that belongs to no worker
     /// is the inbox.
@@ -272,15 +277,38 @@ impl Schedule for Shared {
         };
         self.call(call);
     }
+
+    fn tell_time(&self) {
+        self.driver.now();
+    }
 }
 
 impl Gauges for Shared {
+    fn fairness(&self) -> Fairness {
+        Fifo::FAIRNESS
+    }
+
     fn workers(&self) -> Vec<WorkerMetrics> {
         vec![self.counts.read()]
     }
 
     fn queued(&self) -> usize {
         self.seat.lock().inbox.len()
+    }
+
+    /// The thread in the seat is the one worker.
+    fn worker_of(&self, thread: ThreadId) -> Option<usize> {
+        (self.seat.lock().thread == Some(thread)).then_some(0)
+    }
+
+    fn staff(&self) -> Staff {
+        let seat = self.seat.lock();
+        let seated = seat.holder.is_some() || seat.turn != Phase::None;
+        let mut staff = Staff::default();
+        staff.threads = usize::from(seated);
+        // The seated thread alone has the lease, and keeps it for long only while it waits.
+        staff.asleep = usize::from(seated && self.driver.is_leased());
+        staff
     }
 }
 
@@ -290,7 +318,7 @@ impl Shared {
             Call::Nobody => {}
             Call::Holder(parking) => parking.unpark(),
             Call::Heirs(waiting) => waiting.iter().for_each(|parking| parking.unpark()),
-            Call::Driver => self.reactor.unpark(),
+            Call::Driver => self.driver.unpark(),
         }
     }
 
@@ -313,6 +341,10 @@ impl Guest<'_> {
 }
 
 impl Host for Guest<'_> {
+    fn space(&self) -> Option<&Arc<TaskSpace>> {
+        Some(&self.fifo.space)
+    }
+
     fn collect(&self, entered: &Entered<'_>, parking: &Arc<Parking>) {
         if self.seated.get() && !self.shared().mail.load(Relaxed) {
             return;
@@ -329,6 +361,7 @@ impl Host for Guest<'_> {
                 seat.waiting.retain(|waiting| !Arc::ptr_eq(waiting, parking));
             }
             seat.holder = Some(Arc::clone(parking));
+            seat.thread = Some(std::thread::current().id());
             self.seated.set(true);
             entered.host(Some(self.shared().address()));
         }
@@ -374,6 +407,7 @@ impl Host for Guest<'_> {
                 std::mem::swap(&mut seat.inbox, &mut rest);
                 self.shared().mail.store(true, Release);
                 seat.holder = None;
+                seat.thread = None;
             }
             // Also one that never had the seat passes it on: it may have been called to take it just now.
             let call = if seat.holder.is_none() { seat.whom_to_call() } else { Call::Nobody };
