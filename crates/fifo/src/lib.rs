@@ -28,8 +28,8 @@ use polyloop_core::shim::atomic::{
 };
 use polyloop_core::shim::sync::{Condvar, Mutex};
 use polyloop_core::{
-    Driver, Entered, Fairness, Gauges, Hooks, JoinHandle, Meta, RunQueue, Runnable, Schedule, Staff, TaskSpace,
-    Unpark, Why, WorkerCounts, WorkerMetrics, is_host_of, push_as_guest, take_as_guest,
+    Driver, Entered, Fairness, Gauges, Hooks, JoinHandle, Meta, RunQueue, Runnable, Schedule, Staff,
+    TaskSpace, Unpark, Why, WorkerCounts, WorkerMetrics, is_host_of, push_as_guest, take_as_guest,
 };
 use std::cell::Cell;
 use std::fmt;
