@@ -217,8 +217,8 @@ impl Catalogue for Standard {
             Err(reason) => return failed(reason),
         };
         slower_if_too_fast(request, |request, too_fast| {
-            let started = contestant
-                .run(Start { request, clients: self.clients, too_fast }, request.rounds.is_some());
+            let started =
+                contestant.run(Start { request, clients: self.clients, too_fast }, request.rounds.is_some());
             started.unwrap_or_else(|error| not_started(&error))
         })
     }
