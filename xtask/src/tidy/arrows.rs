@@ -8,7 +8,7 @@ use super::Problem;
 use super::tree::Tree;
 use crate::workspace::{Dependency, Package, short};
 
-const PARTS: &[&str] = &["core", "time", "reactor", "blocking", "fifo", "pool", "steal", "net"];
+const PARTS: &[&str] = &["core", "time", "reactor", "blocking", "fifo", "pool", "steal", "schedulers", "net"];
 
 /// A crate, and the members it may depend on. `PARTS` stands for all of them.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("net", &["core"]),
     ("pool", &["core", "blocking"]),
     ("steal", &["core", "pool"]),
+    ("schedulers", &["core"]),
     ("macros", &[]),
     ("traits", &[]),
     // Stands alone, so that it is of use around any runtime.
