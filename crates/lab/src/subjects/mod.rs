@@ -90,18 +90,22 @@ impl Contestant {
         }
     }
 
-    /// Starts the runtime and runs `program` on it.
+    /// Starts the runtime and runs `program` on it. With a frozen clock, one of ours turns its driver after so many polls, and
+    /// never because time has passed.
     ///
     /// # Errors
     ///
     /// The kernel's word, if the runtime cannot be started, or that this build does not have it.
-    pub(crate) fn run(&self, program: impl Program) -> io::Result<Outcome> {
+    pub(crate) fn run(&self, program: impl Program, frozen: bool) -> io::Result<Outcome> {
         let nature = self.nature;
         #[cfg(any(feature = "smol", feature = "tokio"))]
         let uncounted: Syscalls<'_> = &|| None;
         match self.launch {
             Launch::Own(combination) => {
-                let builder = Builder::new().combination(combination).worker_threads(nature.workers);
+                let mut builder = Builder::new().combination(combination).worker_threads(nature.workers);
+                if frozen {
+                    builder = builder.start_paused(true);
+                }
                 let runtime = builder.blocking_resolver(slow_names::lookup).build()?;
                 let driver = runtime.handle().driver();
                 Ok(program.run(runtime.handle(), nature, &|| Some(driver.reactor().syscalls())))
