@@ -5,6 +5,8 @@ use polyloop_conformance::executor;
 use polyloop_conformance::executor::{Executor, Promise, TestClock};
 use polyloop_core::Driver;
 use polyloop_core::block_on::{CHECK_POLLS, MAX_POLLS};
+use polyloop_schedulers::fair::OLDEST_INTERVAL;
+use polyloop_schedulers::percore::ORPHAN_INTERVAL;
 use polyloop_steal::LIFO_POLLS;
 use std::future::Future;
 use std::sync::{Arc, mpsc};
@@ -69,6 +71,17 @@ const STEAL: Promise = Promise {
     },
 };
 
+/// As `polyloop_schedulers::percore` declares it: a poll in 61 is an orphan's.
+const PERCORE: Promise = Promise {
+    turn: TURN,
+    turn_when_late: TURN_WHEN_LATE,
+    reach: |n, others| n + others + (n + others) / (u64::from(ORPHAN_INTERVAL) - 1) + 1,
+};
+
+/// As `polyloop_schedulers::{fair, edf}` declare it: a poll in 61 is that of whoever has waited longest.
+const OLDEST: Promise =
+    Promise { turn: TURN, turn_when_late: TURN_WHEN_LATE, reach: |n, others| OLDEST_INTERVAL * (n + others) };
+
 fn build(name: &str, clock: TestClock) -> Runtime {
     Builder::new().combination(name).clock(clock).build().unwrap()
 }
@@ -86,3 +99,6 @@ executor!(steal_polling_heap, STEAL, |clock| Worker(build("steal:1+polling+heap"
 executor!(steal_poll_wheel, STEAL, |clock| Worker(build("steal:1+poll+wheel", clock)));
 executor!(steal_poll_heap, STEAL, |clock| Worker(build("steal:1+poll+heap", clock)));
 executor!(global_mio_wheel, FIFO, |clock| Worker(build("global:1+mio+wheel", clock)));
+executor!(percore_mio_wheel, PERCORE, |clock| Worker(build("percore:1+mio+wheel", clock)));
+executor!(fair_mio_wheel, OLDEST, |clock| Worker(build("fair:1+mio+wheel", clock)));
+executor!(edf_mio_wheel, OLDEST, |clock| Worker(build("edf:1+mio+wheel", clock)));

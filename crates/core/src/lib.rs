@@ -37,6 +37,6 @@ pub use queue::{RunQueue, RunSlot};
 pub use schedule::{Honours, Notify, Schedule, Scheduler, Why};
 pub use sleep::Sleep;
 pub use source::{Direction, ReadyEvent, Registration};
-pub use task::{AbortHandle, JoinError, JoinHandle, Meta, Ran, Runnable, TaskCounts, TaskSpace};
+pub use task::{AbortHandle, JoinError, JoinHandle, Meta, Ran, Runnable, TaskCounts, TaskSpace, Wishes};
 pub use wake_batch::WakeBatch;
 pub use yield_now::{YieldNow, yield_now};

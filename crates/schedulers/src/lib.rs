@@ -5,6 +5,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod edf;
+pub mod fair;
 mod global;
+pub mod percore;
 
+pub use edf::Edf;
+pub use fair::Fair;
 pub use global::Global;
+pub use percore::PerCore;
