@@ -1,5 +1,6 @@
 //! How a runnable reaches its executor, and how an executor orders runnables.
 
+use crate::fairness::ReadyBound;
 use crate::task::Runnable;
 use core::fmt;
 
@@ -25,6 +26,10 @@ pub enum Why {
 pub trait Schedule: fmt::Debug + Send + Sync + 'static {
     /// Takes over `runnable`.
     fn schedule(&self, runnable: Runnable, why: Why);
+
+    /// Reads the clock, which moves the [coarse one](crate::tick) on. Called before a task is stamped by a thread that runs
+    /// no tasks of this executor, because those that do may all be asleep.
+    fn tell_time(&self) {}
 }
 
 /// Whether somebody else should be invited to help.
@@ -108,6 +113,11 @@ pub trait Scheduler: fmt::Debug + Send + Sync + 'static {
 
     /// The name by which a combination chooses it.
     fn name(&self) -> &'static str;
+
+    /// The declared constant of its order (C3), which the suites assert; `None` if a ready task may wait for ever.
+    fn ready_bound(&self) -> Option<ReadyBound> {
+        None
+    }
 
     /// Makes the local part of worker `index`; called once for each worker before any other call with it.
     fn local(&self, index: usize) -> Self::Local;

@@ -1,8 +1,10 @@
 //! Building a runtime.
 
+use crate::deadlock::Deadlocks;
 use crate::executors::{self, Start, Started};
 use crate::handle::{Ambient, Handle};
 use crate::kinds::{Any, ExecutorKind, ReactorKind, TimersKind};
+use crate::net::{Names, Resolve};
 use crate::runtime::Runtime;
 use crate::threads::Threads;
 use crate::{Combination, CombinationError};
@@ -13,6 +15,7 @@ use polyloop_pool::{BlockPolicy, Config, Pool};
 use polyloop_time::{ManualClock, SystemClock};
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,8 +29,10 @@ pub struct Builder {
     combination: Combination,
     clock: Option<Arc<dyn Clock>>,
     limits: Limits,
+    names: Names,
     workers: Option<usize>,
     pub(crate) threads: Threads,
+    pub(crate) deadlocks: Deadlocks,
     fault: Option<BuildError>,
 }
 
@@ -122,6 +127,47 @@ impl Builder {
         self
     }
 
+    /// Looks names up by `lookup` instead of by the system's resolver: by a table of names, a cache in front of the system, a slow
+    /// resolver in a test.
+    ///
+    /// It is given the host and the port, and may block: each look-up runs on the blocking pool, as the system's does, and holds up
+    /// no task but its own. What is an address already never reaches it. An empty answer is one, too: connecting then fails. A panic is an
+    /// error of the look-up. The last one named counts, by this method or by [`resolver`](Self::resolver).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use polyloop::{Builder, net};
+    ///
+    /// let runtime = Builder::new_current_thread()
+    ///     .blocking_resolver(|host, port| match host {
+    ///         "db.internal" => Ok(vec![([10, 0, 0, 7], port).into()]),
+    ///         _ => Err(std::io::Error::other(format!("`{host}` is unknown"))),
+    ///     })
+    ///     .build()?;
+    /// let found = runtime.block_on(net::lookup_host("db.internal:5432"))?;
+    /// assert_eq!(found, ["10.0.0.7:5432".parse()?]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn blocking_resolver<F>(mut self, lookup: F) -> Self
+    where
+        F: Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
+    {
+        self.names = Names::Blocking(Arc::new(lookup));
+        self
+    }
+
+    /// Looks names up by `resolver`, which must not block: a client of a name server over this runtime's own sockets, say.
+    ///
+    /// It is asked on the thread of the task that wants the name, and its future is polled there. One that blocks belongs in
+    /// [`blocking_resolver`](Self::blocking_resolver).
+    #[must_use]
+    pub fn resolver(mut self, resolver: impl Resolve) -> Self {
+        self.names = Names::Async(Arc::new(resolver));
+        self
+    }
+
     /// Takes another clock than the system's.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
@@ -181,8 +227,10 @@ impl Builder {
         let workers = combination.workers().unwrap_or_else(default_workers);
         let config = Config::new(workers).block(combination.block_policy());
         let start = Start { driver, config, threads: &self.threads };
-        let Started { entry, owned, ambient } = (executor.start)(start)?;
-        let handle = Handle::new(entry, combination, self.limits, &self.threads);
+        let Started { entry, owned, rests, ambient } = (executor.start)(start)?;
+        let handle = Handle::new(entry, combination, self.limits, &self.threads, self.names);
+        let ends_are_seen = self.threads.stop.is_some();
+        self.deadlocks.watch(handle.driver(), handle.space(), rests, handle.blocking(), ends_are_seen);
         if let Some(ambient) = ambient {
             ambient.0.get_or_init(|| handle.clone());
         }

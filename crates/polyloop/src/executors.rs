@@ -10,6 +10,7 @@ use crate::builder::{BuildError, start_workers};
 use crate::handle::{Ambient, Entry};
 use crate::kinds::ExecutorKind;
 use crate::threads::Threads;
+use polyloop_core::deadlock::RestGauge;
 use polyloop_core::{Driver, Honours, Scheduler};
 use polyloop_fifo::Fifo as FifoExecutor;
 use polyloop_pool::{Config, Pool};
@@ -58,6 +59,8 @@ pub(crate) struct Start<'a> {
 pub(crate) struct Started {
     pub(crate) entry: Entry,
     pub(crate) owned: Box<dyn Owned>,
+    /// Whether its threads are at rest, for one who looks for a deadlock.
+    pub(crate) rests: RestGauge,
     /// Where its workers find the handle, once there is one.
     pub(crate) ambient: Option<Ambient>,
 }
@@ -71,7 +74,8 @@ impl Start<'_> {
     /// Tasks run on the threads inside `block_on`.
     fn here(self) -> Result<Started, BuildError> {
         let fifo = FifoExecutor::with_hooks(self.driver, self.threads.hooks.clone());
-        Ok(Started { entry: Entry::Here(fifo.clone()), owned: Box::new(fifo), ambient: None })
+        let rests = fifo.rest_gauge();
+        Ok(Started { entry: Entry::Here(fifo.clone()), owned: Box::new(fifo), rests, ambient: None })
     }
 
     /// Tasks run on workers.
@@ -83,7 +87,8 @@ impl Start<'_> {
             driver: Arc::clone(pool.driver()),
             gauges: pool.gauges(),
         };
-        Ok(Started { entry, owned: Box::new(pool), ambient: Some(ambient) })
+        let rests = pool.rest_gauge();
+        Ok(Started { entry, owned: Box::new(pool), rests, ambient: Some(ambient) })
     }
 }
 

@@ -1,13 +1,14 @@
 //! The runtime: owns an executor, a driver, and their end.
 
 use crate::builder::{BuildError, Builder};
+use crate::dump::{Dump, Tracer};
 use crate::executors::Owned;
 use crate::handle::{EnterGuard, Handle};
 use crate::kinds::{Any, ExecutorKind, ReactorKind, TimersKind};
 use crate::shutdown::{self, Report};
 use crate::{Combination, RuntimeMetrics};
 use polyloop_core::JoinHandle;
-use polyloop_core::block_on::Nested;
+use polyloop_core::block_on::BlockOnError;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -20,6 +21,7 @@ use std::time::Duration;
 pub struct Runtime<E = Any, R = Any, T = Any> {
     handle: Handle,
     executor: Box<dyn Owned>,
+    tracer: Option<Tracer>,
     parts: PhantomData<Kinds<E, R, T>>,
 }
 
@@ -59,7 +61,8 @@ impl<E: ExecutorKind, R: ReactorKind, T: TimersKind> Runtime<E, R, T> {
 
 impl<E, R, T> Runtime<E, R, T> {
     pub(crate) fn own(handle: Handle, executor: Box<dyn Owned>) -> Self {
-        Self { handle, executor, parts: PhantomData }
+        let tracer = Tracer::from_env(&handle);
+        Self { handle, executor, tracer, parts: PhantomData }
     }
 
     /// The handle, to be cloned and sent anywhere.
@@ -75,6 +78,11 @@ impl<E, R, T> Runtime<E, R, T> {
     /// What this runtime was built from.
     pub fn combination(&self) -> &Combination {
         self.handle.combination()
+    }
+
+    /// What the runtime and each of its tasks are doing; see [`Handle::dump`].
+    pub fn dump(&self) -> Dump {
+        self.handle.dump()
     }
 
     /// Spawns a task; see [`Handle::spawn`].
@@ -113,7 +121,7 @@ impl<E, R, T> Runtime<E, R, T> {
     ///
     /// As there.
     #[track_caller]
-    pub fn try_block_on<F: Future>(&self, future: F) -> Result<F::Output, Nested> {
+    pub fn try_block_on<F: Future>(&self, future: F) -> Result<F::Output, BlockOnError> {
         self.handle.try_block_on(future)
     }
 
@@ -143,6 +151,7 @@ impl<E, R, T> Runtime<E, R, T> {
     /// # Ok::<(), polyloop::BuildError>(())
     /// ```
     pub fn shutdown(&self, deadline: Duration) -> Report {
+        self.tracer.iter().for_each(Tracer::stop);
         shutdown::shut_down(&self.handle, &*self.executor, deadline)
     }
 

@@ -14,7 +14,7 @@
 
 use polyloop_core::shim::sync::Mutex;
 use polyloop_core::time::Instant;
-use polyloop_core::{Honours, Notify, Runnable, Scheduler, Why};
+use polyloop_core::{Honours, Notify, ReadyBound, Runnable, Scheduler, Why};
 use std::collections::BTreeMap;
 
 /// Every so many polls the runnable that has waited longest is next.
@@ -62,6 +62,10 @@ impl Scheduler for Edf {
 
     fn name(&self) -> &'static str {
         "edf"
+    }
+
+    fn ready_bound(&self) -> Option<ReadyBound> {
+        Some(|place| OLDEST_INTERVAL * place)
     }
 
     fn local(&self, _: usize) {}

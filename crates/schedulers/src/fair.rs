@@ -18,7 +18,7 @@
 //! polls are counted for their flows as any, so that shares stay what they are.
 
 use polyloop_core::shim::sync::Mutex;
-use polyloop_core::{Honours, Notify, Runnable, Scheduler, Why};
+use polyloop_core::{Honours, Notify, ReadyBound, Runnable, Scheduler, Why};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Every so many polls the runnable that has waited longest is next.
@@ -121,6 +121,10 @@ impl Scheduler for Fair {
 
     fn name(&self) -> &'static str {
         "fair"
+    }
+
+    fn ready_bound(&self) -> Option<ReadyBound> {
+        Some(|place| OLDEST_INTERVAL * place)
     }
 
     fn local(&self, _: usize) -> Local {

@@ -9,7 +9,7 @@
 //! workers.
 
 use polyloop_core::shim::sync::Mutex;
-use polyloop_core::{Notify, RunQueue, Runnable, Scheduler, Why};
+use polyloop_core::{Notify, ReadyBound, RunQueue, Runnable, Scheduler, Why};
 
 /// The scheduler.
 #[derive(Debug, Default)]
@@ -22,6 +22,10 @@ impl Scheduler for Global {
 
     fn name(&self) -> &'static str {
         "global"
+    }
+
+    fn ready_bound(&self) -> Option<ReadyBound> {
+        Some(|place| place)
     }
 
     fn local(&self, _: usize) {}

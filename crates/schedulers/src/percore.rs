@@ -17,7 +17,7 @@
 
 use polyloop_core::shim::atomic::{AtomicUsize, Ordering::Relaxed};
 use polyloop_core::shim::sync::Mutex;
-use polyloop_core::{Notify, RunQueue, Runnable, Scheduler, Why};
+use polyloop_core::{Notify, ReadyBound, RunQueue, Runnable, Scheduler, Why};
 use std::num::NonZeroUsize;
 
 /// Every so many polls a worker looks at the orphans before its own queue.
@@ -70,6 +70,10 @@ impl Scheduler for PerCore {
 
     fn name(&self) -> &'static str {
         "percore"
+    }
+
+    fn ready_bound(&self) -> Option<ReadyBound> {
+        Some(|place| place + place / u64::from(ORPHAN_INTERVAL - 1) + 1)
     }
 
     fn local(&self, index: usize) -> Local {

@@ -23,12 +23,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("schedulers", &["core"]),
     ("macros", &[]),
     ("traits", &[]),
+    // Stands alone, so that it is of use around any runtime.
+    ("detect", &[]),
     ("conformance", &["core", "traits"]),
     ("polyloop", &["PARTS", "traits", "macros"]),
     ("trpl", &["polyloop"]),
     ("lab", &["polyloop", "traits"]),
     // These two hold nothing but tests and benches, so what they know is known to nobody else.
-    ("tests", &["PARTS", "traits", "macros", "polyloop", "conformance", "trpl", "lab"]),
+    ("tests", &["PARTS", "traits", "macros", "polyloop", "conformance", "detect", "trpl", "lab"]),
     ("benches", &["PARTS", "traits", "polyloop"]),
     ("xtask", &[]),
 ];
