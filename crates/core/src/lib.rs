@@ -12,6 +12,7 @@ pub mod deadlock;
 mod driver;
 mod fairness;
 mod hooks;
+pub mod inheritance;
 mod local;
 #[cfg(all(test, polyloop_loom))]
 mod loom_parts;

@@ -6,6 +6,9 @@
 //! On one worker this meets every set of deadlines that can be met at all, as far as tasks yield; a poll is never interrupted. A
 //! deadline is an order and nothing else: who misses his is still the first, and is not told.
 //!
+//! A task that holds the facade's `PriorityMutex` has the earliest deadline of all who wait for
+//! it, through any number of such locks. When that changes, the queue is sorted anew before the next choice.
+//!
 //! What it is for: work that knows when it is due. What it costs: one lock for all, as `global`, and a tree, so that a push and a poll
 //! take steps in the logarithm of those that wait. It heeds deadlines, no classes and no weights.
 //!
@@ -14,7 +17,7 @@
 
 use polyloop_core::shim::sync::Mutex;
 use polyloop_core::time::Instant;
-use polyloop_core::{Honours, Notify, ReadyBound, Runnable, Scheduler, Why};
+use polyloop_core::{Honours, Notify, ReadyBound, Runnable, Scheduler, Why, inheritance};
 use std::collections::BTreeMap;
 
 /// Every so many polls the runnable that has waited longest is next.
@@ -34,17 +37,34 @@ struct State {
     ages: BTreeMap<u64, Instant>,
     pushed: u64,
     given: u64,
+    /// Of what is inherited, when the queue was sorted.
+    version: u64,
 }
 
 impl State {
     fn push(&mut self, runnable: Runnable) {
-        let deadline = runnable.wishes().deadline.unwrap_or(Instant::FAR_FUTURE);
+        let deadline = runnable.deadline();
         self.queue.insert((deadline, self.pushed), runnable);
         self.ages.insert(self.pushed, deadline);
         self.pushed += 1;
     }
 
+    /// Sorts anew if somebody has inherited a deadline, or has passed one on.
+    fn heed(&mut self) {
+        let version = inheritance::version();
+        if version == self.version {
+            return;
+        }
+        self.version = version;
+        for ((_, number), runnable) in std::mem::take(&mut self.queue) {
+            let deadline = runnable.deadline();
+            self.queue.insert((deadline, number), runnable);
+            self.ages.insert(number, deadline);
+        }
+    }
+
     fn next(&mut self) -> Option<Runnable> {
+        self.heed();
         let (deadline, number) = match (self.given + 1).is_multiple_of(OLDEST_INTERVAL) {
             true => self.ages.first_key_value().map(|(number, deadline)| (*deadline, *number)),
             false => self.queue.first_key_value().map(|(key, _)| *key),

@@ -113,6 +113,14 @@ impl State {
     }
 }
 
+#[cfg(test)]
+impl Fair {
+    /// How many flows it knows.
+    pub(crate) fn flows(&self) -> usize {
+        self.state.lock().flows.len()
+    }
+}
+
 impl Scheduler for Fair {
     type Local = Local;
 

@@ -9,6 +9,8 @@ pub mod edf;
 pub mod fair;
 mod global;
 pub mod percore;
+#[cfg(all(test, not(polyloop_loom)))]
+mod tests;
 
 pub use edf::Edf;
 pub use fair::Fair;
