@@ -394,6 +394,13 @@ pub(crate) fn current_id() -> Option<Id> {
     with_context(|context| context.current.task()).flatten().map(TaskPtr::id)
 }
 
+/// The id of the task that this thread polls, and what it asks of its scheduler.
+pub fn current_wishes() -> Option<(Id, crate::task::Wishes)> {
+    let current = with_context(|context| context.current.get())?;
+    // The task lives: as in `current_id`.
+    NonNull::new(current.cast_mut()).map(|task| (TaskPtr(task).id(), TaskPtr(task).wishes()))
+}
+
 /// Runs `f` as if this thread polled no task: what `f` does is no poll, and may block.
 ///
 /// For a blocking job, which is a task only so that it can be joined and aborted like one.

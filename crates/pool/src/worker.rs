@@ -263,7 +263,7 @@ impl<S: Scheduler> Worker<'_, S> {
     /// Polls `runnable` and whatever comes after it, until there is nothing left or the pool closes.
     fn work(&mut self, mut runnable: Runnable) {
         loop {
-            let ran = self.watched(|_| runnable.run());
+            let ran = self.measured(runnable);
             match ran {
                 Ran::Yielded(runnable) => self.push(runnable, Why::Yield),
                 Ran::Woken(runnable) => self.push(runnable, Why::Wake),
@@ -282,6 +282,19 @@ impl<S: Scheduler> Worker<'_, S> {
                 None => return,
             }
         }
+    }
+
+    /// Polls, and tells a scheduler that wants to know how long it took.
+    #[inline]
+    fn measured(&mut self, runnable: Runnable) -> Ran {
+        let begun = S::MEASURES_POLLS.then(|| self.driver.now());
+        let ran = self.watched(|_| runnable.run());
+        if let Some(begun) = begun {
+            let took = (self.driver.now() - begun).as_nanos();
+            let took = u64::try_from(took).unwrap_or(u64::MAX);
+            self.shared.scheduler.polled(&mut self.here.local.borrow_mut(), took);
+        }
+        ran
     }
 
     /// Runs code of others, which may block, where the monitor sees it.
@@ -306,11 +319,8 @@ impl<S: Scheduler> Worker<'_, S> {
     }
 
     fn push(&self, runnable: Runnable, why: Why) {
-        if self.here.push(&self.shared.scheduler, runnable, why) == Notify::One
-            && self.shared.idle.anybody_sleeps()
-        {
-            self.shared.call_one();
-        }
+        let notify = self.here.push(&self.shared.scheduler, runnable, why);
+        self.shared.notify(notify);
     }
 
     /// A driver turn that does not wait, unless somebody is in the driver anyway.
@@ -345,7 +355,8 @@ impl<S: Scheduler> Worker<'_, S> {
         let idle = &self.shared.idle;
         idle.announce(self.here.index);
         // The second look: see `idle/README.md`.
-        if self.shared.scheduler.has_work() || self.shared.is_closed() || self.seat.mark.is_set() {
+        let has_work = self.shared.scheduler.has_work_for(self.here.index);
+        if has_work || self.shared.is_closed() || self.seat.mark.is_set() {
             return idle.retract(self.here.index);
         }
         self.seat.counts.parked();
