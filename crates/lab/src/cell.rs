@@ -121,6 +121,9 @@ pub struct Request {
     pub scale: f64,
     /// How long the timed part of a bench should take, in milliseconds.
     pub slot_ms: u64,
+    /// How many rounds a bench does, if they are counted and not timed; it then says how many operations those were.
+    #[serde(default)]
+    pub rounds: Option<u64>,
     /// Whether to record a timeline. Numbers of a traced run are not used.
     pub trace: bool,
 }
@@ -173,11 +176,12 @@ pub struct Sample {
 pub struct Counts {
     /// Polls of labelled futures (traced experiments).
     pub polls: Option<u64>,
-    /// Atomic read-modify-writes: not counted by the lab.
+    /// Atomic read-modify-writes and fences, of a bench whose operations were counted (`bench counts`).
     pub atomics: Option<u64>,
-    /// Allocations: not counted by the lab, whose allocator is the system's.
+    /// Allocations, of a bench whose operations were counted.
     pub allocations: Option<u64>,
-    /// System calls of the reactor: waits, registrations, its doorbell (own combinations).
+    /// System calls of the reactor: waits, registrations, its doorbell (own combinations); all of the process where the
+    /// operations were counted.
     pub syscalls: Option<u64>,
 }
 
@@ -254,7 +258,7 @@ pub trait Catalogue: Sync {
     /// The subjects of a matrix that names none.
     fn subjects(&self) -> Vec<Subject>;
 
-    /// The subjects of an exhaustive matrix that names none.
+    /// The subjects of an exhaustive one: those, and whatever else can be combined.
     fn every_subject(&self) -> Vec<Subject> {
         self.subjects()
     }

@@ -14,6 +14,7 @@ pub(crate) fn render(results: &Results) -> String {
     let _ = writeln!(out, "{}\n", escape(&sentence::verdict(results)));
     benches(view, &mut out);
     distributions(view, &mut out);
+    out += &crate::costs::markdown(view, escape);
     experiments(view, &mut out);
     problems(view, &mut out);
     let _ = writeln!(out, "- Machine: {}", escape(&crate::table::machine_line(view)));

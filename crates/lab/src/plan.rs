@@ -280,6 +280,7 @@ impl Plan {
             seed: self.seed.wrapping_add(round as u64),
             scale: self.scale_of(info),
             slot_ms: self.slot_ms,
+            rounds: None,
             trace: info.kind == Kind::Experiment,
         }
     }

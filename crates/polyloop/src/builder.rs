@@ -1,16 +1,17 @@
 //! Building a runtime.
 
-use crate::handle::{Ambient, Entry, Handle};
+use crate::deadlock::Deadlocks;
+use crate::executors::{self, Start, Started};
+use crate::handle::{Ambient, Handle};
 use crate::kinds::{Any, ExecutorKind, ReactorKind, TimersKind};
 use crate::net::{Names, Resolve};
-use crate::runtime::{Owned, Runtime};
+use crate::runtime::Runtime;
 use crate::threads::Threads;
 use crate::{Combination, CombinationError};
 use polyloop_blocking::Limits;
 use polyloop_core::time::Clock;
 use polyloop_core::{Driver, Scheduler, context};
 use polyloop_pool::{BlockPolicy, Config, Pool};
-use polyloop_steal::Steal;
 use polyloop_time::{ManualClock, SystemClock};
 use std::fmt;
 use std::io;
@@ -31,6 +32,7 @@ pub struct Builder {
     names: Names,
     workers: Option<usize>,
     pub(crate) threads: Threads,
+    pub(crate) deadlocks: Deadlocks,
     fault: Option<BuildError>,
 }
 
@@ -214,37 +216,25 @@ impl Builder {
             let numbered: Combination = format!("{}:{workers}", combination.executor()).parse()?;
             combination = numbered.workers().map_or(combination, |workers| combination.with_workers(workers));
         }
-        if combination.executor() == "fifo" && combination.block_policy() != BlockPolicy::None {
+        let executor = executors::known(combination.executor());
+        if executor.has_one_thread() && combination.block_policy() != BlockPolicy::None {
             return Err(BuildError(Fault::OneThread));
         }
         let reactor = R::build(&combination)
             .map_err(|error| BuildError(Fault::Reactor(combination.reactor().to_owned(), error)))?;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let driver = Driver::new(reactor, T::build(&combination), clock);
-        let (entry, executor, ambient) = match combination.executor() {
-            "fifo" => {
-                let fifo = polyloop_fifo::Fifo::with_hooks(driver, self.threads.hooks.clone());
-                (Entry::Fifo(fifo.clone()), Owned::Fifo(fifo), None)
-            }
-            "steal" => {
-                let workers = combination.workers().unwrap_or_else(default_workers);
-                let config = Config::new(workers).block(combination.block_policy());
-                let (pool, ambient) =
-                    start_workers(Steal::new(config.seats()), driver, config, &self.threads)?;
-                let entry = Entry::Pool {
-                    space: pool.space().clone(),
-                    driver: pool.driver().clone(),
-                    gauges: pool.gauges(),
-                };
-                (entry, Owned::Steal(pool), Some(ambient))
-            }
-            other => unreachable!("a combination names an executor of its table, not `{other}`"),
-        };
+        let workers = combination.workers().unwrap_or_else(default_workers);
+        let config = Config::new(workers).block(combination.block_policy());
+        let start = Start { driver, config, threads: &self.threads };
+        let Started { entry, owned, rests, ambient } = (executor.start)(start)?;
         let handle = Handle::new(entry, combination, self.limits, &self.threads, self.names);
+        let ends_are_seen = self.threads.stop.is_some();
+        self.deadlocks.watch(handle.driver(), handle.space(), rests, handle.blocking(), ends_are_seen);
         if let Some(ambient) = ambient {
             ambient.0.get_or_init(|| handle.clone());
         }
-        Ok(Runtime::own(handle, executor))
+        Ok(Runtime::own(handle, owned))
     }
 }
 
@@ -253,7 +243,7 @@ fn default_workers() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-fn start_workers<S: Scheduler>(
+pub(crate) fn start_workers<S: Scheduler>(
     scheduler: S,
     driver: Arc<Driver>,
     mut config: Config,

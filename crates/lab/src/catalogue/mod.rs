@@ -18,6 +18,7 @@ use crate::subjects::{self, Nature, Program, Syscalls};
 use kit::client::Place;
 pub use kit::client::hidden;
 pub(crate) use kit::clock::block;
+use kit::measure::Effort;
 use order::Prediction;
 use polyloop_traits::Runtime;
 use std::io;
@@ -83,6 +84,11 @@ impl Cell<'_> {
             return verbatim;
         }
         verbatim.mul_f64(self.request.scale.max(0.0)).max(SHORTEST)
+    }
+
+    /// How much a bench of many equal operations does.
+    fn effort(&self) -> Effort {
+        self.request.rounds.map_or_else(|| Effort::Fill(self.slot()), Effort::Rounds)
     }
 
     /// How long the timed part of a bench should take.
@@ -182,7 +188,7 @@ families! {
     experiments::messages => "channel" | "join",
     experiments::timeout => "timeout",
     benches::spawn => "spawn_join" | "spawn_await" | "spawn_remote" | "chained_spawn",
-    benches::messages => "yield" | "ping_pong",
+    benches::messages => "yield" | "wake" | "ping_pong",
     benches::fork_join => "skynet" | "fib" | "steal_imbalance",
     benches::wake => "remote_wake" | "blocking_pool" | "heartbeat",
     benches::timers => "timer_fire" | "timer_cancel" | "sleep_precision",
@@ -226,7 +232,8 @@ impl Catalogue for Standard {
             Err(reason) => return failed(reason),
         };
         slower_if_too_fast(request, |request, too_fast| {
-            let started = contestant.run(Start { request, clients: self.clients, too_fast });
+            let started =
+                contestant.run(Start { request, clients: self.clients, too_fast }, request.rounds.is_some());
             started.unwrap_or_else(|error| not_started(&error))
         })
     }

@@ -11,7 +11,7 @@ const SCALE: f64 = 0.2;
 
 fn ask(subject: &str, case: &str) -> Request {
     let (subject, case) = (subject.to_owned(), case.to_owned());
-    Request { subject, case, seed: 1, scale: SCALE, slot_ms: 5, trace: false }
+    Request { subject, case, seed: 1, scale: SCALE, slot_ms: 5, rounds: None, trace: false }
 }
 
 fn catalogue() -> Standard {

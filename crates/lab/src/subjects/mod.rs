@@ -93,18 +93,22 @@ impl Contestant {
         }
     }
 
-    /// Starts the runtime and runs `program` on it.
+    /// Starts the runtime and runs `program` on it. With a frozen clock, one of ours turns its driver after so many polls, and
+    /// never because time has passed.
     ///
     /// # Errors
     ///
     /// The kernel's word, if the runtime cannot be started, or that this build does not have it.
-    pub(crate) fn run(&self, program: impl Program) -> io::Result<Outcome> {
+    pub(crate) fn run(&self, program: impl Program, frozen: bool) -> io::Result<Outcome> {
         let nature = self.nature;
         #[cfg(any(feature = "smol", feature = "tokio"))]
         let uncounted: Syscalls<'_> = &|| None;
         match self.launch {
             Launch::Own(combination) => {
-                let builder = Builder::new().combination(combination).worker_threads(nature.workers);
+                let mut builder = Builder::new().combination(combination).worker_threads(nature.workers);
+                if frozen {
+                    builder = builder.start_paused(true);
+                }
                 let runtime = builder.blocking_resolver(slow_names::lookup).build()?;
                 let driver = runtime.handle().driver();
                 Ok(program.run(runtime.handle(), nature, &|| Some(driver.reactor().syscalls())))
@@ -262,18 +266,18 @@ fn own(name: String, combination: Combination) -> Contestant {
 
 /// The subjects of a matrix: every built-in combination, the default one also without relief, and the peers.
 pub(crate) fn all() -> Vec<Contestant> {
-    ours().chain(unrelieved()).chain(peers()).collect()
+    ours(&Combination::ALL).chain(unrelieved()).chain(peers()).collect()
 }
 
-/// Every built-in combination with every policy for blocked workers, and the peers. A policy that an executor cannot keep is one
-/// of them, so that it is shown.
+/// Every executor on every driver, the built-in table with every policy for blocked workers, and the peers. A policy that an
+/// executor cannot keep is one of them, so that it is shown.
 pub(crate) fn every() -> Vec<Contestant> {
     let others = Combination::ALL.into_iter().flat_map(other_policies);
-    ours().chain(others).chain(peers()).collect()
+    ours(&Combination::EVERY).chain(others).chain(peers()).collect()
 }
 
-fn ours() -> impl Iterator<Item = Contestant> {
-    Combination::ALL.into_iter().map(|combination| own(combination.to_string(), combination))
+fn ours(combinations: &[Combination]) -> impl Iterator<Item = Contestant> {
+    combinations.iter().map(|combination| own(combination.to_string(), *combination))
 }
 
 fn unrelieved() -> Option<Contestant> {

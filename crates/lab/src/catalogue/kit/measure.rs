@@ -5,7 +5,17 @@
 
 use super::clock;
 use crate::cell::{Better, Sample};
+use crate::counted::OPERATIONS;
 use std::time::Duration;
+
+/// How much a bench does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// As many rounds as fill this time.
+    Fill(Duration),
+    /// So many rounds, not measured: somebody counts what they cost.
+    Rounds(u64),
+}
 
 /// One timed run.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,18 +26,20 @@ pub(crate) struct Timed {
     pub(crate) wall: Duration,
     /// CPU time of the process meanwhile.
     pub(crate) cpu: Duration,
+    /// Whether the number of rounds was given, so that times mean nothing.
+    given: bool,
 }
 
-/// Runs `work`, which does so many operations and says how long they took, as often as fills `slot`.
+/// Runs `work`, which does so many operations and says how long they took, as often as `effort` says.
 ///
 /// # Errors
 ///
 /// What `work` found wrong with its own result.
 pub(crate) fn timed(
-    slot: Duration,
+    effort: Effort,
     work: impl FnMut(u64) -> Result<Duration, String>,
 ) -> Result<Timed, String> {
-    timed_by(slot, 1, work)
+    timed_by(effort, 1, work)
 }
 
 /// The same for `work` that does so many rounds of `each` operations.
@@ -36,14 +48,17 @@ pub(crate) fn timed(
 ///
 /// What `work` found wrong with its own result.
 pub(crate) fn timed_by(
-    slot: Duration,
+    effort: Effort,
     each: u64,
     mut work: impl FnMut(u64) -> Result<Duration, String>,
 ) -> Result<Timed, String> {
-    let rounds = calibrate(slot, &mut work)?;
+    let (rounds, given) = match effort {
+        Effort::Fill(slot) => (calibrate(slot, &mut work)?, false),
+        Effort::Rounds(rounds) => (rounds, true),
+    };
     let cpu = clock::cpu();
     let wall = work(rounds)?;
-    Ok(Timed { operations: rounds * each, wall, cpu: clock::cpu().saturating_sub(cpu) })
+    Ok(Timed { operations: rounds * each, wall, cpu: clock::cpu().saturating_sub(cpu), given })
 }
 
 /// How many rounds fill the slot: grows until a run takes a quarter of it, then extrapolates once.
@@ -61,12 +76,20 @@ fn calibrate(slot: Duration, work: &mut impl FnMut(u64) -> Result<Duration, Stri
 }
 
 impl Timed {
+    /// How much was done, for who counts what it cost.
+    fn operations(&self) -> Vec<Sample> {
+        vec![sample(OPERATIONS, "", Better::Higher, self.operations as f64)]
+    }
+
     fn per_operation(&self, time: Duration) -> f64 {
         time.as_nanos() as f64 / self.operations as f64
     }
 
     /// Nanoseconds per operation, by the wall and in CPU time.
     pub(crate) fn samples(&self) -> Vec<Sample> {
+        if self.given {
+            return self.operations();
+        }
         vec![
             sample("time", "ns", Better::Lower, self.per_operation(self.wall)),
             sample("cpu", "ns", Better::Lower, self.per_operation(self.cpu)),
@@ -75,6 +98,9 @@ impl Timed {
 
     /// CPU nanoseconds per operation first: for what mostly waits.
     pub(crate) fn cpu_samples(&self) -> Vec<Sample> {
+        if self.given {
+            return self.operations();
+        }
         vec![sample("cpu", "ns", Better::Lower, self.per_operation(self.cpu))]
     }
 }
@@ -134,7 +160,7 @@ mod tests {
     fn a_slot_is_filled_with_operations_of_known_cost() {
         let each = Duration::from_nanos(50);
         let mut runs = Vec::new();
-        let timed = timed(Duration::from_millis(10), |n| {
+        let timed = timed(Effort::Fill(Duration::from_millis(10)), |n| {
             runs.push(n);
             Ok(each * u32::try_from(n).unwrap())
         });
@@ -144,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_slow_operation_is_done_once() {
-        let timed = timed(Duration::from_millis(10), |n| Ok(Duration::from_secs(n)));
+        let timed = timed(Effort::Fill(Duration::from_millis(10)), |n| Ok(Duration::from_secs(n)));
         assert_eq!(timed.unwrap().operations, 1);
     }
 
@@ -156,7 +182,9 @@ mod tests {
 
     #[test]
     fn a_wrong_result_ends_the_timing() {
-        let failed = timed(Duration::from_millis(1), |_| expect("the sum", 3, 4).map(|()| Duration::ZERO));
+        let failed = timed(Effort::Fill(Duration::from_millis(1)), |_| {
+            expect("the sum", 3, 4).map(|()| Duration::ZERO)
+        });
         assert_eq!(failed.unwrap_err(), "the sum is 3, not 4");
     }
 
