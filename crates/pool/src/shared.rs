@@ -11,8 +11,8 @@ use polyloop_core::deadlock::AtRest;
 use polyloop_core::park::{Parking, ThreadParker};
 use polyloop_core::shim::atomic::{AtomicU64, Ordering::Relaxed};
 use polyloop_core::{
-    Driver, Fairness, Gauges, Notify, Runnable, Schedule, Scheduler, Staff, TaskSpace, Unpark, Why, WorkerCounts,
-    WorkerMetrics,
+    Driver, Fairness, Gauges, Notify, Runnable, Schedule, Scheduler, Staff, TaskSpace, Unpark, Why,
+    WorkerCounts, WorkerMetrics,
 };
 use std::fmt;
 use std::sync::{Arc, Weak};

@@ -26,8 +26,6 @@ const BLOCKED: &str = "all blocked";
 const RELEASED: &str = "first released";
 /// The timer's period.
 const TICK: Duration = Duration::from_millis(20);
-/// A blocker looks this often whether the others are done.
-const SLICE: Duration = Duration::from_millis(1);
 /// How long blockers wait for each other before it is told that so many cannot be had at once.
 const RENDEZVOUS: Duration = Duration::from_secs(10);
 
@@ -231,12 +229,10 @@ impl Scene {
             return Err(format!("only {} of {} blockers got a worker at the same time", *arrived, self.k));
         }
         drop(arrived);
-        let start = clock::now();
-        while start.elapsed() < self.limit && self.done.load(Ordering::SeqCst) < OTHERS.len() {
-            match self.spin {
-                true => clock::spin(SLICE),
-                false => clock::block(SLICE),
-            }
+        let others_are_done = || self.done.load(Ordering::SeqCst) == OTHERS.len();
+        match self.spin {
+            true => clock::spin_until(self.limit, others_are_done),
+            false => clock::hold(self.limit, others_are_done),
         }
         if !self.released.swap(true, Ordering::SeqCst) {
             self.log.say(lane, RELEASED);
@@ -274,10 +270,7 @@ async fn socket<L: TcpListener>(listener: L, scene: Arc<Scene>) -> io::Result<()
 fn peer(addr: SocketAddr, scene: Arc<Scene>) -> thread::JoinHandle<io::Result<()>> {
     thread::spawn(move || {
         let mut conn = TcpStream::connect(addr)?;
-        let start = clock::now();
-        while !scene.begun.is_open() && start.elapsed() < RENDEZVOUS {
-            clock::block(SLICE);
-        }
+        clock::hold(RENDEZVOUS, || scene.begun.is_open());
         conn.write_all(&[1])
     })
 }
