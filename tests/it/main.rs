@@ -9,6 +9,7 @@ mod bad_days;
 mod block_in_place;
 mod budget;
 mod drop_order;
+mod dump;
 mod environment;
 mod examples;
 mod executors;
