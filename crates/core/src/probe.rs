@@ -2,6 +2,7 @@
 //!
 //! Invariant: whatever is counted often is counted by one thread at a time, without a read-modify-write: one instruction.
 
+use crate::fairness::Fairness;
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use core::time::Duration;
@@ -136,6 +137,9 @@ pub trait Gauges: Send + Sync + 'static {
 
     /// How many runnables wait in the queue that belongs to no worker.
     fn queued(&self) -> usize;
+
+    /// The constants that the executor declares (C2, C3).
+    fn fairness(&self) -> Fairness;
 
     /// How many threads are still in the poll from which another one has relieved them.
     fn relieved(&self) -> usize {

@@ -86,6 +86,7 @@ impl Fifo {
             if seat.closed || seat.holder.is_some() || seat.turn != Phase::None {
                 return Ok(Turned::default());
             }
+            seat.turned = true;
             let ready = !seat.inbox.is_empty();
             seat.thread = Some(std::thread::current().id());
             seat.turn = if ready || most.is_zero() { Phase::Running } else { Phase::Waiting };

@@ -5,14 +5,14 @@
 
 use crate::dump::{self, Dump, SchedulerDump};
 use crate::foreign::{self, NotPollable, Turned};
-use crate::net::SystemResolver;
+use crate::net::Names;
 use crate::shutdown::Beginning;
 use crate::threads::Threads;
 use crate::{Combination, RuntimeMetrics};
 use polyloop_blocking::{BlockingPool, Limits};
-use polyloop_core::block_on::{Host, Nested, refuse_nested, try_block_on};
+use polyloop_core::block_on::{BlockOnError, Host, Nested, block_on, refuse_nested, try_block_on};
 use polyloop_core::park::{Parking, ThreadParker};
-use polyloop_core::{Driver, Entered, Gauges, JoinHandle, Meta, TaskSpace, context};
+use polyloop_core::{Driver, Entered, Fairness, Gauges, JoinHandle, Meta, TaskSpace, context};
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
@@ -52,7 +52,7 @@ struct Shared {
 /// By what a runtime is entered.
 pub(crate) enum Entry {
     /// Tasks run on the threads inside `block_on`.
-    Fifo(polyloop_fifo::Fifo),
+    Here(polyloop_fifo::Fifo),
     /// Tasks run on workers.
     Pool { space: Arc<TaskSpace>, driver: Arc<Driver>, gauges: Arc<dyn Gauges> },
 }
@@ -81,11 +81,17 @@ fn with_entered<R>(f: impl FnOnce(&Stack, u64) -> R) -> R {
 }
 
 impl Handle {
-    pub(crate) fn new(entry: Entry, combination: Combination, limits: Limits, threads: &Threads) -> Self {
+    pub(crate) fn new(
+        entry: Entry,
+        combination: Combination,
+        limits: Limits,
+        threads: &Threads,
+        names: Names,
+    ) -> Self {
         let driver = Arc::clone(entry.driver());
         let blocking = BlockingPool::with_threads_from(Arc::clone(&driver), limits, threads.starter());
         let blocking = Arc::new(blocking);
-        let resolver = Arc::new(SystemResolver(Arc::clone(&blocking)));
+        let resolver = names.resolver(&blocking);
         polyloop_net::install(crate::net::current);
         let net = polyloop_net::Context { driver, resolver };
         let handle =
@@ -182,13 +188,23 @@ impl Handle {
 
     /// Runs `future` to its end on the calling thread. It need be neither `Send` nor `'static`.
     ///
+    /// If nothing is left that could wake it, that is told once, in one line on stderr or by the
+    /// [hook](crate::Builder::on_deadlock), and this waits on; see [`Deadlock`](crate::Deadlock) for when that is known.
+    ///
     /// # Panics
     ///
     /// With the panic of the future; and on a thread that is inside a runtime already, see
     /// [`try_block_on`](Self::try_block_on).
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        match self.try_block_on(future) {
+        let meta = Meta::new(Location::caller());
+        let ran = self.inside(|| match &self.0.entry {
+            Entry::Here(fifo) => fifo.block_on(future, meta),
+            Entry::Pool { space, driver, .. } => {
+                space.enter(|| block_on(driver, parker(), &Alone(space), future, meta))
+            }
+        });
+        match ran {
             Ok(output) => output,
             Err(nested) => panic!("{nested}"),
         }
@@ -198,28 +214,50 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// [`Nested`], on a thread that is inside a `block_on`, is a worker, or polls a task: it would wait for itself.
+    /// [`BlockOnError::Nested`], on a thread that is inside a `block_on`, is a worker, or polls a task: it would wait for
+    /// itself.
+    ///
+    /// [`BlockOnError::Deadlock`], when nothing is left that could wake the future; see [`Deadlock`](crate::Deadlock) for when
+    /// that is known. The future has been dropped then, and this thread's local tasks with it; the runtime goes on.
     ///
     /// # Panics
     ///
     /// With the panic of the future.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use polyloop::{BlockOnError, Runtime};
+    ///
+    /// let runtime = Runtime::from_name("fifo")?;
+    /// # if cfg!(target_os = "linux") {
+    /// match runtime.try_block_on(std::future::pending::<()>()) {
+    ///     Err(BlockOnError::Deadlock(deadlock)) => println!("{deadlock}"),
+    ///     other => unreachable!("{other:?}"),
+    /// }
+    /// # }
+    /// # Ok::<(), polyloop::BuildError>(())
+    /// ```
     #[track_caller]
-    pub fn try_block_on<F: Future>(&self, future: F) -> Result<F::Output, Nested> {
+    pub fn try_block_on<F: Future>(&self, future: F) -> Result<F::Output, BlockOnError> {
         let meta = Meta::new(Location::caller());
-        // In a blocking job, the pool counts this thread as waiting, so that what it waits for finds another one.
-        let block = || match &self.0.entry {
-            Entry::Fifo(fifo) => fifo.try_block_on(future, meta),
+        self.inside(|| match &self.0.entry {
+            Entry::Here(fifo) => fifo.try_block_on(future, meta),
             Entry::Pool { space, driver, .. } => {
-                let parker = Box::new(OsThread(std::thread::current()));
-                space.enter(|| try_block_on(driver, parker, &Alone(space), future, meta))
+                space.enter(|| try_block_on(driver, parker(), &Alone(space), future, meta))
             }
-        };
+        })
+    }
+
+    /// Runs `block`, which blocks on something of this runtime.
+    fn inside<R>(&self, block: impl FnOnce() -> R) -> R {
+        // In a blocking job, the pool counts this thread as waiting, so that what it waits for finds another one.
         polyloop_blocking::while_waiting(|| context::enter_scope(self, block))
     }
 
     pub(crate) fn turn(&self, most: Duration) -> Result<Turned, Nested> {
         match &self.0.entry {
-            Entry::Fifo(fifo) => {
+            Entry::Here(fifo) => {
                 let turned = context::enter_scope(self, || fifo.turn(most))?;
                 Ok(foreign::turned(turned, fifo.driver().now()))
             }
@@ -228,7 +266,7 @@ impl Handle {
     }
 
     pub(crate) fn pollable_fd(&self) -> Result<BorrowedFd<'_>, NotPollable> {
-        let Entry::Fifo(fifo) = &self.0.entry else { return Err(NotPollable::Workers) };
+        let Entry::Here(fifo) = &self.0.entry else { return Err(NotPollable::Workers) };
         let file = fifo.driver().reactor().pollable().ok_or(NotPollable::NoFile)?;
         fifo.watch_from_outside();
         Ok(file)
@@ -258,6 +296,20 @@ impl Handle {
     /// What sockets need of this runtime, for the constructors that take it.
     pub fn net_context(&self) -> &polyloop_net::Context {
         &self.0.net
+    }
+
+    /// The constants that its executor declares: how many polls there are at most between two turns of the driver, and before
+    /// a ready task has its turn. The tests hold every executor to them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let runtime = polyloop::Runtime::from_name("fifo+poll+heap").unwrap();
+    /// println!("{}", runtime.handle().fairness());
+    /// assert_eq!(runtime.handle().fairness().ready_bound.map(|polls| polls(10)), Some(10));
+    /// ```
+    pub fn fairness(&self) -> Fairness {
+        self.gauges().fairness()
     }
 
     /// What the runtime is doing, in numbers. Takes time in proportion to the tasks that are alive, a few nanoseconds each,
@@ -302,7 +354,7 @@ impl Handle {
 
     pub(crate) fn gauges(&self) -> Arc<dyn Gauges> {
         match &self.0.entry {
-            Entry::Fifo(fifo) => fifo.gauges(),
+            Entry::Here(fifo) => fifo.gauges(),
             Entry::Pool { gauges, .. } => Arc::clone(gauges),
         }
     }
@@ -314,7 +366,7 @@ impl Handle {
     /// Where its tasks live.
     pub(crate) fn space(&self) -> &Arc<TaskSpace> {
         match &self.0.entry {
-            Entry::Fifo(fifo) => fifo.space(),
+            Entry::Here(fifo) => fifo.space(),
             Entry::Pool { space, .. } => space,
         }
     }
@@ -323,7 +375,7 @@ impl Handle {
 impl Entry {
     fn driver(&self) -> &Arc<Driver> {
         match self {
-            Self::Fifo(fifo) => fifo.driver(),
+            Self::Here(fifo) => fifo.driver(),
             Self::Pool { driver, .. } => driver,
         }
     }
@@ -414,6 +466,11 @@ impl Host for Alone<'_> {
     fn leave(&self, _: &Entered<'_>, _: &Arc<Parking>) {}
 }
 
+/// Parks the calling thread.
+fn parker() -> Box<dyn ThreadParker> {
+    Box::new(OsThread(std::thread::current()))
+}
+
 /// The calling thread, parked by the standard library.
 #[derive(Debug)]
 struct OsThread(Thread);
@@ -421,6 +478,10 @@ struct OsThread(Thread);
 impl ThreadParker for OsThread {
     fn park(&self) {
         std::thread::park();
+    }
+
+    fn park_for(&self, most: Duration) {
+        std::thread::park_timeout(most);
     }
 
     fn unpark(&self) {

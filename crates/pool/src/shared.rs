@@ -7,11 +7,12 @@ use crate::worker::Here;
 use parking_lot::{Condvar, Mutex};
 use polyloop_blocking::probe::{Probe, Sample, State};
 use polyloop_core::context;
+use polyloop_core::deadlock::AtRest;
 use polyloop_core::park::{Parking, ThreadParker};
 use polyloop_core::shim::atomic::{AtomicU64, Ordering::Relaxed};
 use polyloop_core::{
-    Driver, Gauges, Notify, Runnable, Schedule, Scheduler, Staff, TaskSpace, Unpark, Why, WorkerCounts,
-    WorkerMetrics,
+    Driver, Fairness, Gauges, Notify, Runnable, Schedule, Scheduler, Staff, TaskSpace, Unpark, Why,
+    WorkerCounts, WorkerMetrics,
 };
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -92,6 +93,16 @@ impl<S: Scheduler> Shared<S> {
     /// Whether the workers are to end.
     pub(crate) fn is_closed(&self) -> bool {
         self.gate.is_closed()
+    }
+
+    /// All workers, if they rest. The moves of empty seats are counted as well, so that a seat that empties or fills is one.
+    pub(crate) fn at_rest(&self) -> Option<AtRest> {
+        let alive = self.alive.lock();
+        let all_rest = alive.iter().all(|index| self.seats[*index].parking.at_rest().is_some());
+        (all_rest && !self.is_closed()).then(|| {
+            let moves = self.seats.iter().map(|seat| seat.parking.moves()).fold(0, u64::wrapping_add);
+            AtRest { threads: alive.len(), moves }
+        })
     }
 
     /// Tells the workers to end. From now on, whoever pushes also cancels.
@@ -193,6 +204,10 @@ impl<S: Scheduler> Gauges for Dials<S> {
 
     fn queued(&self) -> usize {
         self.shared.scheduler.queued()
+    }
+
+    fn fairness(&self) -> Fairness {
+        Fairness::paced(self.shared.scheduler.ready_bound())
     }
 
     fn relieved(&self) -> usize {

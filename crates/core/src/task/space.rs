@@ -298,6 +298,35 @@ impl TaskSpace {
         unfinished
     }
 
+    /// Whether every task that has not ended waits for a wake.
+    pub(crate) fn all_wait(&self) -> bool {
+        let mut all = true;
+        slab::for_each_slot(self, |_, state| {
+            let seen = state.load();
+            all &= seen.vacant() || seen.done() || seen.wakes() == 0;
+        });
+        all
+    }
+
+    /// Adds what the tasks that have not ended are called to `to`, as long as there are fewer than `most`. How many there are,
+    /// `except` left out.
+    pub(crate) fn name_waiting(&self, except: TaskPtr, most: usize, to: &mut Vec<Meta>) -> usize {
+        let mut count = 0;
+        slab::for_each_slot(self, |slot, state| {
+            let seen = state.load();
+            if seen.vacant() || seen.done() || TaskPtr(slot) == except {
+                return;
+            }
+            count += 1;
+            if to.len() < most {
+                // SAFETY: as in `unfinished`.
+                let meta = unsafe { &(*slot.as_ptr()).meta };
+                to.extend(meta.peek(slab::meta_lock(slot)));
+            }
+        });
+        count
+    }
+
     /// How many tasks there were, and what became of them.
     pub fn counts(&self) -> TaskCounts {
         let heaps = self.heaps.lock();
