@@ -10,6 +10,7 @@ mod block_in_place;
 mod budget;
 mod detect;
 mod drop_order;
+mod dump;
 mod environment;
 mod examples;
 mod executors;
