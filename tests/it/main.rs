@@ -9,6 +9,7 @@ mod bad_days;
 mod block_in_place;
 mod budget;
 mod bugs;
+mod detect;
 mod drop_order;
 mod environment;
 mod examples;

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod census;
 pub mod monitor;
 mod pool;
 pub mod probe;

@@ -150,6 +150,11 @@ impl Source {
         return None;
     }
 
+    fn anybody_waits(&self) -> bool {
+        let waiters = self.waiters.lock();
+        waiters.reader.is_some() || waiters.writer.is_some() || !waiters.queue.is_empty()
+    }
+
     /// Notes readiness and moves the wakers of everybody concerned to `batch`.
     fn report(&self, flags: u64, batch: &mut WakeBatch) {
         self.readiness.set(flags);

@@ -58,6 +58,15 @@ impl Subject {
     pub fn base_name(&self) -> &str {
         self.name.split(':').next().unwrap_or_default()
     }
+
+    /// The options of a combination, if its name has some: `block=none` of `steal+mio+wheel,block=none`.
+    #[must_use]
+    pub fn options(&self) -> Option<&str> {
+        match self.kind {
+            SubjectKind::Own => Some(self.name.split_once(',')?.1),
+            _ => None,
+        }
+    }
 }
 
 /// Which parts of a runtime a case depends on; the matrix collapses the others unless told to be exhaustive.
@@ -69,6 +78,9 @@ pub struct Axes {
     pub reactor: bool,
     /// The timer queue matters.
     pub timers: bool,
+    /// The options after a combination's comma matter, as in `steal+mio+wheel,block=none`.
+    #[serde(default)]
+    pub options: bool,
 }
 
 /// What the catalogue says about a case, for `--list`, the plan and the report.
@@ -245,6 +257,11 @@ pub struct Outcome {
 pub trait Catalogue: Sync {
     /// The subjects of a matrix that names none.
     fn subjects(&self) -> Vec<Subject>;
+
+    /// The subjects of an exhaustive one: those, and whatever else can be combined.
+    fn every_subject(&self) -> Vec<Subject> {
+        self.subjects()
+    }
 
     /// The subject of this name, which need not be one of [`subjects`](Self::subjects): `steal:7+poll+heap`.
     ///

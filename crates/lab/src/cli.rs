@@ -68,7 +68,8 @@ pub(crate) struct MatrixArgs {
     /// Run every subject that can have several workers with each of these numbers, peers too.
     #[arg(long, value_delimiter = ',', value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) workers: Vec<u16>,
-    /// Run every bench on every combination, also where the bench does not depend on what differs.
+    /// Run everything on every combination, also where it does not depend on what differs, and every combination with every
+    /// policy for blocked workers.
     #[arg(long)]
     pub(crate) exhaustive: bool,
     /// Rounds of each bench; below 5 there are no intervals, with 5 they are 93.75 % sure, from 6 on at least 95 %.

@@ -6,6 +6,7 @@
 use super::*;
 use crate::queue::RunSlot;
 use crate::schedule::{Schedule, Why};
+use crate::time::Instant;
 use core::future::{Future, poll_fn};
 use core::panic::Location;
 use core::pin::Pin;
@@ -337,6 +338,26 @@ fn loom_a_task_is_named_while_it_ends() {
         });
         assert!(matches!(runnable.run(), Ran::Done));
         telling.join().unwrap();
+        world.end();
+    });
+}
+
+#[test]
+fn loom_a_thread_is_told_to_poll_only_while_it_is_there() {
+    loom::model(|| {
+        let world = World::new();
+        world.space.spawn_detached(async {}, Meta::new(Location::caller()));
+        let runnable = world.pop().unwrap();
+        let space = world.space.clone();
+        let polling = thread::spawn(move || {
+            space.enter(|| assert!(matches!(runnable.run(), Ran::Done)));
+            // The thread, and with it what the list would lead to, may be gone from here on.
+            assert_eq!(space.visitors().count(), 0, "a thread that has left is still listed");
+        });
+        let tasks = world.space.tasks(Instant::ORIGIN);
+        assert!(tasks.len() <= 1);
+        polling.join().unwrap();
+        assert!(world.space.tasks(Instant::ORIGIN).is_empty());
         world.end();
     });
 }

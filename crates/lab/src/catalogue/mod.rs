@@ -17,6 +17,7 @@ use crate::cell::{CaseInfo, Catalogue, Counts, Outcome, Request, Sample, Status,
 use crate::subjects::{self, Nature, Program, Syscalls};
 use kit::client::Place;
 pub use kit::client::hidden;
+pub(crate) use kit::clock::block;
 use kit::measure::Effort;
 use order::Prediction;
 use polyloop_traits::Runtime;
@@ -176,7 +177,13 @@ families! {
     experiments::sleep => "sleep",
     experiments::starvation => "starvation",
     experiments::blocked => "blocked",
+    experiments::hostage => "hostage",
+    experiments::lifo_trap => "lifo-trap",
     experiments::self_waker => "self-waker",
+    experiments::tail_mixed => "tail-mixed",
+    experiments::priority_inversion => "priority-inversion",
+    experiments::select_bias => "select-bias",
+    experiments::slow_resolver => "slow-resolver",
     experiments::echo => "echo",
     experiments::messages => "channel" | "join",
     experiments::timeout => "timeout",
@@ -187,12 +194,18 @@ families! {
     benches::timers => "timer_fire" | "timer_cancel" | "sleep_precision",
     benches::memory => "memory_per_task",
     benches::tcp => "tcp_echo" | "idle_connections",
+    benches::blocked => "blocked_latency",
+    benches::tail => "tail_mixed",
     benches::idle => "idle_cpu",
 }
 
 impl Catalogue for Standard {
     fn subjects(&self) -> Vec<Subject> {
         subjects::all().into_iter().map(|contestant| contestant.subject).collect()
+    }
+
+    fn every_subject(&self) -> Vec<Subject> {
+        subjects::every().into_iter().map(|contestant| contestant.subject).collect()
     }
 
     fn resolve(&self, name: &str) -> Result<Subject, String> {
@@ -205,7 +218,9 @@ impl Catalogue for Standard {
 
     fn unsupported(&self, case: &CaseInfo, subject: &Subject) -> Option<String> {
         let impossible = || subjects::resolve(&subject.name).ok()?.unsupported();
-        impossible().or_else(|| experiments::blocked::unsupported(case, subject))
+        impossible()
+            .or_else(|| experiments::blocked::unsupported(case, subject))
+            .or_else(|| experiments::slow_resolver::unsupported(case, subject))
     }
 
     fn run(&self, request: &Request) -> Outcome {

@@ -6,6 +6,7 @@
 
 mod html;
 mod matrix;
+mod picture;
 mod svg;
 mod timelines;
 
@@ -21,7 +22,9 @@ pub(crate) fn render(results: &Results) -> String {
     let view = View::new(results);
     let mut body = String::new();
     head(view, &mut body);
+    picture::section(view, &mut body);
     matrix::benches(view, &mut body);
+    matrix::distributions(view, &mut body);
     matrix::experiments(view, &mut body);
     costs(view, &mut body);
     where_we_lose(view, &mut body);

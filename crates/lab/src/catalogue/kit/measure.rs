@@ -111,11 +111,34 @@ pub(crate) fn sample(name: &str, unit: &str, better: Better, value: f64) -> Samp
 }
 
 /// The median and the 99th percentile in microseconds, with the largest; `times` must not be empty.
-pub(crate) fn distribution(mut times: Vec<Duration>) -> Vec<Sample> {
+pub(crate) fn distribution(times: Vec<Duration>) -> Vec<Sample> {
+    quantiles(times, &[("p50", 0.5), ("p99", 0.99), ("max", 1.0)])
+}
+
+/// Any quantiles in microseconds, by name; the first is the case's own.
+///
+/// # Errors
+///
+/// That there are no times.
+pub(crate) fn distribution_by(times: Vec<Duration>, wanted: &[(&str, f64)]) -> Result<Vec<Sample>, String> {
+    if times.is_empty() {
+        return Err("nobody measured a time".to_owned());
+    }
+    Ok(quantiles(times, wanted))
+}
+
+fn quantiles(mut times: Vec<Duration>, wanted: &[(&str, f64)]) -> Vec<Sample> {
     times.sort_unstable();
-    [("p50", 0.5), ("p99", 0.99), ("max", 1.0)]
-        .map(|(name, q)| sample(name, "µs", Better::Lower, quantile(&times, q).as_secs_f64() * 1e6))
-        .to_vec()
+    let one =
+        |&(name, q): &(&str, f64)| sample(name, "µs", Better::Lower, quantile(&times, q).as_secs_f64() * 1e6);
+    wanted.iter().map(one).collect()
+}
+
+/// Jain's index of fairness: 1 if all have the same share, 1/n if one has all.
+pub(crate) fn jain(shares: &[usize]) -> f64 {
+    let sum: f64 = shares.iter().map(|share| *share as f64).sum();
+    let squares: f64 = shares.iter().map(|share| (*share as f64).powi(2)).sum();
+    if squares == 0.0 { 1.0 } else { sum.powi(2) / (shares.len() as f64 * squares) }
 }
 
 /// The smallest of the sorted `times` that at least a share `q` of them does not exceed.
@@ -163,6 +186,19 @@ mod tests {
             expect("the sum", 3, 4).map(|()| Duration::ZERO)
         });
         assert_eq!(failed.unwrap_err(), "the sum is 3, not 4");
+    }
+
+    #[test]
+    fn jains_index_is_one_for_equal_shares_and_small_for_a_hoarder() {
+        assert_eq!(jain(&[7, 7, 7, 7]), 1.0);
+        assert_eq!(jain(&[9, 0, 0, 0]), 0.25);
+        assert!((jain(&[1, 3]) - 0.8).abs() < 1e-9);
+        assert_eq!(jain(&[]), 1.0);
+    }
+
+    #[test]
+    fn no_times_have_no_quantiles() {
+        assert!(distribution_by(Vec::new(), &[("p99", 0.99)]).is_err());
     }
 
     #[test]
