@@ -11,6 +11,7 @@
 //! to work does so visibly and then looks whether the monitor sleeps. A `SeqCst` fence stands between the two on both
 //! sides.
 
+use crate::stall::look_after_reports;
 use parking_lot::{Condvar, Mutex};
 use polyloop_core::task::contain;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst, fence};
@@ -116,7 +117,7 @@ fn start() -> std::io::Result<&'static Arc<Monitor>> {
     clippy::disallowed_methods,
     reason = "a blocked thread blocks in real time, whatever a runtime's clock says"
 )]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
@@ -156,6 +157,7 @@ impl Monitor {
     fn look(&self, round: &Round) -> (bool, Duration) {
         let mut busy = false;
         let mut tick = TICK;
+        look_after_reports();
         for pool in self.pools() {
             let mut at_work = None;
             // The monitor is everybody's: it outlives a scheduler that breaks its promise.

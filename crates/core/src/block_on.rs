@@ -7,12 +7,13 @@
 //! What the executor adds is a [`Host`]: whether it has runnables for this thread, and whether this thread may drive.
 
 use crate::context;
+use crate::desk::Desk;
 use crate::driver::{Driver, Turn, Wakes};
 use crate::hooks::Hooks;
 use crate::local::{Entered, LocalQueue, Unpark};
 use crate::park::{Parking, ThreadParker};
 use crate::probe::WorkerCounts;
-use crate::task::{Meta, Ran};
+use crate::task::{Meta, Ran, TaskSpace};
 use crate::time::Instant;
 use core::fmt;
 use core::future::Future;
@@ -35,6 +36,18 @@ const _: () = assert!(MAX_POLLS <= 1024);
 
 /// What an executor adds to a thread inside `block_on`.
 pub trait Host {
+    /// Where this thread shows what it polls.
+    fn desk(&self) -> &Desk;
+
+    /// Called at the beginning. The thread's local tasks live in `local`; its own future is the one that
+    /// [lies](crate::Polled::address) at `own`.
+    fn arrive(&self, local: &Arc<TaskSpace>, own: usize) {
+        let _ = (local, own);
+    }
+
+    /// Called whenever the thread goes from rest to work, after its desk has shown that.
+    fn rise(&self) {}
+
     /// Called before every poll: hands this thread what the executor has for it, if anything.
     fn collect(&self, entered: &Entered<'_>, parking: &Arc<Parking>);
 
@@ -173,6 +186,7 @@ pub fn try_block_on<F: Future>(
     let output = context::enter_scope(&Inside(true), || {
         local.enter_with(future, meta, |entered, root| {
             let _leave = Leave { host, entered, parking: &parking };
+            host.arrive(entered.space(), root.address());
             let mut root = pin!(root);
             run(driver, &parking, host, entered, || root.is_finished());
             match root.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -213,6 +227,7 @@ fn run(
     let mut wakes = Wakes::new();
     let mut pacer = TurnPacer::new(driver);
     let mut busy = Some(driver.hold());
+    let desk = host.desk();
     let count = |pacer: &TurnPacer, now: Instant| {
         if let Some(counts) = host.counts() {
             pacer.count(counts, now);
@@ -221,10 +236,15 @@ fn run(
     };
     loop {
         parking.heed();
+        if desk.rise() {
+            host.rise();
+        }
         loop {
             host.collect(entered, parking);
             let Some(runnable) = entered.pop() else { break };
-            match runnable.run() {
+            let ran = runnable.run_at(desk);
+            desk.stir();
+            match ran {
                 Ran::Yielded(runnable) | Ran::Woken(runnable) => entered.push(runnable),
                 Ran::Pending | Ran::Done => {}
             }
@@ -258,6 +278,7 @@ fn run(
             count(&pacer, driver.now());
             counts.parked();
         }
+        desk.rest();
         let lease = if host.may_drive() {
             driver.rest(&mut busy)
         } else {

@@ -7,6 +7,7 @@ pub mod block_on;
 pub mod budget;
 #[expect(unsafe_code, reason = "thread-locals that point to the stack")]
 pub mod context;
+mod desk;
 #[cfg_attr(all(test, not(polyloop_loom)), expect(unsafe_code, reason = "a waker of a test"))]
 mod driver;
 mod hooks;
@@ -29,6 +30,7 @@ pub mod time;
 mod wake_batch;
 mod yield_now;
 
+pub use desk::{Desk, Polled};
 pub use driver::{Busy, Driver, Gone, Lease, Turn, Wakes};
 pub use hooks::{Hooks, TaskHook, ThreadHook};
 pub use local::{Entered, LocalQueue, Unpark, is_host_of, push_as_guest, spawn_local, take_as_guest};

@@ -244,6 +244,11 @@ impl Entered<'_> {
         }
     }
 
+    /// Where the local tasks live.
+    pub(crate) fn space(&self) -> &Arc<TaskSpace> {
+        &self.local.space
+    }
+
     /// Takes all runnables of tasks that can run elsewhere, in order. What stays is local.
     pub fn take_rest(&self) -> RunQueue {
         self.collect_mail();

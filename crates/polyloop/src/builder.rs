@@ -3,6 +3,7 @@
 use crate::handle::{Ambient, Entry, Handle};
 use crate::kinds::{Any, ExecutorKind, ReactorKind, TimersKind};
 use crate::runtime::{Owned, Runtime};
+use crate::stall::{LEAST_THRESHOLD, MOST_THRESHOLD, STALLS, StallSettings};
 use crate::threads::Threads;
 use crate::{Combination, CombinationError};
 use polyloop_blocking::Limits;
@@ -28,6 +29,7 @@ pub struct Builder {
     limits: Limits,
     workers: Option<usize>,
     pub(crate) threads: Threads,
+    pub(crate) stalls: StallSettings,
     fault: Option<BuildError>,
 }
 
@@ -136,7 +138,7 @@ impl Builder {
         if paused { self.clock(ManualClock::automatic()) } else { self }
     }
 
-    fn blame(&mut self, error: BuildError) {
+    pub(crate) fn blame(&mut self, error: BuildError) {
         // The first mistake is the one to mend first.
         self.fault.get_or_insert(error);
     }
@@ -170,21 +172,26 @@ impl Builder {
             let numbered: Combination = format!("{}:{workers}", combination.executor()).parse()?;
             combination = numbered.workers().map_or(combination, |workers| combination.with_workers(workers));
         }
-        if combination.executor() == "fifo" && combination.block_policy() != BlockPolicy::None {
+        if combination.executor() == "fifo"
+            && matches!(combination.block_policy(), BlockPolicy::HandOff { .. })
+        {
             return Err(BuildError(Fault::OneThread));
         }
+        let stalls = self.stalls.resolve(combination.block_policy())?;
         let reactor = R::build(&combination)
             .map_err(|error| BuildError(Fault::Reactor(combination.reactor().to_owned(), error)))?;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let driver = Driver::new(reactor, T::build(&combination), clock);
         let (entry, executor, ambient) = match combination.executor() {
             "fifo" => {
-                let fifo = polyloop_fifo::Fifo::with_hooks(driver, self.threads.hooks.clone());
+                let fifo = polyloop_fifo::Fifo::with_hooks(driver, self.threads.hooks.clone())
+                    .with_stalls(stalls.clone());
                 (Entry::Fifo(fifo.clone()), Owned::Fifo(fifo), None)
             }
             "steal" => {
                 let workers = combination.workers().unwrap_or_else(default_workers);
-                let config = Config::new(workers).block(combination.block_policy());
+                let mut config = Config::new(workers).block(combination.block_policy());
+                config.stalls = stalls.clone();
                 let (pool, ambient) =
                     start_workers(Steal::new(config.seats()), driver, config, &self.threads)?;
                 let entry = Entry::Pool {
@@ -196,7 +203,7 @@ impl Builder {
             }
             other => unreachable!("a combination names an executor of its table, not `{other}`"),
         };
-        let handle = Handle::new(entry, combination, self.limits, &self.threads);
+        let handle = Handle::new(entry, combination, self.limits, &self.threads, stalls);
         if let Some(ambient) = ambient {
             ambient.0.get_or_init(|| handle.clone());
         }
@@ -245,11 +252,23 @@ enum Fault {
     },
     /// A policy with numbers out of their ranges.
     Policy(BlockPolicy),
+    /// A threshold of stalls out of its range.
+    Threshold(Duration),
+    /// What stands in the variable for stalls.
+    StallVariable(String),
     /// A hand-off on an executor of one thread.
     OneThread,
 }
 
 impl BuildError {
+    pub(crate) fn threshold(threshold: Duration) -> Self {
+        Self(Fault::Threshold(threshold))
+    }
+
+    pub(crate) fn stall_variable(text: &str) -> Self {
+        Self(Fault::StallVariable(text.to_owned()))
+    }
+
     /// Whether the executor cannot keep the block policy that it was given: one thread with tasks that may not be sent cannot
     /// be relieved.
     pub fn is_policy_unsupported(&self) -> bool {
@@ -274,8 +293,16 @@ impl fmt::Display for BuildError {
                 BlockPolicy::MOST_AFTER,
                 BlockPolicy::MOST_THREADS
             ),
+            Fault::Threshold(threshold) => write!(
+                f,
+                "{threshold:?} is out of range for `stall_threshold`: {LEAST_THRESHOLD:?} to {MOST_THRESHOLD:?}, or `None`"
+            ),
+            Fault::StallVariable(text) => write!(
+                f,
+                "{STALLS}: `{text}` is neither `off` nor a time from {LEAST_THRESHOLD:?} to {MOST_THRESHOLD:?}, such as `50ms`"
+            ),
             Fault::OneThread => f.write_str(
-                "`fifo` cannot hand off: it has one thread, with tasks that are not `Send`; take `steal:1`, or `block=none`",
+                "`fifo` cannot hand off: it has one thread, with tasks that are not `Send`; take `steal:1`, or `block=none` or `block=detect`",
             ),
             Fault::Reactor(name, error) => write!(f, "the reactor `{name}` is not to be had here: {error}"),
         }
@@ -286,7 +313,11 @@ impl std::error::Error for BuildError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0 {
             Fault::Combination(error) | Fault::Variable(error) => Some(error),
-            Fault::NotUnicode | Fault::Policy(_) | Fault::OneThread => None,
+            Fault::NotUnicode
+            | Fault::Policy(_)
+            | Fault::OneThread
+            | Fault::Threshold(_)
+            | Fault::StallVariable(_) => None,
             Fault::Reactor(_, error) | Fault::Thread { error, .. } => Some(error),
         }
     }

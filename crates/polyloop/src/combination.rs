@@ -13,7 +13,7 @@ use std::time::Duration;
 /// Parts may be left out from the end: `fifo` is `fifo+mio+wheel`, `steal:4+poll` is `steal:4+poll+wheel`. The default is
 /// `steal+mio+wheel`.
 ///
-/// There is one option, [`block`](Self::block_policy): `block=none`, `block=handoff`, `block=handoff:20ms`, or `block=handoff:20ms:8` with
+/// There is one option, [`block`](Self::block_policy): `block=none`, `block=detect`, `block=handoff`, `block=handoff:20ms`, or `block=handoff:20ms:8` with
 /// the most threads beyond the workers. The time may be in `ms` or `us`.
 ///
 /// # Examples
@@ -45,7 +45,7 @@ pub(crate) const REACTORS: [&str; 3] = ["mio", "polling", "poll"];
 /// The timer queues that are built in.
 pub(crate) const TIMERS: [&str; 2] = ["wheel", "heap"];
 
-const OPTIONS: [&str; 2] = ["block=none", "block=handoff[:AFTER[:THREADS]]"];
+const OPTIONS: [&str; 3] = ["block=none", "block=detect", "block=handoff[:AFTER[:THREADS]]"];
 
 /// More workers than this are a typing error.
 const MAX_WORKERS: usize = 1024;
@@ -154,6 +154,7 @@ impl fmt::Display for Combination {
                 }
                 if max_threads == BlockPolicy::THREADS { Ok(()) } else { write!(f, ":{max_threads}") }
             }
+            Some(BlockPolicy::Detect) => f.write_str(",block=detect"),
             Some(_) => f.write_str(",block=none"),
             None => Ok(()),
         }
@@ -165,6 +166,7 @@ fn policy(text: &str) -> Option<BlockPolicy> {
     let mut parts = text.split(':');
     match parts.next()? {
         "none" => parts.next().is_none().then_some(BlockPolicy::None),
+        "detect" => parts.next().is_none().then_some(BlockPolicy::Detect),
         "handoff" => {
             let BlockPolicy::HandOff { mut after, mut max_threads } = BlockPolicy::HAND_OFF else {
                 return None;
@@ -314,6 +316,7 @@ mod tests {
         }
         for name in [
             "steal:8+polling+heap,block=none",
+            "fifo+mio+wheel,block=detect",
             "steal+mio+wheel,block=handoff",
             "fifo+mio+wheel,block=handoff:20ms",
             "steal+mio+wheel,block=handoff:1500us:7",
@@ -356,6 +359,7 @@ mod tests {
             "block=maybe",
             "block=",
             "block=none:1ms",
+            "block=detect:1ms",
             "block=handoff:",
             "block=handoff:10",
             "block=handoff:0ms",

@@ -8,10 +8,11 @@ use crate::net::SystemResolver;
 use crate::shutdown::Beginning;
 use crate::threads::Threads;
 use crate::{Combination, RuntimeMetrics};
+use polyloop_blocking::stall::{Post, Stalls};
 use polyloop_blocking::{BlockingPool, Limits};
 use polyloop_core::block_on::{Host, Nested, refuse_nested, try_block_on};
 use polyloop_core::park::{Parking, ThreadParker};
-use polyloop_core::{Driver, Entered, Gauges, JoinHandle, Meta, TaskSpace, context};
+use polyloop_core::{Desk, Driver, Entered, Gauges, JoinHandle, Meta, TaskSpace, context};
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
@@ -32,6 +33,7 @@ struct Shared {
     blocking: Arc<BlockingPool>,
     net: polyloop_net::Context,
     beginning: Beginning,
+    stalls: Stalls,
 }
 
 /// By what a runtime is entered.
@@ -66,14 +68,20 @@ fn with_entered<R>(f: impl FnOnce(&Stack, u64) -> R) -> R {
 }
 
 impl Handle {
-    pub(crate) fn new(entry: Entry, combination: Combination, limits: Limits, threads: &Threads) -> Self {
+    pub(crate) fn new(
+        entry: Entry,
+        combination: Combination,
+        limits: Limits,
+        threads: &Threads,
+        stalls: Stalls,
+    ) -> Self {
         let driver = Arc::clone(entry.driver());
         let blocking = BlockingPool::with_threads_from(Arc::clone(&driver), limits, threads.starter());
         let blocking = Arc::new(blocking);
         let resolver = Arc::new(SystemResolver(Arc::clone(&blocking)));
         polyloop_net::install(crate::net::current);
         let net = polyloop_net::Context { driver, resolver };
-        Self(Arc::new(Shared { entry, combination, blocking, net, beginning: Beginning::default() }))
+        Self(Arc::new(Shared { entry, combination, blocking, net, beginning: Beginning::default(), stalls }))
     }
 
     /// The runtime that the calling code runs on, or that its thread has entered.
@@ -193,7 +201,8 @@ impl Handle {
             Entry::Fifo(fifo) => fifo.try_block_on(future, meta),
             Entry::Pool { space, driver, .. } => {
                 let parker = Box::new(OsThread(std::thread::current()));
-                space.enter(|| try_block_on(driver, parker, &Alone, future, meta))
+                let host = Alone(Post::new(&self.0.stalls, space));
+                space.enter(|| try_block_on(driver, parker, &host, future, meta))
             }
         };
         polyloop_blocking::while_waiting(|| context::enter_scope(self, block))
@@ -246,6 +255,10 @@ impl Handle {
     /// and stops nobody.
     pub fn metrics(&self) -> RuntimeMetrics {
         RuntimeMetrics::of(self)
+    }
+
+    pub(crate) fn stalls(&self) -> &Stalls {
+        &self.0.stalls
     }
 
     pub(crate) fn gauges(&self) -> Arc<dyn Gauges> {
@@ -344,9 +357,21 @@ impl Drop for EnterGuard {
 }
 
 /// A thread inside `block_on` of an executor whose tasks run elsewhere: only its own future and local tasks run here.
-struct Alone;
+struct Alone(Post);
 
 impl Host for Alone {
+    fn desk(&self) -> &Desk {
+        self.0.desk()
+    }
+
+    fn arrive(&self, local: &Arc<TaskSpace>, own: usize) {
+        self.0.arrive(local, own);
+    }
+
+    fn rise(&self) {
+        self.0.rise();
+    }
+
     fn collect(&self, _: &Entered<'_>, _: &Arc<Parking>) {}
 
     /// The workers do. This thread may leave at any moment, or block in its own future, and then nobody would be in the

@@ -34,6 +34,7 @@ mod metrics;
 pub mod net;
 mod runtime;
 mod shutdown;
+pub mod stall;
 pub mod sync;
 pub mod task;
 mod threads;

@@ -60,7 +60,8 @@ impl<S: Scheduler> Here<S> {
             }
         }
         let _back = Back(&self.shared, self.shared.replace(null()));
-        f()
+        // What a closure does that may block is no stall of the task.
+        self.crew.shared.seat(self.index).desk.aside(f)
     }
 }
 
@@ -261,9 +262,10 @@ impl<S: Scheduler> Worker<'_, S> {
     }
 
     /// Polls `runnable` and whatever comes after it, until there is nothing left or the pool closes.
-    fn work(&mut self, mut runnable: Runnable) {
+    fn work(&mut self, runnable: Runnable) {
+        let desk = &self.seat.desk;
+        let mut ran = self.watched(|_| runnable.run_at(desk));
         loop {
-            let ran = self.watched(|_| runnable.run());
             match ran {
                 Ran::Yielded(runnable) => self.push(runnable, Why::Yield),
                 Ran::Woken(runnable) => self.push(runnable, Why::Wake),
@@ -277,23 +279,23 @@ impl<S: Scheduler> Worker<'_, S> {
             if self.pacer.polled(&self.driver) {
                 self.turn();
             }
-            match self.next() {
-                Some(next) => runnable = next,
-                None => return,
-            }
+            let Some(next) = self.next() else { return };
+            desk.step();
+            ran = next.run_at(desk);
+            desk.step();
         }
     }
 
     /// Runs code of others, which may block, where the monitor sees it.
     #[inline]
     fn watched<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {
-        self.seat.step();
+        self.seat.desk.step();
         if std::mem::take(&mut self.rested) {
             // After the step: the monitor sees that, or is seen asleep.
             monitor::kick();
         }
         let result = f(self);
-        self.seat.step();
+        self.seat.desk.step();
         result
     }
 
