@@ -302,7 +302,8 @@ impl fmt::Display for BuildError {
                 "{STALLS}: `{text}` is neither `off` nor a time from {LEAST_THRESHOLD:?} to {MOST_THRESHOLD:?}, such as `50ms`"
             ),
             Fault::OneThread => f.write_str(
-                "`fifo` cannot hand off: it has one thread, with tasks that are not `Send`; take `steal:1`, or `block=none` or `block=detect`",
+                "`fifo` cannot hand off: it has one thread, with tasks that are not `Send`; take \
+                 `steal:1`, `block=none` or `block=detect`",
             ),
             Fault::Reactor(name, error) => write!(f, "the reactor `{name}` is not to be had here: {error}"),
         }
