@@ -24,13 +24,31 @@ const ONE_THREAD: [&str; 4] =
 
 const ROUNDS: usize = 1000;
 
+/// The monitor comes no more often, unless it is called.
+const LOOK: Duration = Duration::from_millis(2);
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the monitor looks in real time, whatever a runtime's clock says"
+)]
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
 /// How often `work`, which does something `ROUNDS` times, goes to the allocator once it has done so before. The work is the
-/// same each time; what is more than the least comes from the monitor, which passes by now and then.
-fn allocations<F>(runtime: &Runtime, work: impl Fn() -> F) -> usize
+/// same each time. What is more than nothing comes from the monitor of `steal`, which lists the pools at each of its looks, and
+/// looks at least every few milliseconds: the longer a busy machine lets the work take, the more often.
+fn allocations<F>(runtime: &Runtime, is_watched: bool, work: impl Fn() -> F) -> usize
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    (0..5).map(|_| allocations_and_noise(runtime, &work)).min().expect("five")
+    let counted = || {
+        let start = now();
+        let allocations = allocations_and_noise(runtime, &work);
+        let looks = usize::try_from(start.elapsed().as_nanos() / LOOK.as_nanos()).expect("few") + 1;
+        allocations.saturating_sub(if is_watched { looks } else { 0 })
+    };
+    (0..5).map(|_| counted()).min().expect("five")
 }
 
 fn allocations_and_noise<F>(runtime: &Runtime, work: impl Fn() -> F) -> usize
@@ -50,17 +68,18 @@ where
 
 fn costs(name: &str) {
     let runtime = Builder::new().combination(name).build().unwrap();
-    let spawn_join = allocations(&runtime, || async {
+    let is_watched = name.starts_with("steal");
+    let spawn_join = allocations(&runtime, is_watched, || async {
         for n in 0..ROUNDS {
             assert_eq!(polyloop::spawn(async move { n }).await.unwrap(), n);
         }
     });
-    let yields = allocations(&runtime, || async {
+    let yields = allocations(&runtime, is_watched, || async {
         for _ in 0..ROUNDS {
             polyloop::task::yield_now().await;
         }
     });
-    let armed = allocations(&runtime, || async {
+    let armed = allocations(&runtime, is_watched, || async {
         for _ in 0..ROUNDS {
             let mut sleep = std::pin::pin!(time::sleep(Duration::from_secs(60)));
             std::future::poll_fn(|cx| {
@@ -70,12 +89,12 @@ fn costs(name: &str) {
             .await;
         }
     });
-    let due = allocations(&runtime, || async {
+    let due = allocations(&runtime, is_watched, || async {
         for _ in 0..ROUNDS {
             time::sleep(Duration::ZERO).await;
         }
     });
-    let wakes = allocations(&runtime, || async {
+    let wakes = allocations(&runtime, is_watched, || async {
         std::future::poll_fn(|cx| {
             for _ in 0..ROUNDS {
                 let waker = cx.waker().clone();
@@ -89,10 +108,7 @@ fn costs(name: &str) {
     println!(
         "{name}: (spawn and join, yield, arm and drop a timer, sleep of no time, wake) {all:?} per {ROUNDS}"
     );
-    // On a busy machine a thousand spawns on `steal:1` have seen one allocation, whose origin is not known: none per spawn.
-    let stray = if name.starts_with("steal") { ROUNDS / 100 } else { 0 };
-    assert!(spawn_join <= stray, "{name}: {all:?}");
-    assert_eq!((yields, armed, due, wakes), (0, 0, 0, 0), "{name}");
+    assert_eq!(all, (0, 0, 0, 0, 0), "{name}");
 }
 
 /// Bytes that are in use.

@@ -2,17 +2,15 @@
 
 use polyloop::{Builder, Runtime};
 use polyloop_conformance::executor;
-use polyloop_conformance::executor::{Executor, Promise, TestClock};
-use polyloop_core::Driver;
-use polyloop_core::block_on::{CHECK_POLLS, MAX_POLLS};
-use polyloop_steal::LIFO_POLLS;
+use polyloop_conformance::executor::{Executor, Tasks, TestClock};
+use polyloop_core::{Driver, Fairness};
 use std::future::Future;
 use std::sync::{Arc, mpsc};
 
 /// An executor whose tasks run on the calling thread.
 struct Here(Runtime);
 
-impl Executor for Here {
+impl Tasks for Here {
     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, future: F) {
         drop(self.0.spawn(future));
     }
@@ -24,7 +22,9 @@ impl Executor for Here {
     {
         self.0.block_on(future)
     }
+}
 
+impl Executor for Here {
     fn driver(&self) -> Arc<Driver> {
         self.0.handle().driver().clone()
     }
@@ -33,7 +33,7 @@ impl Executor for Here {
 /// An executor whose tasks run on a worker. The calling thread keeps out of `block_on`, where it would drive.
 struct Worker(Runtime);
 
-impl Executor for Worker {
+impl Tasks for Worker {
     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, future: F) {
         drop(self.0.spawn(future));
     }
@@ -47,41 +47,48 @@ impl Executor for Worker {
         drop(self.0.spawn(async move { give.send(future.await).unwrap() }));
         given.recv().expect("the task has not panicked")
     }
+}
 
+impl Executor for Worker {
     fn driver(&self) -> Arc<Driver> {
         self.0.handle().driver().clone()
     }
 }
 
-const TURN: u64 = MAX_POLLS as u64;
-const TURN_WHEN_LATE: u64 = CHECK_POLLS as u64;
-
-/// A place in the queue behind those that are always ready.
-const FIFO: Promise = Promise { turn: TURN, turn_when_late: TURN_WHEN_LATE, reach: |n, others| n + others };
-
-/// As `polyloop_steal` declares it: 8·n + 8.
-const STEAL: Promise = Promise {
-    turn: TURN,
-    turn_when_late: TURN_WHEN_LATE,
-    reach: |n, others| {
-        let row = 2 * (u64::from(LIFO_POLLS) + 1);
-        row * (n + others) + row
-    },
-};
+/// What the executor of this combination declares.
+fn declared(name: &str) -> Fairness {
+    Runtime::from_name(name).unwrap().handle().fairness()
+}
 
 fn build(name: &str, clock: TestClock) -> Runtime {
     Builder::new().combination(name).clock(clock).build().unwrap()
 }
 
-executor!(fifo_mio_wheel, FIFO, |clock| Here(build("fifo+mio+wheel", clock)));
-executor!(fifo_mio_heap, FIFO, |clock| Here(build("fifo+mio+heap", clock)));
-executor!(fifo_polling_wheel, FIFO, |clock| Here(build("fifo+polling+wheel", clock)));
-executor!(fifo_polling_heap, FIFO, |clock| Here(build("fifo+polling+heap", clock)));
-executor!(fifo_poll_wheel, FIFO, |clock| Here(build("fifo+poll+wheel", clock)));
-executor!(fifo_poll_heap, FIFO, |clock| Here(build("fifo+poll+heap", clock)));
-executor!(steal_mio_wheel, STEAL, |clock| Worker(build("steal:1+mio+wheel", clock)));
-executor!(steal_mio_heap, STEAL, |clock| Worker(build("steal:1+mio+heap", clock)));
-executor!(steal_polling_wheel, STEAL, |clock| Worker(build("steal:1+polling+wheel", clock)));
-executor!(steal_polling_heap, STEAL, |clock| Worker(build("steal:1+polling+heap", clock)));
-executor!(steal_poll_wheel, STEAL, |clock| Worker(build("steal:1+poll+wheel", clock)));
-executor!(steal_poll_heap, STEAL, |clock| Worker(build("steal:1+poll+heap", clock)));
+executor!(fifo_mio_wheel, declared("fifo+mio+wheel"), |clock| Here(build("fifo+mio+wheel", clock)));
+executor!(fifo_mio_heap, declared("fifo+mio+heap"), |clock| Here(build("fifo+mio+heap", clock)));
+executor!(fifo_polling_wheel, declared("fifo+polling+wheel"), |clock| Here(build(
+    "fifo+polling+wheel",
+    clock
+)));
+executor!(fifo_polling_heap, declared("fifo+polling+heap"), |clock| Here(build("fifo+polling+heap", clock)));
+executor!(fifo_poll_wheel, declared("fifo+poll+wheel"), |clock| Here(build("fifo+poll+wheel", clock)));
+executor!(fifo_poll_heap, declared("fifo+poll+heap"), |clock| Here(build("fifo+poll+heap", clock)));
+executor!(steal_mio_wheel, declared("steal:1+mio+wheel"), |clock| Worker(build("steal:1+mio+wheel", clock)));
+executor!(steal_mio_heap, declared("steal:1+mio+heap"), |clock| Worker(build("steal:1+mio+heap", clock)));
+executor!(steal_polling_wheel, declared("steal:1+polling+wheel"), |clock| Worker(build(
+    "steal:1+polling+wheel",
+    clock
+)));
+executor!(steal_polling_heap, declared("steal:1+polling+heap"), |clock| Worker(build(
+    "steal:1+polling+heap",
+    clock
+)));
+executor!(steal_poll_wheel, declared("steal:1+poll+wheel"), |clock| Worker(build(
+    "steal:1+poll+wheel",
+    clock
+)));
+executor!(steal_poll_heap, declared("steal:1+poll+heap"), |clock| Worker(build("steal:1+poll+heap", clock)));
+executor!(global_mio_wheel, declared("global:1+mio+wheel"), |clock| Worker(build(
+    "global:1+mio+wheel",
+    clock
+)));

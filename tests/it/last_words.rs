@@ -370,7 +370,7 @@ fn wakers_are_used_and_dropped() {
 /// A task's future that is dropped by the thread's destructors, because the task was local to what the thread drove.
 #[test]
 fn a_thread_local_of_a_worker_uses_the_runtime() {
-    for name in names(&[1, 2]).into_iter().filter(|name| name.starts_with("steal")) {
+    for name in names(&[1, 2]).into_iter().filter(|name| !name.starts_with("fifo")) {
         watched(&name.clone(), LIMIT, move || {
             let runtime = builder(&name).build().unwrap();
             let outcome = Arc::new(Mutex::new(Vec::new()));

@@ -3,7 +3,7 @@
 //! Invariant: a drop waits for nothing that does not end: what a test holds back it lets go only after the drop.
 
 use crate::subjects::{builder, names};
-use polyloop::{Handle, Nested, Runtime, time};
+use polyloop::{BlockOnError, Handle, Nested, Runtime, time};
 use polyloop_conformance::{LIMIT, watched};
 use std::future::{pending, poll_fn};
 use std::io::ErrorKind;
@@ -64,7 +64,7 @@ fn pending_tasks_are_dropped_once_and_their_handles_say_so() {
 
 #[test]
 fn a_stuck_poll_keeps_no_drop_waiting() {
-    for name in names(&[1, 2]).into_iter().filter(|name| name.starts_with("steal")) {
+    for name in names(&[1, 2]).into_iter().filter(|name| !name.starts_with("fifo")) {
         watched(&name.clone(), LIMIT, move || {
             let runtime = builder(&name).build().unwrap();
             let drops = Drops::default();
@@ -231,11 +231,11 @@ fn block_on_within_block_on_is_refused() {
     each(|runtime| {
         let other = Runtime::from_name("fifo+poll+heap").unwrap();
         runtime.block_on(async {
-            assert_eq!(runtime.try_block_on(async {}), Err(Nested));
-            assert_eq!(other.try_block_on(async {}), Err(Nested));
+            assert_eq!(runtime.try_block_on(async {}), Err(BlockOnError::Nested));
+            assert_eq!(other.try_block_on(async {}), Err(BlockOnError::Nested));
             let handle = runtime.handle().clone();
             let within = runtime.spawn(async move { handle.try_block_on(async {}) });
-            assert_eq!(within.await.unwrap(), Err(Nested));
+            assert_eq!(within.await.unwrap(), Err(BlockOnError::Nested));
             let said = catch_unwind(AssertUnwindSafe(|| runtime.block_on(async {}))).unwrap_err();
             assert_eq!(said.downcast_ref::<String>(), Some(&Nested.to_string()));
         });

@@ -10,7 +10,8 @@ Measures. What comes after the command goes to the lab; each has its own --help.
 Usage: cargo xtask bench COMMAND [ARGUMENTS]
 
   matrix    every experiment and bench on every combination and on tokio and smol
-  compare   two runs of it, old and new
+  counts    what an operation costs: instructions, atomics, allocations and system calls, under valgrind
+  compare   two runs of the matrix, old and new
   micro     criterion benches of single parts; the arguments are criterion's
 
 Exit codes: 0 ok; 1 an own verdict failed, a hang, a crash, or --fail-on; 2 usage; 3 a required backend is missing under
@@ -22,14 +23,20 @@ Example: cargo xtask bench matrix --quick
 pub(crate) fn run(arguments: Vec<String>) -> Result<(), Stop> {
     let peers = match arguments.first().map(String::as_str) {
         None | Some("--help" | "-h" | "help") => return Err(Stop::Help(HELP)),
-        Some("matrix") => Peers::With,
+        Some("matrix" | "counts") => Peers::With,
         Some("compare") => Peers::Without,
         Some("micro") => {
             let mut cargo = exec::cargo(&["bench", "--package", "polyloop-benches", "--"]);
             return exec::check(cargo.args(&arguments[1..]));
         }
+        Some("gate") => {
+            let instead = "cargo xtask bench compare OLD NEW --fail-on 5%";
+            return Err(Stop::Usage(format!("`gate` does not exist yet; until then: `{instead}`")));
+        }
         Some(other) => {
-            return Err(Stop::Usage(format!("there is no `{other}`; there are matrix, compare, micro")));
+            return Err(Stop::Usage(format!(
+                "there is no `{other}`; there are matrix, counts, compare, micro"
+            )));
         }
     };
     forward::to_lab("cargo xtask bench", peers, &arguments)

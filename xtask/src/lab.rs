@@ -24,10 +24,13 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<(), Stop> {
         Some("run") if forward::names_a_peer(&arguments) => Peers::With,
         Some("list") => Peers::With,
         Some("run" | "doctor" | "report") => Peers::Without,
-        Some("matrix" | "compare") => {
-            return Err(Stop::Usage(
-                "that is `cargo xtask bench matrix` and `cargo xtask bench compare`".into(),
-            ));
+        Some(name @ ("matrix" | "compare" | "counts")) => {
+            return Err(Stop::Usage(format!("that is `cargo xtask bench {name}`")));
+        }
+        Some(name @ ("step" | "advise")) => {
+            return Err(Stop::Usage(format!(
+                "`{name}` does not exist yet; there are run, list, doctor, report"
+            )));
         }
         Some(other) => {
             return Err(Stop::Usage(format!("there is no `{other}`; there are run, list, doctor, report")));

@@ -13,8 +13,13 @@
 
 use crate::stall::look_after_reports;
 use parking_lot::{Condvar, Mutex};
+use polyloop_core::deadlock::AtRest;
 use polyloop_core::task::contain;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst, fence};
+use std::sync::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, SeqCst},
+    fence,
+};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
@@ -68,6 +73,8 @@ struct Monitor {
     /// Whether somebody kicked since the monitor last looked.
     kicked: Mutex<bool>,
     bell: Condvar,
+    /// Odd while the monitor runs code of a pool.
+    looks: AtomicU64,
 }
 
 static MONITOR: OnceLock<Arc<Monitor>> = OnceLock::new();
@@ -96,6 +103,20 @@ pub fn kick() {
     }
 }
 
+/// Whether the monitor, if there is one, is between two looks; `None` if it does not come to an end with one.
+pub fn at_rest() -> Option<AtRest> {
+    let Some(monitor) = MONITOR.get() else { return Some(AtRest::default()) };
+    // A look takes microseconds.
+    for _ in 0..1000 {
+        let moves = monitor.looks.load(Acquire);
+        if moves.is_multiple_of(2) {
+            return Some(AtRest { threads: 1, moves });
+        }
+        std::thread::yield_now();
+    }
+    None
+}
+
 fn start() -> std::io::Result<&'static Arc<Monitor>> {
     static STARTING: Mutex<()> = Mutex::new(());
     let _starting = STARTING.lock();
@@ -107,6 +128,7 @@ fn start() -> std::io::Result<&'static Arc<Monitor>> {
         watched: Mutex::new(Vec::new()),
         kicked: Mutex::new(false),
         bell: Condvar::new(),
+        looks: AtomicU64::new(0),
     });
     let running = Arc::clone(&monitor);
     std::thread::Builder::new().name("polyloop-monitor".to_owned()).spawn(move || running.run())?;
@@ -137,7 +159,7 @@ impl Monitor {
                 round = Round::after(looked.elapsed(), tick);
                 continue;
             }
-            self.pools().iter().for_each(|pool| pool.rest());
+            self.at_work(|| self.pools().iter().for_each(|pool| pool.rest()));
             round = Round { elapsed: Duration::ZERO, gap: false };
             self.asleep.store(true, Relaxed);
             fence(SeqCst);
@@ -155,6 +177,18 @@ impl Monitor {
 
     /// Looks at everything; whether any of it is at work, and how soon to look again.
     fn look(&self, round: &Round) -> (bool, Duration) {
+        self.at_work(|| self.look_at_all(round))
+    }
+
+    /// Runs `f`, in which the monitor does something to others, where that can be seen.
+    fn at_work<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.looks.fetch_add(1, AcqRel);
+        let result = f();
+        self.looks.fetch_add(1, AcqRel);
+        result
+    }
+
+    fn look_at_all(&self, round: &Round) -> (bool, Duration) {
         let mut busy = false;
         let mut tick = TICK;
         look_after_reports();

@@ -17,6 +17,7 @@ use core::task::{Context, Poll};
 use core::time::Duration;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use polyloop_core::context;
+use polyloop_core::deadlock::{AtRest, RestGauge};
 use polyloop_core::{
     Busy, Driver, JoinError, JoinHandle, Meta, Ran, RunQueue, Runnable, Schedule, TaskSpace, Why,
 };
@@ -91,6 +92,10 @@ struct State {
     threads: usize,
     /// Those of them that look at the queue next.
     idle: usize,
+    /// Those of them that wait for a job, asleep or about to be.
+    resting: usize,
+    /// How often one of them has gone on.
+    moves: u64,
     /// Those of them that run a job which has said that it waits ([`while_waiting`]).
     waiting: usize,
     /// Jobs that are being run.
@@ -241,6 +246,12 @@ impl BlockingPool {
         &self.space
     }
 
+    /// Tells whether no job is queued or runs, and all threads wait for one.
+    pub fn rest_gauge(&self) -> RestGauge {
+        let pool = Weak::clone(&self.shared.me);
+        Box::new(move || pool.upgrade()?.state.lock().at_rest())
+    }
+
     /// What the pool is doing at this moment.
     pub fn metrics(&self) -> Metrics {
         let state = self.shared.state.lock();
@@ -303,6 +314,12 @@ impl State {
         needed
     }
 
+    fn at_rest(&self) -> Option<AtRest> {
+        let jobs = self.queue.len() + self.running + self.promised;
+        let rests = jobs == 0 && self.resting == self.threads;
+        rests.then_some(AtRest { threads: self.threads, moves: self.moves })
+    }
+
     /// Lets the clock go on if there is no job left.
     fn settle(&mut self) {
         if self.queue.is_empty() && self.running == 0 {
@@ -332,6 +349,10 @@ impl Schedule for Shared {
         if start {
             self.start_thread();
         }
+    }
+
+    fn tell_time(&self) {
+        self.driver.now();
     }
 }
 
@@ -375,9 +396,17 @@ impl Shared {
             if state.closed || surplus {
                 break;
             }
-            let waited = self.jobs.wait_for(&mut state, self.limits.keep_alive);
+            state.resting += 1;
+            // Who looks for deadlocks looks at the state, too: either he is seen here, or he sees that this one rests.
+            MutexGuard::unlocked(&mut state, || self.driver.deadlocks().somebody_rests());
+            // Meanwhile a job may have come, with nobody to be told.
+            let waited = state.queue.is_empty()
+                && !state.closed
+                && self.jobs.wait_for(&mut state, self.limits.keep_alive).timed_out();
+            state.resting -= 1;
+            state.moves += 1;
             // A job may have come at the last moment, and nobody else may have been told.
-            if waited.timed_out() && state.queue.is_empty() {
+            if waited && state.queue.is_empty() {
                 break;
             }
         }
@@ -390,6 +419,8 @@ impl Shared {
         state.idle -= 1;
         state.running += 1;
         MutexGuard::unlocked(state, || {
+            // For the stamp of its beginning: this thread may have waited for long.
+            self.driver.now();
             let ran = runnable.run();
             debug_assert!(matches!(ran, Ran::Done), "a job ends with its first poll");
         });

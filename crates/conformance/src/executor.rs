@@ -5,7 +5,7 @@
 
 use crate::{LIMIT, watched};
 use polyloop_core::time::{Clock, Instant, Wait};
-use polyloop_core::{Direction, Driver, Registration};
+use polyloop_core::{Direction, Driver, Fairness, Registration};
 use std::future::{Future, poll_fn};
 use std::io::Write;
 use std::os::unix::net::UnixStream;
@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-/// An executor of one worker.
-pub trait Executor: Sized + Send + Sync + 'static {
+/// Something of one worker that runs tasks.
+pub trait Tasks: Send + Sync + 'static {
     /// Starts a task.
     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, future: F);
 
@@ -25,21 +25,12 @@ pub trait Executor: Sized + Send + Sync + 'static {
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static;
-
-    /// Its driver.
-    fn driver(&self) -> Arc<Driver>;
 }
 
-/// What an executor promises.
-#[derive(Clone, Copy, Debug)]
-pub struct Promise {
-    /// At most so many polls between two driver turns while the clock stands still. The contract says 1,024.
-    pub turn: u64,
-    /// At most so many once the clock has moved on by more than the executor's interval at every look. The contract says 61.
-    pub turn_when_late: u64,
-    /// A task that becomes ready as the n-th of many (counted from 1) has been polled after this many polls, its own among
-    /// them, if `others` tasks are ready all the time.
-    pub reach: fn(n: u64, others: u64) -> u64,
+/// An executor of one worker.
+pub trait Executor: Tasks {
+    /// Its driver.
+    fn driver(&self) -> Arc<Driver>;
 }
 
 /// A clock that stands still unless the test moves it, or that moves with every look. It calls nobody: it is moved in polls,
@@ -81,22 +72,22 @@ impl Clock for TestClock {
 pub type New<E> = fn(TestClock) -> E;
 
 /// A property of an executor.
-pub type Property<E> = fn(New<E>, Promise);
+pub type Property<E> = fn(New<E>, Fairness);
 
 /// Runs one property under the watchdog.
 ///
 /// # Panics
 ///
 /// If the property does not hold.
-pub fn check<E: Executor>(subject: &str, test: &str, new: New<E>, promise: Promise, property: Property<E>) {
-    watched(&format!("{subject}::{test}"), LIMIT, move || property(new, promise));
+pub fn check<E: Executor>(subject: &str, test: &str, new: New<E>, declared: Fairness, property: Property<E>) {
+    watched(&format!("{subject}::{test}"), LIMIT, move || property(new, declared));
 }
 
-/// Mounts the suite: `executor!(name, promise, constructor)`. The constructor is a function, see [`New`](crate::executor::New).
+/// Mounts the suite: `executor!(name, declared, constructor)`. The constructor is a function, see [`New`](crate::executor::New).
 #[macro_export]
 macro_rules! executor {
-    ($name:ident, $promise:expr, $new:expr) => {
-        $crate::executor! { @ $name, $promise, $new,
+    ($name:ident, $declared:expr, $new:expr) => {
+        $crate::executor! { @ $name, $declared, $new,
             wakes_before_a_poll_make_one
             a_wake_from_another_thread_before_a_poll_is_one
             one_task_that_wakes_itself_lets_the_driver_turn
@@ -109,37 +100,45 @@ macro_rules! executor {
             each_ready_task_has_its_turn_beside_a_chain_from_outside
         }
     };
-    (@ $name:ident, $promise:expr, $new:expr, $($property:ident)*) => {
+    (@ $name:ident, $declared:expr, $new:expr, $($property:ident)*) => {
         mod $name {
             use super::*;
             $(
                 #[test]
                 fn $property() {
                     let property = $crate::executor::$property;
-                    $crate::executor::check(stringify!($name), stringify!($property), $new, $promise, property);
+                    $crate::executor::check(stringify!($name), stringify!($property), $new, $declared, property);
                 }
             )*
         }
     };
 }
 
+/// The bound that is declared for the ready task in this place.
+pub(crate) fn bound(declared: Fairness, place: u64) -> u64 {
+    declared.ready_bound.expect("a bound is declared")(place)
+}
+
 /// Counts the polls of all of a test's tasks.
 #[derive(Clone, Default)]
-struct Polls(Arc<AtomicU64>);
+pub(crate) struct Polls(Arc<AtomicU64>);
 
 impl Polls {
     /// Returns the count with this one.
-    fn add(&self) -> u64 {
+    pub(crate) fn add(&self) -> u64 {
         self.0.fetch_add(1, SeqCst) + 1
     }
 
-    fn get(&self) -> u64 {
+    pub(crate) fn get(&self) -> u64 {
         self.0.load(SeqCst)
     }
 }
 
 /// Wakes itself `times` times, and calls `look` at each poll.
-fn hog(times: u64, mut look: impl FnMut() + Send + 'static) -> impl Future<Output = ()> + Send + 'static {
+pub(crate) fn hog(
+    times: u64,
+    mut look: impl FnMut() + Send + 'static,
+) -> impl Future<Output = ()> + Send + 'static {
     let mut left = times;
     poll_fn(move |cx: &mut Context<'_>| {
         look();
@@ -174,7 +173,7 @@ fn sleeper<E: Executor>(executor: &E) -> (Polls, Waker) {
 }
 
 /// C1: a thousand wakes by a task lead to one poll of another.
-pub fn wakes_before_a_poll_make_one<E: Executor>(new: New<E>, _: Promise) {
+pub fn wakes_before_a_poll_make_one<E: Executor>(new: New<E>, _: Fairness) {
     let executor = new(TestClock::default());
     let (polls, waker) = sleeper(&executor);
     executor.run(async move { (0..1000).for_each(|_| waker.wake_by_ref()) });
@@ -183,7 +182,7 @@ pub fn wakes_before_a_poll_make_one<E: Executor>(new: New<E>, _: Promise) {
 }
 
 /// C1: and so do a thousand by a thread, while the worker is busy.
-pub fn a_wake_from_another_thread_before_a_poll_is_one<E: Executor>(new: New<E>, _: Promise) {
+pub fn a_wake_from_another_thread_before_a_poll_is_one<E: Executor>(new: New<E>, _: Fairness) {
     let executor = new(TestClock::default());
     let (polls, waker) = sleeper(&executor);
     // The only worker waits for the thread, in a poll.
@@ -221,24 +220,29 @@ fn longest_row<E: Executor>(executor: &E, tasks: u64) -> (u64, u64) {
 }
 
 /// C2, with a clock that stands still.
-pub fn one_task_that_wakes_itself_lets_the_driver_turn<E: Executor>(new: New<E>, promise: Promise) {
+pub fn one_task_that_wakes_itself_lets_the_driver_turn<E: Executor>(new: New<E>, declared: Fairness) {
     let (longest, polls) = longest_row(&new(TestClock::default()), 1);
-    assert!(polls > 10 * promise.turn, "{polls} polls tell nothing");
-    assert!(longest <= promise.turn && promise.turn <= 1024, "{longest} polls between two turns");
+    assert!(polls > 10 * declared.max_polls_between_turns, "{polls} polls tell nothing");
+    assert!(
+        longest <= declared.max_polls_between_turns && declared.max_polls_between_turns <= 1024,
+        "{longest} polls between two turns"
+    );
 }
 
 /// C2, with a clock that stands still.
-pub fn many_tasks_that_wake_themselves_let_the_driver_turn<E: Executor>(new: New<E>, promise: Promise) {
+pub fn many_tasks_that_wake_themselves_let_the_driver_turn<E: Executor>(new: New<E>, declared: Fairness) {
     let (longest, polls) = longest_row(&new(TestClock::default()), 10);
-    assert!(polls > 10 * promise.turn, "{polls} polls tell nothing");
-    assert!(longest <= promise.turn, "{longest} polls between two turns");
+    assert!(polls > 10 * declared.max_polls_between_turns, "{polls} polls tell nothing");
+    assert!(longest <= declared.max_polls_between_turns, "{longest} polls between two turns");
 }
 
 /// C2, with a clock of which every look costs 150 µs.
-pub fn the_driver_turns_sooner_when_time_passes<E: Executor>(new: New<E>, promise: Promise) {
+pub fn the_driver_turns_sooner_when_time_passes<E: Executor>(new: New<E>, declared: Fairness) {
+    let (late, interval) = declared.polls_after_interval.expect("it looks at the clock");
+    assert!(interval < Duration::from_micros(150), "one look is more than the interval");
     let (longest, polls) = longest_row(&new(TestClock::per_look(Duration::from_micros(150))), 3);
-    assert!(polls > 10 * promise.turn_when_late, "{polls} polls tell nothing");
-    assert!(longest <= promise.turn_when_late && promise.turn_when_late <= 61, "{longest} between two turns");
+    assert!(polls > 10 * late, "{polls} polls tell nothing");
+    assert!(longest <= late && late <= 61, "{longest} between two turns");
 }
 
 /// How many polls of others come between `happen`, which a hog calls in one of its polls, and the first poll after it of
@@ -268,17 +272,17 @@ where
 }
 
 /// C2: a timer that is due fires although a task is always ready.
-pub fn a_due_timer_fires_within_the_promise<E: Executor>(new: New<E>, promise: Promise) {
+pub fn a_due_timer_fires_within_the_promise<E: Executor>(new: New<E>, declared: Fairness) {
     let clock = TestClock::default();
     let executor = new(clock.clone());
     let driver = executor.driver();
     let sleep = polyloop_core::Sleep::until(driver.clone(), driver.now() + Duration::from_micros(50));
     let polls = polls_until(&executor, sleep, move || clock.advance(Duration::from_micros(50)));
-    assert!(polls <= promise.turn + (promise.reach)(1, 1), "{polls} polls");
+    assert!(polls <= declared.max_polls_between_turns + bound(declared, 2), "{polls} polls");
 }
 
 /// C2: a file that is ready is seen although a task is always ready.
-pub fn a_ready_file_is_seen_within_the_promise<E: Executor>(new: New<E>, promise: Promise) {
+pub fn a_ready_file_is_seen_within_the_promise<E: Executor>(new: New<E>, declared: Fairness) {
     let executor = new(TestClock::default());
     let (near, mut far) = UnixStream::pair().expect("a pair of sockets");
     near.set_nonblocking(true).expect("a socket that does not block");
@@ -289,11 +293,11 @@ pub fn a_ready_file_is_seen_within_the_promise<E: Executor>(new: New<E>, promise
         source.io(Direction::Read, read).await.expect("a byte");
     };
     let polls = polls_until(&executor, waiting, move || far.write_all(&[1]).expect("room for a byte"));
-    assert!(polls <= promise.turn + (promise.reach)(1, 1), "{polls} polls");
+    assert!(polls <= declared.max_polls_between_turns + bound(declared, 2), "{polls} polls");
 }
 
-/// Makes fifty tasks ready in one poll, beside `others` that are always ready, and holds each to the promise.
-fn each_in_time<E: Executor>(executor: &E, others: u64, promise: Promise, polls: &Polls) {
+/// Makes fifty tasks ready in one poll, beside `others` that are always ready, and holds each to the bound.
+pub(crate) fn each_in_time<E: Tasks>(executor: &E, others: u64, declared: Fairness, polls: &Polls) {
     const TASKS: usize = 50;
     let waiting: Arc<Mutex<Vec<(usize, Waker)>>> = Arc::default();
     let open = Arc::new(AtomicBool::new(false));
@@ -324,30 +328,36 @@ fn each_in_time<E: Executor>(executor: &E, others: u64, promise: Promise, polls:
         (order, start)
     });
     let count = polls.clone();
-    executor.run(hog(2 * (promise.reach)(TASKS as u64, others + 1), move || _ = count.add()));
+    executor.run(hog(2 * bound(declared, TASKS as u64 + others + 1), move || _ = count.add()));
     let reached = reached.lock().expect("unpoisoned");
     assert_eq!(reached.len(), TASKS, "some have not been polled at all");
     for (task, at) in &*reached {
         let place = order.iter().position(|other| other == task).expect("all have waited") as u64 + 1;
-        let (took, bound) = (at - start, (promise.reach)(place, others + 1));
+        let (took, bound) = (at - start, bound(declared, place + others + 1));
         assert!(took <= bound, "the one in place {place} was reached after {took} polls, {bound} at most");
     }
 }
 
 /// C3: beside tasks that wake themselves.
-pub fn each_ready_task_has_its_turn<E: Executor>(new: New<E>, promise: Promise) {
-    let executor = new(TestClock::default());
+pub fn each_ready_task_has_its_turn<E: Executor>(new: New<E>, declared: Fairness) {
+    beside_tasks_that_wake_themselves(&new(TestClock::default()), declared);
+}
+
+pub(crate) fn beside_tasks_that_wake_themselves<E: Tasks>(executor: &E, declared: Fairness) {
     let polls = Polls::default();
     for _ in 0..3 {
         let count = polls.clone();
         executor.spawn(hog(u64::MAX, move || _ = count.add()));
     }
-    each_in_time(&executor, 3, promise, &polls);
+    each_in_time(executor, 3, declared, &polls);
 }
 
 /// C3: beside a chain of tasks, each spawned by the one before it through another thread, with a clock of which every
 /// look costs more than the driver's interval: the driver turns after every few polls.
-pub fn each_ready_task_has_its_turn_beside_a_chain_from_outside<E: Executor>(new: New<E>, promise: Promise) {
+pub fn each_ready_task_has_its_turn_beside_a_chain_from_outside<E: Executor>(
+    new: New<E>,
+    declared: Fairness,
+) {
     let executor = Arc::new(new(TestClock::per_look(Duration::from_micros(150))));
     let polls = Polls::default();
     let stop = Arc::new(AtomicBool::new(false));
@@ -370,7 +380,7 @@ pub fn each_ready_task_has_its_turn_beside_a_chain_from_outside<E: Executor>(new
             drop(done);
         }
     });
-    each_in_time(&*executor, 1, promise, &polls);
+    each_in_time(&*executor, 1, declared, &polls);
     stop.store(true, SeqCst);
     let waits = async move {
         while !outside.is_finished() {
@@ -383,9 +393,12 @@ pub fn each_ready_task_has_its_turn_beside_a_chain_from_outside<E: Executor>(new
 /// C3: beside two that hand each other the turn.
 pub fn each_ready_task_has_its_turn_beside_two_that_wake_each_other<E: Executor>(
     new: New<E>,
-    promise: Promise,
+    declared: Fairness,
 ) {
-    let executor = new(TestClock::default());
+    beside_two_that_wake_each_other(&new(TestClock::default()), declared);
+}
+
+pub(crate) fn beside_two_that_wake_each_other<E: Tasks>(executor: &E, declared: Fairness) {
     let polls = Polls::default();
     let seats: Arc<[Mutex<Option<Waker>>; 2]> = Arc::default();
     for me in 0..2 {
@@ -398,5 +411,5 @@ pub fn each_ready_task_has_its_turn_beside_two_that_wake_each_other<E: Executor>
             Poll::Pending
         }));
     }
-    each_in_time(&executor, 2, promise, &polls);
+    each_in_time(executor, 2, declared, &polls);
 }

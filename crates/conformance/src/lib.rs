@@ -6,6 +6,7 @@
 //! | mount | for | through |
 //! |---|---|---|
 //! | [`runtime!`] | a whole runtime | the traits of `polyloop-traits` |
+//! | [`fairness!`] | a whole runtime with one worker, by the constants it declares | the traits of `polyloop-traits` |
 //! | [`executor!`] | an executor over a driver whose clock the test owns | [`executor::Executor`] |
 //! | [`reactor!`] | a reactor, turned by hand | `Reactor` and `ReactorHandle` of `polyloop-core` |
 //! | [`timers!`] | a queue of deadlines | `Timers` of `polyloop-core` |
@@ -20,6 +21,7 @@
 
 mod differences;
 pub mod executor;
+pub mod fairness;
 pub mod reactor;
 pub mod runtime;
 #[cfg(target_os = "linux")]

@@ -7,13 +7,14 @@
 //! What the executor adds is a [`Host`]: whether it has runnables for this thread, and whether this thread may drive.
 
 use crate::context;
+use crate::deadlock::{Deadlock, Vigil};
 use crate::desk::Desk;
 use crate::driver::{Driver, Turn, Wakes};
 use crate::hooks::Hooks;
 use crate::local::{Entered, LocalQueue, Unpark};
 use crate::park::{Parking, ThreadParker};
 use crate::probe::WorkerCounts;
-use crate::task::{Meta, Ran, TaskSpace};
+use crate::task::{Meta, Ran, TaskPtr, TaskSpace};
 use crate::time::Instant;
 use core::fmt;
 use core::future::Future;
@@ -66,6 +67,11 @@ pub trait Host {
         None
     }
 
+    /// The executor's tasks, among which the thread's own are to be told.
+    fn space(&self) -> Option<&Arc<TaskSpace>> {
+        None
+    }
+
     /// Called at the end, also when the loop unwinds: takes back what was handed out.
     fn leave(&self, entered: &Entered<'_>, parking: &Arc<Parking>);
 }
@@ -83,6 +89,51 @@ impl fmt::Display for Nested {
 }
 
 impl std::error::Error for Nested {}
+
+/// Why a future was not run to its end by [`try_block_on`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BlockOnError {
+    /// It was not begun: the thread would have waited for itself. As [`Nested`].
+    Nested,
+    /// It was dropped: nothing is left that could wake it.
+    Deadlock(Deadlock),
+}
+
+impl BlockOnError {
+    /// Whether the future was not begun, because the thread would have waited for itself.
+    pub fn is_nested(&self) -> bool {
+        matches!(self, Self::Nested)
+    }
+
+    /// Whether the future was dropped, because nothing is left that could wake it.
+    pub fn is_deadlock(&self) -> bool {
+        matches!(self, Self::Deadlock(_))
+    }
+}
+
+impl fmt::Display for BlockOnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nested => Nested.fmt(f),
+            Self::Deadlock(deadlock) => deadlock.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for BlockOnError {}
+
+impl From<Nested> for BlockOnError {
+    fn from(Nested: Nested) -> Self {
+        Self::Nested
+    }
+}
+
+impl From<Deadlock> for BlockOnError {
+    fn from(deadlock: Deadlock) -> Self {
+        Self::Deadlock(deadlock)
+    }
+}
 
 /// That this thread is inside `block_on` or a worker; or, with `false`, that it is so no more for a while.
 struct Inside(bool);
@@ -166,6 +217,8 @@ impl TurnPacer {
 
 /// Runs `future` to its end on this thread, and beside it this thread's local tasks and whatever the host brings.
 ///
+/// A deadlock is reported as the driver's [`Watch`](crate::deadlock::Watch) says, once, and the thread waits on.
+///
 /// # Errors
 ///
 /// [`Nested`], when this thread is inside a `block_on`, is a worker ([`as_worker`]), or polls a task.
@@ -173,7 +226,7 @@ impl TurnPacer {
 /// # Panics
 ///
 /// With the panic of the future; and if the kernel refuses the driver's wait.
-pub fn try_block_on<F: Future>(
+pub fn block_on<F: Future>(
     driver: &Arc<Driver>,
     thread: Box<dyn ThreadParker>,
     host: &impl Host,
@@ -181,27 +234,75 @@ pub fn try_block_on<F: Future>(
     meta: Meta,
 ) -> Result<F::Output, Nested> {
     refuse_nested()?;
+    match run_to_end(driver, thread, host, future, meta, false) {
+        Ok(output) => Ok(output),
+        Err(deadlock) => unreachable!("told not to end by it: {deadlock}"),
+    }
+}
+
+/// As [`block_on`], but ends with a deadlock.
+///
+/// # Errors
+///
+/// [`BlockOnError::Nested`], as there. [`BlockOnError::Deadlock`], when nothing is left that could wake the future; it has been
+/// dropped then, and this thread's local tasks with it.
+///
+/// # Panics
+///
+/// As there.
+pub fn try_block_on<F: Future>(
+    driver: &Arc<Driver>,
+    thread: Box<dyn ThreadParker>,
+    host: &impl Host,
+    future: F,
+    meta: Meta,
+) -> Result<F::Output, BlockOnError> {
+    refuse_nested()?;
+    Ok(run_to_end(driver, thread, host, future, meta, true)?)
+}
+
+fn run_to_end<F: Future>(
+    driver: &Arc<Driver>,
+    thread: Box<dyn ThreadParker>,
+    host: &impl Host,
+    future: F,
+    meta: Meta,
+    ends_by_deadlock: bool,
+) -> Result<F::Output, Deadlock> {
     let parking = Arc::new(Parking::new(Arc::clone(driver), thread));
     let local = LocalQueue::new(Arc::clone(&parking) as Arc<dyn Unpark>);
+    let about = meta.clone();
     let output = context::enter_scope(&Inside(true), || {
         local.enter_with(future, meta, |entered, root| {
+            let _listed = host.space().map(|space| space.list_local(entered.space()));
             let _leave = Leave { host, entered, parking: &parking };
             host.arrive(entered.space(), root.address());
             let mut root = pin!(root);
-            run(driver, &parking, host, entered, || root.is_finished());
+            let future = Root { task: root.task(), meta: &about, ends_by_deadlock };
+            if let Some(deadlock) = run(driver, &parking, host, entered, &future, || root.is_finished()) {
+                return Err(deadlock);
+            }
             match root.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(output) => output,
+                Poll::Ready(output) => Ok(output),
                 Poll::Pending => unreachable!("the loop ends when the future has"),
             }
         })
     });
-    match output {
+    match output? {
         Ok(output) => Ok(output),
         Err(error) => match error.try_into_panic() {
             Ok(payload) => std::panic::resume_unwind(payload),
             Err(error) => unreachable!("nobody can abort the future of `block_on`: {error}"),
         },
     }
+}
+
+/// The future of a `block_on`.
+struct Root<'a> {
+    task: TaskPtr,
+    meta: &'a Meta,
+    /// Whether a deadlock ends the `block_on`, or is only told.
+    ends_by_deadlock: bool,
 }
 
 struct Leave<'a, 'e, H: Host> {
@@ -222,8 +323,10 @@ fn run(
     parking: &Arc<Parking>,
     host: &impl Host,
     entered: &Entered<'_>,
+    root: &Root<'_>,
     finished: impl Fn() -> bool,
-) {
+) -> Option<Deadlock> {
+    let mut vigil = Vigil::begin(driver, parking, entered.space());
     let mut wakes = Wakes::new();
     let mut pacer = TurnPacer::new(driver);
     let mut busy = Some(driver.hold());
@@ -251,7 +354,7 @@ fn run(
             let due = pacer.polled(driver);
             if finished() {
                 count(&pacer, driver.now());
-                return;
+                return None;
             }
             if due {
                 if host.may_drive() {
@@ -263,7 +366,7 @@ fn run(
             }
         }
         if finished() {
-            return;
+            return None;
         }
         let hooks = host.hooks().filter(|hooks| hooks.watches_waits());
         if let Some(hooks) = hooks {
@@ -285,24 +388,42 @@ fn run(
             busy.take();
             None
         };
-        match lease {
+        let deadlock = match lease {
             Some(mut lease) => {
-                let turned = parking.wait_in_driver(&mut lease, Turn::Wait, &mut wakes);
+                let mut turned = Ok(());
+                let events = driver.ready_events();
+                let deadlock = vigil.wait((root.task, root.meta), |most| {
+                    let turn = most.map_or(Turn::Wait, Turn::For);
+                    turned = parking.wait_in_driver(&mut lease, turn, &mut wakes);
+                    let is_called = !wakes.is_empty() || parking.is_notified();
+                    is_called || turned.is_err() || driver.ready_events() != events
+                });
                 // At work before the lease is free: the next one to have it must not take those who are woken below
                 // for idle, and move the clock past them.
                 busy.replace(driver.hold());
                 drop(lease);
                 wakes.wake_all();
                 report(driver, turned);
+                deadlock
             }
             None => {
-                parking.wait_in_thread();
+                let deadlock = vigil.wait((root.task, root.meta), |most| {
+                    parking.wait_in_thread_for(most);
+                    parking.is_notified()
+                });
                 busy.replace(driver.hold());
+                deadlock
             }
-        }
+        };
         pacer.turned(driver.now());
         if let Some(hooks) = hooks {
             hooks.unparks();
+        }
+        if let Some(deadlock) = deadlock {
+            driver.deadlocks().tell(&deadlock, root.ends_by_deadlock);
+            if root.ends_by_deadlock {
+                return Some(deadlock);
+            }
         }
     }
 }

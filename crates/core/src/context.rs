@@ -5,11 +5,15 @@
 
 use crate::budget::Budget;
 use crate::schedule::Why;
+use crate::shim::sync::Mutex;
 use crate::task::{Header, Heap, HeapPtr, Id, TaskPtr, TaskSpace};
 use core::any::TypeId;
 use core::cell::Cell;
-use core::ptr::{NonNull, null};
+use core::fmt;
+use core::ptr::{NonNull, null, null_mut};
+use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 use std::sync::Arc;
+use std::thread::Thread;
 
 /// A space of whose heaps this thread has one checked out.
 struct Home {
@@ -19,6 +23,7 @@ struct Home {
     /// What it was, while the thread sleeps.
     resting: Cell<Option<HeapPtr>>,
     previous: *const Self,
+    visit: Visit,
 }
 
 /// A value that code further down may ask for by its type.
@@ -29,7 +34,7 @@ struct Scope {
 }
 
 struct Context {
-    current: Cell<*const Header>,
+    current: Current,
     poll: Cell<ThisPoll>,
     why: Cell<Why>,
     homes: Cell<*const Home>,
@@ -65,11 +70,127 @@ impl ThisPoll {
     }
 }
 
+/// The task that a thread polls, or null. Written by the thread alone, without a read-modify-write; others read it to
+/// compare it, and follow it nowhere.
+///
+/// Not loom's: whoever reads it learns nothing but a number, and the state word beside it has its own models.
+struct Current(AtomicPtr<Header>);
+
+/// The task's poll has gone [outside of tasks](outside_of_tasks).
+const OUTSIDE: usize = 1;
+const _: () = assert!(align_of::<Header>() > OUTSIDE);
+
+impl Current {
+    const NOBODY: Self = Self(AtomicPtr::new(null_mut()));
+
+    fn get(&self) -> *const Header {
+        self.0.load(Relaxed)
+    }
+
+    fn set(&self, task: *const Header) {
+        self.0.store(task.cast_mut(), Relaxed);
+    }
+
+    fn replace(&self, task: *const Header) -> *const Header {
+        let before = self.get();
+        self.set(task);
+        before
+    }
+
+    /// The task, unless there is none or its poll has gone outside.
+    fn task(&self) -> Option<TaskPtr> {
+        NonNull::new(self.get().cast_mut()).filter(|task| task.addr().get() & OUTSIDE == 0).map(TaskPtr)
+    }
+}
+
+/// That a thread is inside a space, where others find it: a link in the space's list, on the thread's stack.
+struct Visit {
+    current: *const Current,
+    thread: Thread,
+    next: Cell<*const Self>,
+}
+
+/// The threads that are inside a space and may poll its tasks.
+///
+/// Invariant: a visit is in the list exactly while its thread is in [`enter_home`], and the list is only looked at under its
+/// lock. So whatever is found in it is there.
+pub(crate) struct Visitors(Mutex<First>);
+
+/// The first link.
+struct First(*const Visit);
+
+// SAFETY: links are followed under the list's lock only, under which they do not go away; what is looked at there is a `Thread`,
+// which is `Sync`, an atomic, and the links, which the lock guards.
+unsafe impl Send for First {}
+
+/// Who polls a task.
+#[derive(Clone, Debug)]
+pub(crate) struct Poller {
+    pub(crate) thread: Thread,
+    /// It has left the poll for code that may block.
+    pub(crate) outside: bool,
+}
+
+impl Visitors {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(First(null())))
+    }
+
+    fn join(&self, visit: &Visit) {
+        let mut first = self.0.lock();
+        visit.next.set(first.0);
+        first.0 = visit;
+    }
+
+    fn leave(&self, visit: &Visit) {
+        let mut first = self.0.lock();
+        if core::ptr::eq(first.0, visit) {
+            first.0 = visit.next.get();
+            return;
+        }
+        let before = Self::each(&first).find(|other| core::ptr::eq(other.next.get(), visit));
+        if let Some(before) = before {
+            before.next.set(visit.next.get());
+        }
+    }
+
+    fn each<'a>(first: &'a First) -> impl Iterator<Item = &'a Visit> {
+        // SAFETY: the list is locked, as the borrow of what the lock guards shows; links are there as long as they are listed.
+        let follow = |link: *const Visit| unsafe { link.as_ref::<'a>() };
+        core::iter::successors(follow(first.0), move |visit| follow(visit.next.get()))
+    }
+
+    /// Which of the threads polls the task in `slot` at this moment.
+    pub(crate) fn poller_of(&self, slot: NonNull<Header>) -> Option<Poller> {
+        let first = self.0.lock();
+        Self::each(&first).find_map(|visit| {
+            // SAFETY: a thread's context is there as long as the thread is, and so as long as it visits.
+            let current = unsafe { (*visit.current).get() };
+            let is_it = current.map_addr(|addr| addr & !OUTSIDE) == slot.as_ptr().cast_const();
+            is_it.then(|| Poller { thread: visit.thread.clone(), outside: current.addr() & OUTSIDE != 0 })
+        })
+    }
+}
+
+#[cfg(all(test, polyloop_loom))]
+impl Visitors {
+    pub(crate) fn count(&self) -> usize {
+        Self::each(&self.0.lock()).count()
+    }
+}
+
+impl fmt::Debug for Visitors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let first = self.0.lock();
+        f.debug_list().entries(Self::each(&first).map(|visit| visit.thread.id())).finish()
+    }
+}
+
 #[cfg(not(polyloop_loom))]
 thread_local! {
     static CONTEXT: Context = const {
         Context {
-            current: Cell::new(null()),
+            current: Current::NOBODY,
             poll: Cell::new(ThisPoll::NONE),
             why: Cell::new(Why::Wake),
             homes: Cell::new(null()),
@@ -82,7 +203,7 @@ thread_local! {
 #[cfg(polyloop_loom)]
 loom::thread_local! {
     static CONTEXT: Context = Context {
-        current: Cell::new(null()),
+        current: Current::NOBODY,
         poll: Cell::new(ThisPoll::NONE),
         why: Cell::new(Why::Wake),
         homes: Cell::new(null()),
@@ -179,6 +300,8 @@ pub(crate) fn enter_home<R>(space: &Arc<TaskSpace>, f: impl FnOnce() -> R) -> R 
     impl Drop for Leave<'_> {
         fn drop(&mut self) {
             with_context(|context| context.homes.set(self.1.previous));
+            #[cfg(not(polyloop_mutant = "visit_stays_listed"))]
+            self.0.visitors().leave(&self.1.visit);
             if let Some(heap) = self.1.heap.take() {
                 self.0.check_in(heap);
             }
@@ -189,7 +312,13 @@ pub(crate) fn enter_home<R>(space: &Arc<TaskSpace>, f: impl FnOnce() -> R) -> R 
         heap: Cell::new(Some(space.check_out())),
         resting: Cell::new(None),
         previous: CONTEXT.with(|context| context.homes.get()),
+        visit: Visit {
+            current: CONTEXT.with(|context| &raw const context.current),
+            thread: std::thread::current(),
+            next: Cell::new(null()),
+        },
     };
+    space.visitors().join(&home.visit);
     let _leave = Leave(space, &home);
     CONTEXT.with(|context| context.homes.set(&raw const home));
     f()
@@ -253,14 +382,13 @@ pub(crate) fn is_home(space: &TaskSpace) -> bool {
 
 /// Whether this thread polls a task just now.
 pub fn is_polling() -> bool {
-    with_context(|context| !context.current.get().is_null()).unwrap_or(false)
+    with_context(|context| context.current.task().is_some()).unwrap_or(false)
 }
 
 /// The id of the task that this thread polls.
 pub(crate) fn current_id() -> Option<Id> {
-    let current = with_context(|context| context.current.get())?;
     // The task lives: its runnable is further down this thread's stack.
-    NonNull::new(current.cast_mut()).map(|task| TaskPtr(task).id())
+    with_context(|context| context.current.task()).flatten().map(TaskPtr::id)
 }
 
 /// Runs `f` as if this thread polled no task: what `f` does is no poll, and may block.
@@ -276,8 +404,10 @@ pub fn outside_of_tasks<R>(f: impl FnOnce() -> R) -> R {
             });
         }
     }
-    let _back =
-        CONTEXT.with(|context| Back(context.current.replace(null()), context.poll.replace(ThisPoll::NONE)));
+    let _back = CONTEXT.with(|context| {
+        let outside = context.current.get().map_addr(|addr| addr | OUTSIDE);
+        Back(context.current.replace(outside), context.poll.replace(ThisPoll::NONE))
+    });
     f()
 }
 

@@ -11,12 +11,13 @@ pub(crate) mod tests;
 
 use crate::WakeBatch;
 use crate::context;
+use crate::deadlock::Watch;
 use crate::probe::Count;
 use crate::reactor::{Events, Reactor, ReactorHandle};
 use crate::schedule::Why;
 use crate::shim::atomic::{
-    AtomicBool, AtomicUsize,
-    Ordering::{AcqRel, Acquire, Relaxed},
+    AtomicBool, AtomicU64, AtomicUsize,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 use crate::shim::sync::{Mutex, TryLock, TryLockGuard};
 use crate::source::SourceTable;
@@ -106,6 +107,9 @@ pub struct Driver {
     ready_events: Count,
     /// How many threads and jobs of the executor are at work, if the clock wants to know.
     busy: AtomicUsize,
+    /// Odd while somebody waits in the reactor; moves whenever that begins or ends. Written by whoever has the lease.
+    waits: AtomicU64,
+    watch: Watch,
 }
 
 /// What the lease is about.
@@ -149,6 +153,8 @@ impl Driver {
             turns: Count::new(),
             ready_events: Count::new(),
             busy: AtomicUsize::new(0),
+            waits: AtomicU64::new(0),
+            watch: Watch::new(),
         })
     }
 
@@ -185,6 +191,20 @@ impl Driver {
     /// How many files are registered.
     pub fn registered_sources(&self) -> usize {
         self.sources.len()
+    }
+
+    /// Who looks for deadlocks of the runtime that this driver belongs to.
+    pub fn deadlocks(&self) -> &Watch {
+        &self.watch
+    }
+
+    /// Odd while somebody waits in the reactor, and has not yet done anything with what it brought.
+    pub(crate) fn waits(&self) -> u64 {
+        self.waits.load(Acquire)
+    }
+
+    pub(crate) fn is_in_kernel(&self) -> bool {
+        !self.waits().is_multiple_of(2)
     }
 
     pub(crate) fn sources(&self) -> &SourceTable {
@@ -409,8 +429,15 @@ impl Lease<'_> {
         let Turner { reactor, events } = &mut *self.turner;
         let waited = if wait == Wait::Now && turn == Turn::Poll && driver.sources.is_empty() {
             Ok(())
-        } else {
+        } else if turn == Turn::Poll {
             reactor.turn(wait, events)
+        } else {
+            let before = driver.waits.load(Relaxed);
+            driver.waits.store(before.wrapping_add(1), Release);
+            let waited = reactor.turn(wait, events);
+            // Ordering: Release, and the locks below: whoever sees what the events have led to sees that the wait was over.
+            driver.waits.store(before.wrapping_add(2), Release);
+            waited
         };
         driver.ready_events.add(events.len() as u64);
         driver.sources.apply(events, &mut wakes.io);

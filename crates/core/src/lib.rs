@@ -7,9 +7,11 @@ pub mod block_on;
 pub mod budget;
 #[expect(unsafe_code, reason = "thread-locals that point to the stack")]
 pub mod context;
+pub mod deadlock;
 mod desk;
 #[cfg_attr(all(test, not(polyloop_loom)), expect(unsafe_code, reason = "a waker of a test"))]
 mod driver;
+mod fairness;
 mod hooks;
 mod local;
 #[cfg(all(test, polyloop_loom))]
@@ -26,19 +28,23 @@ mod sleep;
 mod source;
 #[expect(unsafe_code, reason = "the task cell and its slab")]
 pub mod task;
+pub mod tick;
 pub mod time;
 mod wake_batch;
 mod yield_now;
 
 pub use desk::{Desk, Polled};
 pub use driver::{Busy, Driver, Gone, Lease, Turn, Wakes};
+pub use fairness::{Fairness, ReadyBound};
 pub use hooks::{Hooks, TaskHook, ThreadHook};
 pub use local::{Entered, LocalQueue, Unpark, is_host_of, push_as_guest, spawn_local, take_as_guest};
-pub use probe::{Count, Gauges, WorkerCounts, WorkerMetrics, contained_panics};
+pub use probe::{Count, Gauges, Staff, WorkerCounts, WorkerMetrics, contained_panics};
 pub use queue::{RunQueue, RunSlot};
-pub use schedule::{Notify, Schedule, Scheduler, Why};
+pub use schedule::{Honours, Notify, Schedule, Scheduler, Why};
 pub use sleep::Sleep;
 pub use source::{Direction, ReadyEvent, Registration};
-pub use task::{AbortHandle, JoinError, JoinHandle, Meta, Ran, Runnable, TaskCounts, TaskSpace};
+pub use task::{
+    AbortHandle, JoinError, JoinHandle, Meta, Phase, Ran, Runnable, TaskCounts, TaskInfo, TaskKind, TaskSpace,
+};
 pub use wake_batch::WakeBatch;
 pub use yield_now::{YieldNow, yield_now};

@@ -23,6 +23,9 @@ use std::sync::Arc;
 pub trait Unpark: fmt::Debug + Send + Sync + 'static {
     /// Ends the present wait, or the next one.
     fn unpark(&self);
+
+    /// As [`Schedule::tell_time`].
+    fn tell_time(&self) {}
 }
 
 /// The owner's side. Not `Send`: it stays on the thread that made it.
@@ -225,6 +228,11 @@ impl Entered<'_> {
         self.mine.queue.borrow().is_empty() && !self.local.shared.mail.load(Acquire)
     }
 
+    /// Where this thread's own tasks live.
+    pub(crate) fn space(&self) -> &Arc<TaskSpace> {
+        &self.local.space
+    }
+
     /// How many local tasks have not ended.
     pub fn live_tasks(&self) -> usize {
         self.local.space.live_tasks()
@@ -242,11 +250,6 @@ impl Entered<'_> {
             };
             self.mine.queue.borrow_mut().append(&mut letters);
         }
-    }
-
-    /// Where the local tasks live.
-    pub(crate) fn space(&self) -> &Arc<TaskSpace> {
-        &self.local.space
     }
 
     /// Takes all runnables of tasks that can run elsewhere, in order. What stays is local.
@@ -294,6 +297,10 @@ impl Schedule for Shared {
         unpark.unpark();
         #[cfg(polyloop_mutant = "mail_after_unpark")]
         self.mail.store(true, Release);
+    }
+
+    fn tell_time(&self) {
+        self.unpark.tell_time();
     }
 }
 

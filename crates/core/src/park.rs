@@ -3,6 +3,8 @@
 //! Invariant: *a notification that comes before the wait ends the wait*. The thread announces where it will wait and
 //! then looks for a notification; the notifier leaves the notification and then looks where the thread waits. With a
 //! `SeqCst` fence between the two steps on both sides, one of them sees the other.
+//!
+//! Beside that, a thread that waits shows that it [rests](Parking::at_rest), to those who look for deadlocks.
 
 #[cfg(all(test, polyloop_loom))]
 mod loom_tests;
@@ -11,12 +13,13 @@ use crate::context;
 use crate::driver::{Busy, Driver, Lease, Turn, Wakes};
 use crate::local::Unpark;
 use crate::shim::atomic::{
-    AtomicBool,
+    AtomicBool, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst},
     fence,
 };
 use crate::shim::sync::Mutex;
 use core::fmt;
+use core::time::Duration;
 use std::io;
 use std::sync::Arc;
 
@@ -24,6 +27,13 @@ use std::sync::Arc;
 pub trait ThreadParker: fmt::Debug + Send + Sync + 'static {
     /// Waits for [`unpark`](Self::unpark). Only the owner calls this. It may return without reason.
     fn park(&self);
+
+    /// As [`park`](Self::park), for so long at most. A parker that cannot do that waits until it is called; its owner then
+    /// does not look for deadlocks.
+    fn park_for(&self, most: Duration) {
+        let _ = most;
+        self.park();
+    }
 
     /// Ends the owner's wait, or the next one.
     fn unpark(&self);
@@ -36,6 +46,14 @@ pub struct Parking {
     notified: AtomicBool,
     /// The thread waits, or is about to wait, in the driver.
     in_driver: AtomicBool,
+    /// Odd while the thread rests; moves whenever it begins or ends to. Written by the owner alone.
+    rest: AtomicU64,
+    /// The thread wants to be called when others rest, because it found some at work. Cleared by whoever calls.
+    wish: AtomicBool,
+    /// Whether the thread has made that wish for its present wait. Written by the owner alone, as the next one.
+    wished: AtomicBool,
+    /// The thread has done nothing since it told the last time that it rests.
+    is_mute: AtomicBool,
     driver: Arc<Driver>,
     thread: Box<dyn ThreadParker>,
     /// With a clock that moves when all are idle: a thread that was called counts as busy from the call on, not only once it
@@ -49,6 +67,10 @@ impl Parking {
         Self {
             notified: AtomicBool::new(false),
             in_driver: AtomicBool::new(false),
+            rest: AtomicU64::new(0),
+            wish: AtomicBool::new(false),
+            wished: AtomicBool::new(false),
+            is_mute: AtomicBool::new(false),
             driver,
             thread,
             lent: Mutex::new(Some(None)),
@@ -95,15 +117,24 @@ impl Parking {
 
     fn stay_in_driver(&self, lease: &mut Lease<'_>, turn: Turn, wakes: &mut Wakes) -> io::Result<()> {
         self.in_driver.store(true, Relaxed);
+        if turn == Turn::Poll {
+            fence(SeqCst);
+            let turned = self.turn_driver(lease, turn, wakes);
+            self.in_driver.store(false, Release);
+            return turned;
+        }
+        self.begin_rest();
         #[cfg(not(polyloop_mutant = "wait_without_fence"))]
         fence(SeqCst);
+        self.tell_watch();
         let turned = self.turn_driver(lease, turn, wakes);
+        self.end_rest();
         self.in_driver.store(false, Release);
         turned
     }
 
     fn turn_driver(&self, lease: &mut Lease<'_>, turn: Turn, wakes: &mut Wakes) -> io::Result<()> {
-        if turn == Turn::Wait && self.driver.clock().distinguishes_idle() {
+        if turn != Turn::Poll && self.driver.clock().distinguishes_idle() {
             // A clock that moves when all are idle must not overtake what the kernel has ready. An unpark that is used up by
             // this look was a notification, seen below, or concerned the clock or a deadline, which are asked again.
             lease.turn(Turn::Poll, wakes)?;
@@ -111,18 +142,121 @@ impl Parking {
                 return Ok(());
             }
         }
-        let turn = if self.notified.load(Acquire) { Turn::Poll } else { turn };
+        let turn = if self.is_notified() || self.is_called() { Turn::Poll } else { turn };
         lease.turn(turn, wakes)
     }
 
     /// Waits for a notification; returns at once if there was one since [`heed`](Self::heed).
     pub fn wait_in_thread(&self) {
+        self.wait_in_thread_for(None);
+    }
+
+    /// As [`wait_in_thread`](Self::wait_in_thread), for so long at most if that is said; then it may return without reason.
+    pub(crate) fn wait_in_thread_for(&self, most: Option<Duration>) {
         context::resting(|| {
+            self.begin_rest();
             fence(SeqCst);
-            while !self.notified.load(Acquire) {
-                self.thread.park();
+            self.tell_watch();
+            match most {
+                Some(most) if !self.is_notified() => self.thread.park_for(most),
+                Some(_) => {}
+                None => {
+                    while !self.is_notified() && !self.is_called() {
+                        self.thread.park();
+                    }
+                }
             }
+            self.end_rest();
         });
+    }
+
+    /// Whether somebody has notified the owner since it last [took note](Self::heed).
+    pub(crate) fn is_notified(&self) -> bool {
+        self.notified.load(Acquire)
+    }
+
+    /// Runs `f`, in which the owner, which has nothing to do, only looks what others do: it rests meanwhile.
+    pub(crate) fn looking<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.begin_rest();
+        let result = f();
+        self.end_rest();
+        result
+    }
+
+    /// A number that stays the same while the owner rests without a break; `None` while it is at work, or has been called.
+    ///
+    /// A thread that comes out of the kernel with events is at work before it does anything with them.
+    pub fn at_rest(&self) -> Option<u64> {
+        // Ordering: Acquire, and the number last. Whoever finds the notification taken note of, or the driver left, finds the
+        // end of the rest, which came before. What the owner did to others since, by locks and read-modify-writes, is
+        // found together with that end, too.
+        if self.is_notified() || (self.in_driver.load(Acquire) && !self.driver.is_in_kernel()) {
+            return None;
+        }
+        let rest = self.rest.load(Acquire);
+        (!rest.is_multiple_of(2)).then_some(rest)
+    }
+
+    /// As [`wait_in_thread`](Self::wait_in_thread), for a model in which nobody calls this thread any more.
+    #[cfg(all(test, polyloop_loom))]
+    pub(crate) fn rest_for_ever(&self) {
+        self.begin_rest();
+        fence(SeqCst);
+        self.tell_watch();
+    }
+
+    /// How often the owner has begun or ended to rest. Two looks at [`at_rest`](Self::at_rest) with the same number between
+    /// them are one rest.
+    pub fn moves(&self) -> u64 {
+        self.rest.load(Acquire)
+    }
+
+    /// Ordering: Release, so that whoever sees the rest sees where. The fence that follows orders it before the look whether
+    /// somebody wants to know of it.
+    fn begin_rest(&self) {
+        self.rest.store(self.rest.load(Relaxed).wrapping_add(1), Release);
+    }
+
+    fn end_rest(&self) {
+        self.rest.store(self.rest.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+
+    /// Calls those who wait for others to rest. After the fence: either this sees that they want to be called, or they, who
+    /// look once more after they said so, see this thread rest.
+    fn tell_watch(&self) {
+        if !self.is_mute.load(Relaxed) {
+            self.driver.deadlocks().somebody_rests();
+        }
+    }
+
+    /// What the owner, who has done nothing since, does not tell again: two threads would call each other for ever.
+    pub(crate) fn mute(&self, is_mute: bool) {
+        self.is_mute.store(is_mute, Relaxed);
+    }
+
+    /// The owner's present wait is to end, without a notification, when others begin to rest; or not any more.
+    pub(crate) fn wish(&self, wish: bool) {
+        self.wished.store(wish, Relaxed);
+        self.wish.store(wish, Relaxed);
+    }
+
+    /// Whether the owner's wait is to end because others rest.
+    pub(crate) fn is_called(&self) -> bool {
+        self.wished.load(Relaxed) && !self.wish.load(Acquire)
+    }
+
+    /// Calls the owner, if it wished for that.
+    pub(crate) fn call(&self) {
+        if !self.wish.swap(false, AcqRel) {
+            return;
+        }
+        // As for a notification: either the owner is seen where it waits, or it sees before its wait that it is called.
+        fence(SeqCst);
+        if self.in_driver.load(Acquire) {
+            self.driver.unpark();
+        } else {
+            self.thread.unpark();
+        }
     }
 }
 
@@ -144,5 +278,9 @@ impl Unpark for Parking {
         } else {
             self.thread.unpark();
         }
+    }
+
+    fn tell_time(&self) {
+        self.driver.now();
     }
 }

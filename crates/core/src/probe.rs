@@ -2,9 +2,11 @@
 //!
 //! Invariant: whatever is counted often is counted by one thread at a time, without a read-modify-write: one instruction.
 
+use crate::fairness::Fairness;
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use core::time::Duration;
+use std::thread::ThreadId;
 
 static CONTAINED_PANICS: AtomicU64 = AtomicU64::new(0);
 
@@ -112,6 +114,22 @@ pub struct WorkerMetrics {
     pub steals: u64,
 }
 
+/// What the threads of an executor are doing. Each number is right for some moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Staff {
+    /// Those that there are.
+    pub threads: usize,
+    /// Workers that sleep, in the driver or in their own parkers, or have said that they are about to.
+    pub asleep: usize,
+    /// Workers that look for work.
+    pub searching: usize,
+    /// Threads that are still in the poll from which another one has relieved them.
+    pub relieved: usize,
+    /// Threads that wait to take somebody's place.
+    pub standby: usize,
+}
+
 /// What an executor tells about itself without being stopped.
 pub trait Gauges: Send + Sync + 'static {
     /// What each of its workers has done.
@@ -120,8 +138,22 @@ pub trait Gauges: Send + Sync + 'static {
     /// How many runnables wait in the queue that belongs to no worker.
     fn queued(&self) -> usize;
 
+    /// The constants that the executor declares (C2, C3).
+    fn fairness(&self) -> Fairness;
+
     /// How many threads are still in the poll from which another one has relieved them.
     fn relieved(&self) -> usize {
         0
+    }
+
+    /// Which worker the thread is, at this moment.
+    fn worker_of(&self, thread: ThreadId) -> Option<usize> {
+        let _ = thread;
+        None
+    }
+
+    /// What its threads are doing, at a glance.
+    fn staff(&self) -> Staff {
+        Staff::default()
     }
 }

@@ -1,5 +1,6 @@
 //! How a runnable reaches its executor, and how an executor orders runnables.
 
+use crate::fairness::ReadyBound;
 use crate::task::Runnable;
 use core::fmt;
 
@@ -25,6 +26,10 @@ pub enum Why {
 pub trait Schedule: fmt::Debug + Send + Sync + 'static {
     /// Takes over `runnable`.
     fn schedule(&self, runnable: Runnable, why: Why);
+
+    /// Reads the clock, which moves the [coarse one](crate::tick) on. Called before a task is stamped by a thread that runs
+    /// no tasks of this executor, because those that do may all be asleep.
+    fn tell_time(&self) {}
 }
 
 /// Whether somebody else should be invited to help.
@@ -35,6 +40,51 @@ pub enum Notify {
     None,
     /// One more worker is worth its wake-up, if one sleeps.
     One,
+}
+
+/// Which of a task's wishes ([`Meta`](crate::Meta)) a scheduler heeds. What it does not, it ignores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Honours {
+    /// The class.
+    pub class: bool,
+    /// The weight.
+    pub weight: bool,
+    /// The deadline.
+    pub deadline: bool,
+}
+
+impl Honours {
+    /// None of them.
+    pub const NOTHING: Self = Self { class: false, weight: false, deadline: false };
+
+    /// The same, and the class.
+    #[must_use]
+    pub const fn and_class(self) -> Self {
+        Self { class: true, ..self }
+    }
+
+    /// The same, and the weight.
+    #[must_use]
+    pub const fn and_weight(self) -> Self {
+        Self { weight: true, ..self }
+    }
+
+    /// The same, and the deadline.
+    #[must_use]
+    pub const fn and_deadline(self) -> Self {
+        Self { deadline: true, ..self }
+    }
+}
+
+/// The wishes by name, or `nothing`.
+impl fmt::Display for Honours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = [("class", self.class), ("weight", self.weight), ("deadline", self.deadline)];
+        let mut some = all.into_iter().filter_map(|(name, heeds)| heeds.then_some(name));
+        f.write_str(some.next().unwrap_or("nothing"))?;
+        some.try_for_each(|name| write!(f, ", {name}"))
+    }
 }
 
 /// A policy: given runnables, who is next.
@@ -50,11 +100,19 @@ pub enum Notify {
 /// A scheduler drops no runnable: that would cancel the task, whose drops may wake others into the same scheduler in the
 /// middle of the call. What it does not want to keep it gives out.
 pub trait Scheduler: fmt::Debug + Send + Sync + 'static {
+    /// What of a task's wishes it heeds.
+    const HONOURS: Honours = Honours::NOTHING;
+
     /// What one worker keeps to itself.
     type Local: Send;
 
     /// The name by which a combination chooses it.
     fn name(&self) -> &'static str;
+
+    /// The declared constant of its order (C3), which the suites assert; `None` if a ready task may wait for ever.
+    fn ready_bound(&self) -> Option<ReadyBound> {
+        None
+    }
 
     /// Makes the local part of worker `index`; called once for each worker before any other call with it.
     fn local(&self, index: usize) -> Self::Local;

@@ -150,6 +150,11 @@ impl Source {
         return None;
     }
 
+    fn anybody_waits(&self) -> bool {
+        let waiters = self.waiters.lock();
+        waiters.reader.is_some() || waiters.writer.is_some() || !waiters.queue.is_empty()
+    }
+
     /// Notes readiness and moves the wakers of everybody concerned to `batch`.
     fn report(&self, flags: u64, batch: &mut WakeBatch) {
         self.readiness.set(flags);
@@ -239,14 +244,27 @@ impl Registration {
     ///
     /// The kernel's word ([`attach`](crate::reactor::ReactorHandle::attach)), or that the driver has shut down.
     pub fn new(driver: &Arc<Driver>, file: Arc<dyn File>, optimistic: bool) -> io::Result<Self> {
+        Self::with_interest(driver, file, optimistic, Interest::BOTH)
+    }
+
+    /// The same for the directions of `interest` alone: nothing is promised about waiting for another one.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    pub fn with_interest(
+        driver: &Arc<Driver>,
+        file: Arc<dyn File>,
+        optimistic: bool,
+        interest: Interest,
+    ) -> io::Result<Self> {
         let source = Arc::new(Source {
             readiness: Readiness::new(optimistic),
             waiters: Mutex::new(Waiters::default()),
         });
         let token = driver.sources().insert(Arc::clone(&source))?;
         // What must be re-armed is armed once somebody was told "would block".
-        let interest =
-            if optimistic && !driver.reactor().caps().edge { Interest::NONE } else { Interest::BOTH };
+        let interest = if optimistic && !driver.reactor().caps().edge { Interest::NONE } else { interest };
         if let Err(error) = driver.reactor().attach(file, token, interest) {
             driver.sources().remove(token);
             return Err(error);

@@ -118,6 +118,11 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
         false
     }
 
+    /// Whether whoever reads this clock moves the [coarse one](crate::tick) on, which counts from the same origin.
+    fn moves_tick(&self) -> bool {
+        false
+    }
+
     /// Tells the clock whom to unpark when it is moved by hand. The system clock has no use for it.
     fn attach(&self, handle: Weak<dyn ReactorHandle>) {
         let _ = handle;

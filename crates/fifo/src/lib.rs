@@ -1,7 +1,7 @@
 //! The single-threaded FIFO executor.
 //!
 //! Invariant: tasks run on one thread at a time, the one that has the *seat*, in the order in which they became ready.
-//! The seat belongs to a thread inside [`Fifo::try_block_on`]; a second one waits, running only its own future and
+//! The seat belongs to a thread inside [`Fifo::block_on`]; a second one waits, running only its own future and
 //! local tasks, and takes over when the first one leaves. While nobody has the seat, runnables wait in the inbox. A
 //! foreign event loop has it for the length of a [`turn`](Fifo::turn).
 //!
@@ -11,7 +11,7 @@
 //! It is not a scheduler in the pool's shell, because it would pay for what it does not need: with one thread there is
 //! nobody to announce idleness to, and the queue is plain memory.
 //!
-//! Declared constants (C2, C3): a ready task is polled in its place in the queue, behind those that were ready before it;
+//! Declared constants (C2, C3), [`Fifo::FAIRNESS`]: a ready task is polled in its place in the queue, behind those that were ready before it;
 //! between two driver turns there are at most [`MAX_POLLS`](polyloop_core::block_on::MAX_POLLS) polls, and at most
 //! [`CHECK_POLLS`](polyloop_core::block_on::CHECK_POLLS) once
 //! [`TURN_INTERVAL`](polyloop_core::block_on::TURN_INTERVAL) has passed. A task that yields is requeued at once.
@@ -23,23 +23,23 @@ mod turn;
 pub use turn::Turned;
 
 use polyloop_blocking::stall::{Post, Stalls};
-use polyloop_core::block_on::{Host, Nested, try_block_on};
+use polyloop_core::block_on::{BlockOnError, Host, Nested, block_on, try_block_on};
+use polyloop_core::deadlock::{AtRest, RestGauge};
 use polyloop_core::park::{Parking, ThreadParker};
-use polyloop_core::reactor::ReactorHandle;
 use polyloop_core::shim::atomic::{
     AtomicBool,
     Ordering::{Relaxed, Release},
 };
 use polyloop_core::shim::sync::{Condvar, Mutex};
 use polyloop_core::{
-    Desk, Driver, Entered, Gauges, Hooks, JoinHandle, Meta, RunQueue, Runnable, Schedule, TaskSpace, Unpark,
-    Why, WorkerCounts, WorkerMetrics, is_host_of, push_as_guest, take_as_guest,
+    Desk, Driver, Entered, Fairness, Gauges, Hooks, JoinHandle, Meta, RunQueue, Runnable, Schedule, Staff,
+    TaskSpace, Unpark, Why, WorkerCounts, WorkerMetrics, is_host_of, push_as_guest, take_as_guest,
 };
 use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::thread::Thread;
+use std::thread::{Thread, ThreadId};
 use std::time::Duration;
 use turn::Phase;
 
@@ -62,16 +62,20 @@ struct Shared {
     mail: AtomicBool,
     /// Counted by the thread in the seat.
     counts: WorkerCounts,
-    reactor: Arc<dyn ReactorHandle>,
+    driver: Arc<Driver>,
 }
 
 struct Seat {
     inbox: RunQueue,
     holder: Option<Arc<Parking>>,
+    /// The thread that has it, for reports.
+    thread: Option<ThreadId>,
     /// What a foreign event loop's thread does that has the seat.
     turn: Phase,
     /// Whether a foreign event loop watches the reactor's file while nobody has the seat.
     watched: bool,
+    /// Whether a foreign event loop has ever taken a turn: it may do anything at any time.
+    turned: bool,
     /// Threads inside `block_on` that wait for the seat.
     waiting: Vec<Arc<Parking>>,
     closed: bool,
@@ -122,8 +126,10 @@ impl Fifo {
         let seat = Seat {
             inbox: RunQueue::new(),
             holder: None,
+            thread: None,
             turn: Phase::None,
             watched: false,
+            turned: false,
             waiting: Vec::new(),
             closed: false,
             settled: false,
@@ -133,7 +139,7 @@ impl Fifo {
             settled: Condvar::new(),
             mail: AtomicBool::new(false),
             counts: WorkerCounts::default(),
-            reactor: Arc::clone(driver.reactor()),
+            driver: Arc::clone(&driver),
         });
         let space = TaskSpace::with_hooks(Arc::clone(&shared) as Arc<dyn Schedule>, &hooks);
         Self { shared, space, driver, hooks: Arc::new(hooks), stalls: Stalls::off() }
@@ -157,13 +163,16 @@ impl Fifo {
         &self.space
     }
 
+    /// The declared constants: strict order.
+    pub const FAIRNESS: Fairness = Fairness::paced(Some(|place| place));
+
     /// What the executor tells about itself. Its one worker is the thread in the seat; the queue that belongs to no worker
     /// is the inbox.
     pub fn gauges(&self) -> Arc<dyn Gauges> {
         Arc::clone(&self.shared) as Arc<dyn Gauges>
     }
 
-    /// Spawns a task, from any thread. It runs while some thread is inside [`try_block_on`](Self::try_block_on).
+    /// Spawns a task, from any thread. It runs while some thread is inside [`block_on`](Self::block_on).
     pub fn spawn<F>(&self, future: F, meta: Meta) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -181,11 +190,40 @@ impl Fifo {
     /// # Panics
     ///
     /// With the panic of the future.
-    pub fn try_block_on<F: Future>(&self, future: F, meta: Meta) -> Result<F::Output, Nested> {
+    pub fn block_on<F: Future>(&self, future: F, meta: Meta) -> Result<F::Output, Nested> {
+        let (host, parker) = self.guest();
+        self.space.enter(|| block_on(&self.driver, parker, &host, future, meta))
+    }
+
+    /// As [`block_on`](Self::block_on), but ends with a deadlock.
+    ///
+    /// # Errors
+    ///
+    /// [`BlockOnError::Nested`], when this thread is inside a `block_on` or polls a task; [`BlockOnError::Deadlock`], when
+    /// nothing is left that could wake the future, if somebody [looks](polyloop_core::deadlock::Watch) for that.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of the future.
+    pub fn try_block_on<F: Future>(&self, future: F, meta: Meta) -> Result<F::Output, BlockOnError> {
+        let (host, parker) = self.guest();
+        self.space.enter(|| try_block_on(&self.driver, parker, &host, future, meta))
+    }
+
+    fn guest(&self) -> (Guest<'_>, Box<dyn ThreadParker>) {
         let post = Post::new(&self.stalls, &self.space);
         let host = Guest { fifo: self, post, seated: Cell::new(false), listed: Cell::new(false) };
-        let parker = Box::new(OsThread(std::thread::current()));
-        self.space.enter(|| try_block_on(&self.driver, parker, &host, future, meta))
+        (host, Box::new(OsThread(std::thread::current())))
+    }
+
+    /// Tells that nobody works for this executor but the threads inside `block_on`; nothing, if a foreign event loop does.
+    pub fn rest_gauge(&self) -> RestGauge {
+        let shared = Arc::downgrade(&self.shared);
+        Box::new(move || {
+            let shared = shared.upgrade()?;
+            let seat = shared.seat.lock();
+            (!seat.turned && !seat.watched && !seat.closed).then(AtRest::default)
+        })
     }
 
     /// Cancels all tasks and ends the driver. Whatever is spawned or woken afterwards is cancelled at once.
@@ -253,15 +291,38 @@ impl Schedule for Shared {
         };
         self.call(call);
     }
+
+    fn tell_time(&self) {
+        self.driver.now();
+    }
 }
 
 impl Gauges for Shared {
+    fn fairness(&self) -> Fairness {
+        Fifo::FAIRNESS
+    }
+
     fn workers(&self) -> Vec<WorkerMetrics> {
         vec![self.counts.read()]
     }
 
     fn queued(&self) -> usize {
         self.seat.lock().inbox.len()
+    }
+
+    /// The thread in the seat is the one worker.
+    fn worker_of(&self, thread: ThreadId) -> Option<usize> {
+        (self.seat.lock().thread == Some(thread)).then_some(0)
+    }
+
+    fn staff(&self) -> Staff {
+        let seat = self.seat.lock();
+        let seated = seat.holder.is_some() || seat.turn != Phase::None;
+        let mut staff = Staff::default();
+        staff.threads = usize::from(seated);
+        // The seated thread alone has the lease, and keeps it for long only while it waits.
+        staff.asleep = usize::from(seated && self.driver.is_leased());
+        staff
     }
 }
 
@@ -271,7 +332,7 @@ impl Shared {
             Call::Nobody => {}
             Call::Holder(parking) => parking.unpark(),
             Call::Heirs(waiting) => waiting.iter().for_each(|parking| parking.unpark()),
-            Call::Driver => self.reactor.unpark(),
+            Call::Driver => self.driver.unpark(),
         }
     }
 
@@ -307,6 +368,10 @@ impl Host for Guest<'_> {
         self.post.rise();
     }
 
+    fn space(&self) -> Option<&Arc<TaskSpace>> {
+        Some(&self.fifo.space)
+    }
+
     fn collect(&self, entered: &Entered<'_>, parking: &Arc<Parking>) {
         if self.seated.get() && !self.shared().mail.load(Relaxed) {
             return;
@@ -323,6 +388,7 @@ impl Host for Guest<'_> {
                 seat.waiting.retain(|waiting| !Arc::ptr_eq(waiting, parking));
             }
             seat.holder = Some(Arc::clone(parking));
+            seat.thread = Some(std::thread::current().id());
             self.seated.set(true);
             entered.host(Some(self.shared().address()));
         }
@@ -368,6 +434,7 @@ impl Host for Guest<'_> {
                 std::mem::swap(&mut seat.inbox, &mut rest);
                 self.shared().mail.store(true, Release);
                 seat.holder = None;
+                seat.thread = None;
             }
             // Also one that never had the seat passes it on: it may have been called to take it just now.
             let call = if seat.holder.is_none() { seat.whom_to_call() } else { Call::Nobody };
@@ -388,6 +455,10 @@ struct OsThread(Thread);
 impl ThreadParker for OsThread {
     fn park(&self) {
         std::thread::park();
+    }
+
+    fn park_for(&self, most: Duration) {
+        std::thread::park_timeout(most);
     }
 
     fn unpark(&self) {

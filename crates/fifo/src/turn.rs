@@ -55,6 +55,7 @@ impl Drop for Leave<'_> {
         let (call, closed) = {
             let mut seat = shared.seat.lock();
             seat.turn = Phase::None;
+            seat.thread = None;
             self.more.set(!seat.inbox.is_empty());
             // The caller knows what is in the inbox; a thread that waits for the seat does not.
             let call = if seat.waiting.is_empty() { Call::Nobody } else { seat.whom_to_call() };
@@ -86,7 +87,9 @@ impl Fifo {
             if seat.closed || seat.holder.is_some() || seat.turn != Phase::None {
                 return Ok(Turned::default());
             }
+            seat.turned = true;
             let ready = !seat.inbox.is_empty();
+            seat.thread = Some(std::thread::current().id());
             seat.turn = if ready || most.is_zero() { Phase::Running } else { Phase::Waiting };
             ready
         };
@@ -107,7 +110,7 @@ impl Fifo {
             !seat.inbox.is_empty()
         };
         if waiting {
-            self.shared.reactor.unpark();
+            self.shared.driver.unpark();
         }
     }
 

@@ -66,7 +66,7 @@ impl Waiting {
         let ((tell, inside), (go, wait)) = (mpsc::channel(), mpsc::channel());
         let (fifo, its_waker) = (fifo.clone(), waker.clone());
         let thread =
-            std::thread::spawn(move || fifo.try_block_on(blocks_when_woken(its_waker, tell, wait), here()));
+            std::thread::spawn(move || fifo.block_on(blocks_when_woken(its_waker, tell, wait), here()));
         inside.recv().unwrap();
         Self { thread, waker, inside, go }
     }
@@ -98,7 +98,7 @@ fn a_thread_that_is_called_to_the_seat_while_it_leaves_passes_it_on() {
             first.begin_to_leave();
             std::thread::spawn(move || {
                 let late = fifo.spawn(async move { ran.store(true, SeqCst) }, here());
-                fifo.try_block_on(async { (task.await.unwrap(), late.await.unwrap()) }, here()).unwrap()
+                fifo.block_on(async { (task.await.unwrap(), late.await.unwrap()) }, here()).unwrap()
             })
         };
         second.begin_to_leave();
@@ -128,7 +128,7 @@ fn what_a_thread_had_queued_is_dropped_when_it_leaves_after_the_end() {
         let drops = Arc::new(AtomicUsize::new(0));
         let inner = fifo.clone();
         let handles = fifo
-            .try_block_on(
+            .block_on(
                 async {
                     // Queued behind this poll, which is the last one.
                     let handles: Vec<_> = (0..5)
@@ -205,7 +205,7 @@ fn a_free_seat_is_taken_although_the_first_in_the_line_is_inside_a_poll_that_blo
                     asleep.store(true, SeqCst);
                     polled
                 });
-                fifo.try_block_on(sleeps, here()).unwrap().unwrap();
+                fifo.block_on(sleeps, here()).unwrap().unwrap();
             })
         };
         while !asleep.load(SeqCst) {

@@ -58,6 +58,15 @@ impl Subject {
     pub fn base_name(&self) -> &str {
         self.name.split(':').next().unwrap_or_default()
     }
+
+    /// The options of a combination, if its name has some: `block=none` of `steal+mio+wheel,block=none`.
+    #[must_use]
+    pub fn options(&self) -> Option<&str> {
+        match self.kind {
+            SubjectKind::Own => Some(self.name.split_once(',')?.1),
+            _ => None,
+        }
+    }
 }
 
 /// Which parts of a runtime a case depends on; the matrix collapses the others unless told to be exhaustive.
@@ -69,6 +78,9 @@ pub struct Axes {
     pub reactor: bool,
     /// The timer queue matters.
     pub timers: bool,
+    /// The options after a combination's comma matter, as in `steal+mio+wheel,block=none`.
+    #[serde(default)]
+    pub options: bool,
 }
 
 /// What the catalogue says about a case, for `--list`, the plan and the report.
@@ -109,6 +121,9 @@ pub struct Request {
     pub scale: f64,
     /// How long the timed part of a bench should take, in milliseconds.
     pub slot_ms: u64,
+    /// How many rounds a bench does, if they are counted and not timed; it then says how many operations those were.
+    #[serde(default)]
+    pub rounds: Option<u64>,
     /// Whether to record a timeline. Numbers of a traced run are not used.
     pub trace: bool,
 }
@@ -161,11 +176,12 @@ pub struct Sample {
 pub struct Counts {
     /// Polls of labelled futures (traced experiments).
     pub polls: Option<u64>,
-    /// Atomic read-modify-writes: not counted by the lab.
+    /// Atomic read-modify-writes and fences, of a bench whose operations were counted (`bench counts`).
     pub atomics: Option<u64>,
-    /// Allocations: not counted by the lab, whose allocator is the system's.
+    /// Allocations, of a bench whose operations were counted.
     pub allocations: Option<u64>,
-    /// System calls of the reactor: waits, registrations, its doorbell (own combinations).
+    /// System calls of the reactor: waits, registrations, its doorbell (own combinations); all of the process where the
+    /// operations were counted.
     pub syscalls: Option<u64>,
 }
 
@@ -241,6 +257,11 @@ pub struct Outcome {
 pub trait Catalogue: Sync {
     /// The subjects of a matrix that names none.
     fn subjects(&self) -> Vec<Subject>;
+
+    /// The subjects of an exhaustive one: those, and whatever else can be combined.
+    fn every_subject(&self) -> Vec<Subject> {
+        self.subjects()
+    }
 
     /// The subject of this name, which need not be one of [`subjects`](Self::subjects): `steal:7+poll+heap`.
     ///

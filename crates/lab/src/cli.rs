@@ -25,6 +25,8 @@ stdout carries the data, stderr progress and diagnostics. NO_COLOR switches colo
 pub(crate) enum Command {
     /// Everything on everything: table, report.html, results.json, results.md.
     Matrix(MatrixArgs),
+    /// What an operation costs: instructions, atomics, allocations and system calls, counted under valgrind.
+    Counts(CountsArgs),
     /// Named experiments on named subjects, with their timelines.
     Run(RunArgs),
     /// What can be run, and on what.
@@ -66,7 +68,8 @@ pub(crate) struct MatrixArgs {
     /// Run every subject that can have several workers with each of these numbers, peers too.
     #[arg(long, value_delimiter = ',', value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) workers: Vec<u16>,
-    /// Run every bench on every combination, also where the bench does not depend on what differs.
+    /// Run everything on every combination, also where it does not depend on what differs, and every combination with every
+    /// policy for blocked workers.
     #[arg(long)]
     pub(crate) exhaustive: bool,
     /// Rounds of each bench; below 5 there are no intervals, with 5 they are 93.75 % sure, from 6 on at least 95 %.
@@ -90,6 +93,9 @@ pub(crate) struct MatrixArgs {
     /// Only print the plan and its estimate.
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// After the rounds, also count each bench's instructions, atomics, allocations and system calls under valgrind.
+    #[arg(long)]
+    pub(crate) counts: bool,
     /// Exit with 3 if a cell is unavailable.
     #[arg(long)]
     pub(crate) strict: bool,
@@ -97,6 +103,31 @@ pub(crate) struct MatrixArgs {
     /// included: 20%.
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub(crate) fail_on: Option<f64>,
+}
+
+/// `counts`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  cargo xtask bench counts\n  \
+                  cargo xtask bench counts --on fifo --on tokio-ct --filter timer_cancel --format markdown")]
+pub(crate) struct CountsArgs {
+    /// A subject; repeatable [default: fifo and steal with one worker, and the one-thread peers].
+    #[arg(long, value_name = "SUBJECT")]
+    pub(crate) on: Vec<String>,
+    /// A pattern on case paths; repeatable [default: spawn, join, yield, wake, timer].
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) filter: Vec<String>,
+    /// How often each is counted; where the counts differ, the least and the most are shown.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) rounds: u32,
+    /// Seeds what the cases draw.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Also write results.json, results.md and report.html there; must not hold a results.json.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// What stdout carries.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
 }
 
 /// What `matrix` and `run` choose in the same way.

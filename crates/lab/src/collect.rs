@@ -46,7 +46,7 @@ fn cell(plan: &Plan, planned: &Planned, record: &Record, run: &Run) -> Cell {
         Todo::SameAs(other) => {
             let name = plan.entries[*other].subject.name.clone();
             reason = Some(format!(
-                "{name} stands for it: this bench does not depend on the parts in which they differ (--exhaustive runs it)"
+                "{name} stands for it: the case does not depend on the parts in which they differ (--exhaustive runs it)"
             ));
             same_as = Some(name);
         }

@@ -2,14 +2,17 @@
 
 use crate::calendar::Moment;
 use crate::cell::{Catalogue, Kind, Status, Subject, SubjectKind};
-use crate::cli::{self, Choice, Cli, Command, Format, MatrixArgs, ReportArgs, RunArgs};
+use crate::cli::{self, Choice, Cli, Command, CountsArgs, Format, MatrixArgs, ReportArgs, RunArgs};
 use crate::folder::{self, Folder};
 use crate::interrupt::{self, Interrupt};
 use crate::plan::{Plan, PlanError, Selection, Size};
 use crate::results::{Results, Run};
-use crate::run::Runner;
+use crate::run::{Counting, Runner};
 use crate::view::{self, View};
-use crate::{compare, csv, doctor, limits, list, machine, markdown, sentence, table, terminal, timeline};
+use crate::{
+    compare, costs, counted, csv, doctor, limits, list, machine, markdown, sentence, table, terminal,
+    timeline,
+};
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
@@ -54,6 +57,7 @@ impl From<PlanError> for Failure {
 pub(crate) fn execute(catalogue: &dyn Catalogue, cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Matrix(args) => matrix(catalogue, &args),
+        Command::Counts(args) => counts(catalogue, &args),
         Command::Run(args) => run(catalogue, &args),
         Command::List(args) => print(&list::render(catalogue, args.what, args.json)),
         Command::Compare(args) => compare::execute(&args),
@@ -120,12 +124,58 @@ fn matrix(catalogue: &dyn Catalogue, args: &MatrixArgs) -> Result<(), Failure> {
     if args.dry_run {
         return Ok(());
     }
+    if args.counts {
+        counted::probe().map_err(|why| Failure::Usage(format!("--counts: {why}")))?;
+    }
     let moment = Moment::now();
     let folder = Folder::open(args.out.as_deref(), &moment.name()).map_err(Failure::Usage)?;
-    let results = measure(&plan, moment, machine, Some(&folder))?;
+    let counting = if args.counts { Counting::Beside } else { Counting::Off };
+    let results = measure(&plan, moment, machine, Some(&folder), counting)?;
     show(&results, args.format)?;
     save(&folder, &results)?;
     verdict(&results, args.strict, args.fail_on)
+}
+
+/// What is counted if nothing is named.
+const COUNTED: [&str; 6] =
+    ["spawn_join", "spawn_await", "yield", "wake", "timer_cancel", "ping_pong/pairs=1"];
+/// On what: one thread does all the work, so that the numbers are exact. Nobody stands by, whose looks would be counted.
+const COUNTED_ON: [&str; 2] = ["fifo+mio+wheel", "steal:1+mio+wheel,block=none"];
+
+fn counts(catalogue: &dyn Catalogue, args: &CountsArgs) -> Result<(), Failure> {
+    counted::probe().map_err(Failure::Usage)?;
+    let or = |named: &[String], usual: Vec<String>| if named.is_empty() { usual } else { named.to_vec() };
+    let peers = catalogue.subjects().into_iter();
+    let peers = peers.filter(|subject| subject.kind == SubjectKind::Peer && subject.workers == 1);
+    let peers = peers.map(|subject| subject.name).filter(|name| name == "tokio-ct" || name == "smol-1");
+    let on = or(&args.on, COUNTED_ON.into_iter().map(str::to_owned).chain(peers).collect());
+    let filter = or(&args.filter, COUNTED.map(str::to_owned).to_vec());
+    let choice = Choice { on, filter, seed: Some(args.seed), scale: None, timeout: None };
+    let rounds = Some(args.rounds as usize);
+    let plan =
+        Plan::new(catalogue, &Selection { rounds, exhaustive: true, ..selection(Size::Single, &choice) })?;
+    if let Some(case) = plan.cases.iter().find(|case| case.kind != Kind::Bench) {
+        let path = &case.path;
+        return Err(Failure::Usage(format!(
+            "{path} is an experiment, and has no operations to count; allowed are benches (cargo xtask lab list benches)"
+        )));
+    }
+    let moment = Moment::now();
+    let folder = match &args.out {
+        Some(out) => Some(Folder::open(Some(out), &moment.name()).map_err(Failure::Usage)?),
+        None => None,
+    };
+    let results = measure(&plan, moment, machine::Machine::look(), folder.as_ref(), Counting::Only)?;
+    if args.format == Format::Table {
+        let counted = format!("{}\nCounted {}.\n", costs::text(View::new(&results)), counted::METHOD);
+        print(&counted)?;
+    } else {
+        show(&results, args.format)?;
+    }
+    if let Some(folder) = &folder {
+        save(folder, &results)?;
+    }
+    verdict(&results, false, None)
 }
 
 fn run(catalogue: &dyn Catalogue, args: &RunArgs) -> Result<(), Failure> {
@@ -141,7 +191,7 @@ fn run(catalogue: &dyn Catalogue, args: &RunArgs) -> Result<(), Failure> {
         Some(out) => Some(Folder::open(Some(out), &moment.name()).map_err(Failure::Usage)?),
         None => None,
     };
-    let results = measure(&plan, moment, machine::Machine::look(), folder.as_ref())?;
+    let results = measure(&plan, moment, machine::Machine::look(), folder.as_ref(), Counting::Off)?;
     if args.format == Format::Table {
         let ascii = args.ascii || !terminal::shows_unicode();
         let width = args.width.map(usize::from).or_else(terminal::width).unwrap_or(120);
@@ -193,6 +243,7 @@ fn measure(
     moment: Moment,
     machine: machine::Machine,
     folder: Option<&Folder>,
+    counting: Counting,
 ) -> Result<Results, Failure> {
     let program = crate::process::this_program()
         .map_err(|error| Failure::Usage(format!("this binary does not know its own path: {error}")))?;
@@ -225,7 +276,7 @@ fn measure(
             eprintln!("warning: results.json cannot be written yet: {error}");
         }
     };
-    Ok(Runner { plan, program: &program, interrupt: &interrupt }.run(run, &mut save))
+    Ok(Runner { plan, program: &program, interrupt: &interrupt, counting }.run(run, &mut save))
 }
 
 fn show(results: &Results, format: Format) -> Result<(), Failure> {
@@ -233,7 +284,10 @@ fn show(results: &Results, format: Format) -> Result<(), Failure> {
     match format {
         Format::Table => {
             let width = terminal::width().unwrap_or(120);
-            print(&format!("\n{}\n{}\n", table::render(view, width), sentence::verdict(results)))
+            let counted = costs::text(view);
+            let gap = if counted.is_empty() { "" } else { "\n" };
+            let table = table::render(view, width);
+            print(&format!("\n{table}{gap}{counted}\n{}\n", sentence::verdict(results)))
         }
         Format::Markdown => print(&markdown::render(results)),
         Format::Csv => print(&csv::render(results)),

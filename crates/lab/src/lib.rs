@@ -7,12 +7,15 @@
 #![forbid(unsafe_code)]
 
 mod calendar;
+mod callgrind;
 pub mod catalogue;
 pub mod cell;
 mod cli;
 mod collect;
 mod command;
 mod compare;
+mod costs;
+mod counted;
 mod csv;
 mod doctor;
 mod folder;

@@ -13,6 +13,8 @@ pub(crate) fn render(results: &Results) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{}\n", escape(&sentence::verdict(results)));
     benches(view, &mut out);
+    distributions(view, &mut out);
+    out += &crate::costs::markdown(view, escape);
     experiments(view, &mut out);
     problems(view, &mut out);
     let _ = writeln!(out, "- Machine: {}", escape(&crate::table::machine_line(view)));
@@ -57,6 +59,24 @@ fn benches(view: View<'_>, out: &mut String) {
                 format!("{same}{}", parts.join(" "))
             })
             .collect();
+        let _ = writeln!(out, "| {} | {} |", escape(&subject.name), cells.join(" | "));
+    }
+    let _ = writeln!(out);
+}
+
+/// How times are spread: what a median hides.
+fn distributions(view: View<'_>, out: &mut String) {
+    let cases = view.distributions();
+    if cases.is_empty() {
+        return;
+    }
+    let heads: Vec<String> =
+        cases.iter().map(|(case, names)| format!("{}: {}", escape(&case.path), names.join(" / "))).collect();
+    let _ = writeln!(out, "| medians over the rounds of | {} |", heads.join(" | "));
+    let _ = writeln!(out, "|---|{}", "---:|".repeat(cases.len()));
+    for subject in view.subjects() {
+        let cells = cases.iter().map(|(case, names)| view.distribution(&subject.name, case, names));
+        let cells: Vec<String> = cells.map(Option::unwrap_or_default).collect();
         let _ = writeln!(out, "| {} | {} |", escape(&subject.name), cells.join(" | "));
     }
     let _ = writeln!(out);

@@ -2,7 +2,7 @@
 //!
 //! Invariant: every subject has a cell in every case, and a cell that will not run says why. A bench that does not
 //! depend on the parts in which two combinations differ runs on one of them, which then stands for the other;
-//! experiments run everywhere.
+//! experiments run on every combination, and once more with other options where these matter.
 
 use crate::cell::{Axes, CaseInfo, Catalogue, Kind, Request, Status, Subject, SubjectKind};
 use crate::glob;
@@ -163,19 +163,19 @@ impl Plan {
             jobs: selection.jobs.max(1),
             limit: selection.limit,
         };
-        plan.lay_out(catalogue, selection.exhaustive);
+        plan.lay_out(catalogue, selection);
         plan.rounds = plan.fit_rounds(selection);
         Ok(plan)
     }
 
-    fn lay_out(&mut self, catalogue: &dyn Catalogue, exhaustive: bool) {
+    fn lay_out(&mut self, catalogue: &dyn Catalogue, selection: &Selection) {
         let files = crate::limits::open_files();
         for case in 0..self.cases.len() {
             for entry in 0..self.entries.len() {
                 if self.is_twin(entry) && self.cases[case].kind == Kind::Experiment {
                     continue;
                 }
-                let todo = self.todo(catalogue, files, entry, case, exhaustive);
+                let todo = self.todo(catalogue, files, entry, case, selection);
                 self.cells.push(Planned { entry, case, todo });
             }
         }
@@ -187,7 +187,7 @@ impl Plan {
         files: Option<u64>,
         entry: usize,
         case: usize,
-        exhaustive: bool,
+        selection: &Selection,
     ) -> Todo {
         let info = &self.cases[case];
         if let Some(reason) = catalogue.unsupported(info, &self.entries[entry].subject) {
@@ -202,10 +202,13 @@ impl Plan {
                 ),
             );
         }
-        if exhaustive || info.kind == Kind::Experiment {
-            return Todo::Run;
-        }
-        match self.stands_for(entry, info.axes) {
+        let axes = match info.kind {
+            _ if selection.exhaustive => return Todo::Run,
+            Kind::Experiment if selection.size == Size::Single => return Todo::Run,
+            Kind::Experiment => Axes { executor: true, reactor: true, timers: true, ..info.axes },
+            Kind::Bench => info.axes,
+        };
+        match self.stands_for(entry, axes) {
             other if other == entry => Todo::Run,
             other => Todo::SameAs(other),
         }
@@ -224,12 +227,14 @@ impl Plan {
                 && (!axes.executor || (&other.executor, other.workers) == (&own.executor, own.workers))
                 && (!axes.reactor || other.reactor == own.reactor)
                 && (!axes.timers || other.timers == own.timers)
+                && (!axes.options || other.options() == own.options())
         };
         let distance = |other: &Subject| {
             usize::from(other.name != base.name)
                 + usize::from((&other.executor, other.workers) != (&base.executor, base.workers))
                 + usize::from(other.reactor != base.reactor)
                 + usize::from(other.timers != base.timers)
+                + usize::from(other.options() != base.options())
         };
         (0..self.entries.len())
             .filter(|other| same(&self.entries[*other].subject))
@@ -243,7 +248,7 @@ impl Plan {
         }
         let (usual, budget) = match selection.size {
             Size::Single => return 1,
-            Size::Quick => (7..=7, selection.budget),
+            Size::Quick => (6..=6, selection.budget),
             Size::Usual => (5..=21, selection.budget.or(Some(USUAL))),
             Size::Full => (31..=31, selection.budget),
         };
@@ -275,6 +280,7 @@ impl Plan {
             seed: self.seed.wrapping_add(round as u64),
             scale: self.scale_of(info),
             slot_ms: self.slot_ms,
+            rounds: None,
             trace: info.kind == Kind::Experiment,
         }
     }
@@ -385,7 +391,8 @@ fn select_cases(all: Vec<CaseInfo>, selection: &Selection) -> Result<Vec<CaseInf
 
 fn select_subjects(catalogue: &dyn Catalogue, selection: &Selection) -> Result<Vec<Entry>, PlanError> {
     let mut subjects = if selection.on.is_empty() {
-        filter_subjects(catalogue.subjects(), selection)?
+        let all = if selection.exhaustive { catalogue.every_subject() } else { catalogue.subjects() };
+        filter_subjects(all, selection)?
     } else {
         let resolved: Result<Vec<_>, _> = selection.on.iter().map(|name| catalogue.resolve(name)).collect();
         resolved.map_err(PlanError::Usage)?
@@ -485,6 +492,7 @@ fn baseline(entries: &[Entry]) -> usize {
         part(&entry.subject.executor, "steal")
             && part(&entry.subject.reactor, "mio")
             && part(&entry.subject.timers, "wheel")
+            && entry.subject.options().is_none()
     };
     let ours = |entry: &Entry| matches!(entry.subject.kind, SubjectKind::Own | SubjectKind::Plugin);
     let found = entries.iter().position(|entry| own(&entry) && default(entry));

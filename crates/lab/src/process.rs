@@ -6,6 +6,7 @@
 
 use crate::cell::{Catalogue, Counts, Outcome, Request, Status};
 use crate::interrupt::Interrupt;
+use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
@@ -44,7 +45,18 @@ pub(crate) fn run(
     limit: Duration,
     interrupt: &Interrupt,
 ) -> Option<Outcome> {
-    let mut child = match spawn(program, request) {
+    run_under(&[], program, request, limit, interrupt)
+}
+
+/// The same with a command in front of the program, such as `valgrind` and its options.
+pub(crate) fn run_under(
+    wrapper: &[OsString],
+    program: &Path,
+    request: &Request,
+    limit: Duration,
+    interrupt: &Interrupt,
+) -> Option<Outcome> {
+    let mut child = match spawn(wrapper, program, request) {
         Ok(child) => child,
         Err(error) => {
             return Some(outcome(Status::Crash, format!("the cell's process cannot be started: {error}")));
@@ -144,8 +156,15 @@ enum End {
     Interrupted,
 }
 
-fn spawn(program: &Path, request: &Request) -> io::Result<Child> {
-    let mut command = Command::new(program);
+fn spawn(wrapper: &[OsString], program: &Path, request: &Request) -> io::Result<Child> {
+    let mut command = match wrapper {
+        [] => Command::new(program),
+        [first, rest @ ..] => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(program);
+            command
+        }
+    };
     command.arg(ARGUMENT).arg(serde_json::to_string(request)?);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // A group of its own: Ctrl-C reaches the runner alone, and the runner can end the cell with all its children.
@@ -347,6 +366,7 @@ mod tests {
             seed: 1,
             scale: 1.0,
             slot_ms: 1,
+            rounds: None,
             trace: false,
         };
         let nowhere = Path::new("/nonexistent/lab");

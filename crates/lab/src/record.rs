@@ -53,6 +53,17 @@ impl Record {
         }
     }
 
+    /// Adds what its operations cost, counted in other processes than those that gave its numbers.
+    pub(crate) fn add_counted(&mut self, counted: Outcome) {
+        if counted.status == Status::Pass {
+            let counts = counted.counts.clone();
+            self.add(counted);
+            if let Some(shown) = &mut self.shown {
+                shown.counts = counts;
+            }
+        }
+    }
+
     /// The answer that counts.
     pub(crate) fn shown(&self) -> Option<&Outcome> {
         self.shown.as_ref()

@@ -5,6 +5,7 @@
 
 use crate::cell::{Kind, Outcome, Request, Status};
 use crate::collect::collect;
+use crate::counted;
 use crate::interrupt::Interrupt;
 use crate::plan::Plan;
 use crate::process;
@@ -24,6 +25,18 @@ pub(crate) struct Runner<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) program: &'a Path,
     pub(crate) interrupt: &'a Interrupt,
+    pub(crate) counting: Counting,
+}
+
+/// Whether operations are counted, in processes of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counting {
+    /// They are not.
+    Off,
+    /// Once for each bench, after the rounds.
+    Beside,
+    /// Each round counts, and nothing is timed.
+    Only,
 }
 
 impl Runner<'_> {
@@ -114,7 +127,7 @@ impl Runner<'_> {
                     progress.step("");
                     continue;
                 }
-                let Some(outcome) = self.cell(cell, round) else {
+                let Some(outcome) = self.answer(cell, round) else {
                     progress.finish();
                     return;
                 };
@@ -130,6 +143,31 @@ impl Runner<'_> {
             }
         }
         progress.finish();
+        if self.counting == Counting::Beside {
+            self.count(&cells, records);
+        }
+    }
+
+    fn count(&self, cells: &[usize], records: &mut [Record]) {
+        let mut progress = Progress::new("counts", cells.len());
+        for cell in cells.iter().copied() {
+            if records[cell].is_over() {
+                progress.step("");
+                continue;
+            }
+            let Some(counted) = self.counted(cell, 0) else { break };
+            progress.step(&self.name(cell));
+            records[cell].add_counted(counted);
+        }
+        progress.finish();
+    }
+
+    fn answer(&self, cell: usize, round: usize) -> Option<Outcome> {
+        if self.counting == Counting::Only { self.counted(cell, round) } else { self.cell(cell, round) }
+    }
+
+    fn counted(&self, cell: usize, round: usize) -> Option<Outcome> {
+        counted::run(&self.plan.request(cell, round), self.plan.limit(cell), self.interrupt)
     }
 
     fn cell(&self, cell: usize, round: usize) -> Option<Outcome> {

@@ -75,10 +75,17 @@ fn experiment_group(view: View<'_>, subject: &str, group: &str) -> Piece {
         .filter(|cell| !(cell.open && cell.status == Status::Pass))
         .map(|cell| cell.status)
         .collect();
+    let same = || {
+        let of_group = |cell: &&crate::results::Cell| view::group(&cell.case) == group;
+        let cells =
+            view.results.cells.iter().filter(|cell| cell.subject == subject && cell.kind == Kind::Experiment);
+        cells.filter(of_group).any(|cell| cell.same_as.is_some())
+    };
     let number = |of: Status| statuses.iter().filter(|status| **status == of).count();
     let passed = number(Status::Pass);
     let bad = number(Status::Fail) + number(Status::Timeout) + number(Status::Crash);
     match (passed + bad, bad) {
+        (0, _) if same() => Piece::new("=", DIM),
         (0, _) => Piece::new("n/a", DIM),
         (judged, 0) => Piece::new(format!("{passed}/{judged} ✔"), GREEN),
         (judged, _) => Piece::new(format!("{passed}/{judged} ✘"), RED),
@@ -112,6 +119,28 @@ fn benches(view: View<'_>, width: usize, out: &mut String) {
     }
     blocks(&rows, width, out);
     legend(view, out);
+    distributions(view, width, out);
+}
+
+/// How times are spread: what a median hides.
+fn distributions(view: View<'_>, width: usize, out: &mut String) {
+    let cases = view.distributions();
+    if cases.is_empty() {
+        return;
+    }
+    let _ = writeln!(out);
+    let head = |(case, names): &(&crate::results::Case, Vec<&str>)| {
+        Piece::new(format!("{}: {}", case.path, names.join(" / ")), BOLD)
+    };
+    let mut rows: Vec<Vec<Piece>> =
+        vec![std::iter::once(Piece::new("quantiles", BOLD)).chain(cases.iter().map(head)).collect()];
+    for subject in view.subjects() {
+        let told = |(case, names): &(&crate::results::Case, Vec<&str>)| {
+            Piece::plain(view.distribution(&subject.name, case, names).unwrap_or_default())
+        };
+        rows.push(std::iter::once(Piece::plain(&subject.name)).chain(cases.iter().map(told)).collect());
+    }
+    blocks(&rows, width, out);
 }
 
 fn bench(shown: &Shown) -> Piece {

@@ -9,6 +9,10 @@ use crate::{stats, units};
 
 /// The metric that is shown beside a case's own.
 const PER_CPU: &str = "requests_per_cpu";
+/// The names of quantiles, the smallest first.
+const QUANTILES: [&str; 4] = ["p50", "p99", "p99.9", "max"];
+/// How even shares were: Jain's index.
+const JAIN: &str = "jain";
 
 /// A run, arranged for showing.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +83,34 @@ impl<'a> View<'a> {
             Some(other) => self.results.cell(other, case),
             None => Some(cell),
         }
+    }
+
+    /// The benches that measured how times are spread, each with the names of its quantiles, the smallest first.
+    pub(crate) fn distributions(self) -> Vec<(&'a Case, Vec<&'static str>)> {
+        let of = |case: &'a Case| {
+            let cells = || self.results.cells.iter().filter(|cell| cell.case == case.path);
+            let measured = |name: &&'static str| cells().any(|cell| cell.metrics.contains_key(*name));
+            let names: Vec<_> = QUANTILES.into_iter().filter(measured).collect();
+            (names.last() == Some(&"max")).then_some((case, names))
+        };
+        self.cases(Kind::Bench).into_iter().filter_map(of).collect()
+    }
+
+    /// How a subject's times are spread: `80 µs / 1.2 ms / 20 ms`, and how even the shares were, where that was measured.
+    pub(crate) fn distribution(self, subject: &str, case: &Case, names: &[&str]) -> Option<String> {
+        let cell = self.standing(subject, &case.path)?;
+        if cell.metrics.is_empty() {
+            return Some(status_word(cell.status).to_owned());
+        }
+        let value = |name: &&str| {
+            let metric = cell.metrics.get(*name);
+            metric.map_or_else(|| "–".to_owned(), |metric| units::value(metric.median, &metric.unit))
+        };
+        let mut told = names.iter().map(value).collect::<Vec<_>>().join(" / ");
+        if let Some(jain) = cell.metrics.get(JAIN) {
+            told += &format!(", Jain {:.3}", jain.median);
+        }
+        Some(told)
     }
 
     /// A bench's cell.
@@ -293,12 +325,20 @@ pub(crate) fn status_word(status: Status) -> &'static str {
 
 /// A cell's verdict as one sign.
 pub(crate) fn sign(cell: &Cell) -> &'static str {
-    if cell.open && cell.status == Status::Pass { "○" } else { status_sign(cell.status) }
+    match cell.status {
+        Status::Pass if cell.open => "○",
+        _ if cell.same_as.is_some() => "=",
+        status => status_sign(status),
+    }
 }
 
 /// A cell's verdict in words.
 pub(crate) fn word(cell: &Cell) -> &'static str {
-    if cell.open && cell.status == Status::Pass { "no verdict" } else { status_word(cell.status) }
+    match cell.status {
+        Status::Pass if cell.open => "no verdict",
+        _ if cell.same_as.is_some() => "not asked",
+        status => status_word(status),
+    }
 }
 
 /// A status as one sign.

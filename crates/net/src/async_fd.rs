@@ -1,6 +1,8 @@
 //! Any file that can be watched.
 
 use crate::Context;
+use crate::readiness::{Interest, Ready};
+use crate::watched;
 use polyloop_core::{Direction, ReadyEvent, Registration};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -27,6 +29,7 @@ use std::task::{Context as TaskContext, Poll};
 pub struct AsyncFd<T: AsFd + Send + Sync + 'static> {
     registration: Registration,
     file: Arc<T>,
+    interest: Interest,
 }
 
 impl<T: AsFd + Send + Sync + 'static> AsyncFd<T> {
@@ -45,9 +48,70 @@ impl<T: AsFd + Send + Sync + 'static> AsyncFd<T> {
     ///
     /// As for [`new`](Self::new).
     pub fn new_on(context: &Context, file: T) -> io::Result<Self> {
+        Self::with_interest_on(context, file, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    /// Watches `file` on the current runtime for what `interest` names and nothing else: waiting for something else is then an
+    /// error.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    pub fn with_interest(file: T, interest: Interest) -> io::Result<Self> {
+        Self::with_interest_on(&Context::current()?, file, interest)
+    }
+
+    /// The same on the runtime of `context`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    pub fn with_interest_on(context: &Context, file: T, interest: Interest) -> io::Result<Self> {
         let file = Arc::new(file);
-        let registration = Registration::new(&context.driver, file.clone(), true)?;
-        Ok(Self { registration, file })
+        let registration =
+            Registration::with_interest(&context.driver, file.clone(), true, interest.of_core())?;
+        Ok(Self { registration, file, interest })
+    }
+
+    /// That somebody may wait for this here.
+    fn watches(&self, direction: Direction) -> io::Result<()> {
+        if self.interest.has(direction) {
+            return Ok(());
+        }
+        let which = match direction {
+            Direction::Read => "reading",
+            Direction::Write => "writing",
+        };
+        Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("this AsyncFd was made without an interest in {which}"),
+        ))
+    }
+
+    fn guard(&self, event: ReadyEvent, direction: Direction) -> ReadyGuard<'_, T> {
+        let events = match direction {
+            Direction::Read => [Some(event), None],
+            Direction::Write => [None, Some(event)],
+        };
+        ReadyGuard { fd: self, events }
+    }
+
+    /// Waits until what `interest` names is worth a try; with both, until one of them is.
+    ///
+    /// # Errors
+    ///
+    /// That the runtime has shut down; `InvalidInput` for what this file is not watched for.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn ready(&self, interest: Interest) -> io::Result<ReadyGuard<'_, T>> {
+        for direction in [Direction::Read, Direction::Write] {
+            if interest.has(direction) {
+                self.watches(direction)?;
+            }
+        }
+        Ok(ReadyGuard { fd: self, events: watched::events(&self.registration, interest).await? })
     }
 
     /// The file. There is no way to change it in place, for the reactor has a share in it: see
@@ -63,7 +127,7 @@ impl<T: AsFd + Send + Sync + 'static> AsyncFd<T> {
     /// If the reactor keeps its share although the registration has ended, against its contract
     /// ([`detach`](polyloop_core::reactor::ReactorHandle::detach)).
     pub fn into_inner(self) -> T {
-        let Self { registration, file } = self;
+        let Self { registration, file, .. } = self;
         drop(registration);
         match Arc::into_inner(file) {
             Some(file) => file,
@@ -75,26 +139,28 @@ impl<T: AsFd + Send + Sync + 'static> AsyncFd<T> {
     ///
     /// # Errors
     ///
-    /// That the runtime has shut down.
+    /// That the runtime has shut down; `InvalidInput` if this file is not watched for that.
     ///
     /// # Cancel safety
     ///
     /// Cancel safe.
     pub async fn readable(&self) -> io::Result<ReadyGuard<'_, T>> {
-        Ok(ReadyGuard { fd: self, event: self.registration.ready(Direction::Read).await? })
+        self.watches(Direction::Read)?;
+        Ok(self.guard(self.registration.ready(Direction::Read).await?, Direction::Read))
     }
 
     /// Waits until a write is worth a try.
     ///
     /// # Errors
     ///
-    /// That the runtime has shut down.
+    /// That the runtime has shut down; `InvalidInput` if this file is not watched for that.
     ///
     /// # Cancel safety
     ///
     /// Cancel safe.
     pub async fn writable(&self) -> io::Result<ReadyGuard<'_, T>> {
-        Ok(ReadyGuard { fd: self, event: self.registration.ready(Direction::Write).await? })
+        self.watches(Direction::Write)?;
+        Ok(self.guard(self.registration.ready(Direction::Write).await?, Direction::Write))
     }
 
     /// As [`readable`](Self::readable). Of several tasks that poll, the last one is woken.
@@ -103,7 +169,8 @@ impl<T: AsFd + Send + Sync + 'static> AsyncFd<T> {
     ///
     /// As there.
     pub fn poll_read_ready(&self, cx: &mut TaskContext<'_>) -> Poll<io::Result<ReadyGuard<'_, T>>> {
-        self.registration.poll_ready(cx, Direction::Read).map_ok(|event| ReadyGuard { fd: self, event })
+        self.watches(Direction::Read)?;
+        self.registration.poll_ready(cx, Direction::Read).map_ok(|event| self.guard(event, Direction::Read))
     }
 
     /// As [`writable`](Self::writable). Of several tasks that poll, the last one is woken.
@@ -112,7 +179,8 @@ impl<T: AsFd + Send + Sync + 'static> AsyncFd<T> {
     ///
     /// As there.
     pub fn poll_write_ready(&self, cx: &mut TaskContext<'_>) -> Poll<io::Result<ReadyGuard<'_, T>>> {
-        self.registration.poll_ready(cx, Direction::Write).map_ok(|event| ReadyGuard { fd: self, event })
+        self.watches(Direction::Write)?;
+        self.registration.poll_ready(cx, Direction::Write).map_ok(|event| self.guard(event, Direction::Write))
     }
 
     /// Tries `operation` whenever a read is worth it, until it does something else than block.
@@ -125,6 +193,7 @@ impl<T: AsFd + Send + Sync + 'static> AsyncFd<T> {
     ///
     /// Cancel safe if `operation` is.
     pub async fn read_with<R>(&self, mut operation: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
+        self.watches(Direction::Read)?;
         self.registration.io(Direction::Read, || operation(&self.file)).await
     }
 
@@ -138,6 +207,7 @@ impl<T: AsFd + Send + Sync + 'static> AsyncFd<T> {
     ///
     /// Cancel safe if `operation` is.
     pub async fn write_with<R>(&self, mut operation: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
+        self.watches(Direction::Write)?;
         self.registration.io(Direction::Write, || operation(&self.file)).await
     }
 }
@@ -159,17 +229,22 @@ impl<T: AsFd + Send + Sync + 'static> AsRawFd for AsyncFd<T> {
 #[must_use = "what is ready must be tried, or handed back by `clear_ready`"]
 pub struct ReadyGuard<'a, T: AsFd + Send + Sync + 'static> {
     fd: &'a AsyncFd<T>,
-    event: ReadyEvent,
+    events: [Option<ReadyEvent>; 2],
 }
 
 impl<T: AsFd + Send + Sync + 'static> ReadyGuard<'_, T> {
-    /// The kernel said "would block" after all. An event that came meanwhile stands.
+    /// What was found.
+    pub fn ready(&self) -> Ready {
+        Ready::of(self.events)
+    }
+
+    /// The kernel said "would block" after all: what was found is found no more. An event that came meanwhile stands.
     ///
     /// # Errors
     ///
     /// The kernel's word.
     pub fn clear_ready(&mut self) -> io::Result<()> {
-        self.fd.registration.clear(self.event)
+        self.events.into_iter().flatten().try_for_each(|event| self.fd.registration.clear(event))
     }
 
     /// Tries `operation`; if it would block, hands the readiness back.

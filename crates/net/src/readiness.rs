@@ -48,6 +48,11 @@ impl Interest {
         self.write
     }
 
+    /// As a reactor is told.
+    pub(crate) fn of_core(self) -> polyloop_core::reactor::Interest {
+        polyloop_core::reactor::Interest { read: self.read, write: self.write }
+    }
+
     pub(crate) fn has(self, direction: Direction) -> bool {
         match direction {
             Direction::Read => self.read,

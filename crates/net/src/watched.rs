@@ -60,22 +60,7 @@ impl<S: AsFd + Send + Sync + 'static> Watched<S> {
 
     /// Waits until one of the directions of `interest` is ready, and gives the events of those that are.
     pub(crate) async fn events(&self, interest: Interest) -> io::Result<[Option<ReadyEvent>; 2]> {
-        let mut read = pin!(self.registration.ready(Direction::Read));
-        let mut write = pin!(self.registration.ready(Direction::Write));
-        poll_fn(|cx| {
-            let mut look = |direction, ready: Pin<&mut dyn Future<Output = io::Result<ReadyEvent>>>| {
-                if !interest.has(direction) {
-                    return Ok(None);
-                }
-                match ready.poll(cx) {
-                    Poll::Ready(event) => event.map(Some),
-                    Poll::Pending => Ok(None),
-                }
-            };
-            let events = [look(Direction::Read, read.as_mut())?, look(Direction::Write, write.as_mut())?];
-            if events.iter().all(Option::is_none) { Poll::Pending } else { Poll::Ready(Ok(events)) }
-        })
-        .await
+        events(&self.registration, interest).await
     }
 
     pub(crate) async fn io<R>(
@@ -333,6 +318,29 @@ pub(crate) async fn within<T>(
         // The deadline holds also for one that uses its whole budget in every poll.
         ready!(budget::unlimited(|| pause.as_mut().poll(cx)))?;
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    })
+    .await
+}
+
+/// Waits until one of the directions of `interest` is ready, and gives the events of those that are.
+pub(crate) async fn events(
+    registration: &Registration,
+    interest: Interest,
+) -> io::Result<[Option<ReadyEvent>; 2]> {
+    let mut read = pin!(registration.ready(Direction::Read));
+    let mut write = pin!(registration.ready(Direction::Write));
+    poll_fn(|cx| {
+        let mut look = |direction, ready: Pin<&mut dyn Future<Output = io::Result<ReadyEvent>>>| {
+            if !interest.has(direction) {
+                return Ok(None);
+            }
+            match ready.poll(cx) {
+                Poll::Ready(event) => event.map(Some),
+                Poll::Pending => Ok(None),
+            }
+        };
+        let events = [look(Direction::Read, read.as_mut())?, look(Direction::Write, write.as_mut())?];
+        if events.iter().all(Option::is_none) { Poll::Pending } else { Poll::Ready(Ok(events)) }
     })
     .await
 }

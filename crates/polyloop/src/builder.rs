@@ -1,8 +1,11 @@
 //! Building a runtime.
 
-use crate::handle::{Ambient, Entry, Handle};
+use crate::deadlock::Deadlocks;
+use crate::executors::{self, Start, Started};
+use crate::handle::{Ambient, Handle};
 use crate::kinds::{Any, ExecutorKind, ReactorKind, TimersKind};
-use crate::runtime::{Owned, Runtime};
+use crate::net::{Names, Resolve};
+use crate::runtime::Runtime;
 use crate::stall::{LEAST_THRESHOLD, MOST_THRESHOLD, STALLS, StallSettings};
 use crate::threads::Threads;
 use crate::{Combination, CombinationError};
@@ -10,10 +13,10 @@ use polyloop_blocking::Limits;
 use polyloop_core::time::Clock;
 use polyloop_core::{Driver, Scheduler, context};
 use polyloop_pool::{BlockPolicy, Config, Pool};
-use polyloop_steal::Steal;
 use polyloop_time::{ManualClock, SystemClock};
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,9 +30,11 @@ pub struct Builder {
     combination: Combination,
     clock: Option<Arc<dyn Clock>>,
     limits: Limits,
+    names: Names,
     workers: Option<usize>,
     pub(crate) threads: Threads,
     pub(crate) stalls: StallSettings,
+    pub(crate) deadlocks: Deadlocks,
     fault: Option<BuildError>,
 }
 
@@ -124,6 +129,47 @@ impl Builder {
         self
     }
 
+    /// Looks names up by `lookup` instead of by the system's resolver: by a table of names, a cache in front of the system, a slow
+    /// resolver in a test.
+    ///
+    /// It is given the host and the port, and may block: each look-up runs on the blocking pool, as the system's does, and holds up
+    /// no task but its own. What is an address already never reaches it. An empty answer is one, too: connecting then fails. A panic is an
+    /// error of the look-up. The last one named counts, by this method or by [`resolver`](Self::resolver).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use polyloop::{Builder, net};
+    ///
+    /// let runtime = Builder::new_current_thread()
+    ///     .blocking_resolver(|host, port| match host {
+    ///         "db.internal" => Ok(vec![([10, 0, 0, 7], port).into()]),
+    ///         _ => Err(std::io::Error::other(format!("`{host}` is unknown"))),
+    ///     })
+    ///     .build()?;
+    /// let found = runtime.block_on(net::lookup_host("db.internal:5432"))?;
+    /// assert_eq!(found, ["10.0.0.7:5432".parse()?]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn blocking_resolver<F>(mut self, lookup: F) -> Self
+    where
+        F: Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
+    {
+        self.names = Names::Blocking(Arc::new(lookup));
+        self
+    }
+
+    /// Looks names up by `resolver`, which must not block: a client of a name server over this runtime's own sockets, say.
+    ///
+    /// It is asked on the thread of the task that wants the name, and its future is polled there. One that blocks belongs in
+    /// [`blocking_resolver`](Self::blocking_resolver).
+    #[must_use]
+    pub fn resolver(mut self, resolver: impl Resolve) -> Self {
+        self.names = Names::Async(Arc::new(resolver));
+        self
+    }
+
     /// Takes another clock than the system's.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
@@ -172,9 +218,8 @@ impl Builder {
             let numbered: Combination = format!("{}:{workers}", combination.executor()).parse()?;
             combination = numbered.workers().map_or(combination, |workers| combination.with_workers(workers));
         }
-        if combination.executor() == "fifo"
-            && matches!(combination.block_policy(), BlockPolicy::HandOff { .. })
-        {
+        let executor = executors::known(combination.executor());
+        if executor.has_one_thread() && matches!(combination.block_policy(), BlockPolicy::HandOff { .. }) {
             return Err(BuildError(Fault::OneThread));
         }
         let stalls = self.stalls.resolve(combination.block_policy())?;
@@ -182,32 +227,18 @@ impl Builder {
             .map_err(|error| BuildError(Fault::Reactor(combination.reactor().to_owned(), error)))?;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let driver = Driver::new(reactor, T::build(&combination), clock);
-        let (entry, executor, ambient) = match combination.executor() {
-            "fifo" => {
-                let fifo = polyloop_fifo::Fifo::with_hooks(driver, self.threads.hooks.clone())
-                    .with_stalls(stalls.clone());
-                (Entry::Fifo(fifo.clone()), Owned::Fifo(fifo), None)
-            }
-            "steal" => {
-                let workers = combination.workers().unwrap_or_else(default_workers);
-                let mut config = Config::new(workers).block(combination.block_policy());
-                config.stalls = stalls.clone();
-                let (pool, ambient) =
-                    start_workers(Steal::new(config.seats()), driver, config, &self.threads)?;
-                let entry = Entry::Pool {
-                    space: pool.space().clone(),
-                    driver: pool.driver().clone(),
-                    gauges: pool.gauges(),
-                };
-                (entry, Owned::Steal(pool), Some(ambient))
-            }
-            other => unreachable!("a combination names an executor of its table, not `{other}`"),
-        };
-        let handle = Handle::new(entry, combination, self.limits, &self.threads, stalls);
+        let workers = combination.workers().unwrap_or_else(default_workers);
+        let mut config = Config::new(workers).block(combination.block_policy());
+        config.stalls = stalls.clone();
+        let start = Start { driver, config, threads: &self.threads };
+        let Started { entry, owned, rests, ambient } = (executor.start)(start)?;
+        let handle = Handle::new(entry, combination, self.limits, &self.threads, self.names, stalls);
+        let ends_are_seen = self.threads.stop.is_some();
+        self.deadlocks.watch(handle.driver(), handle.space(), rests, handle.blocking(), ends_are_seen);
         if let Some(ambient) = ambient {
             ambient.0.get_or_init(|| handle.clone());
         }
-        Ok(Runtime::own(handle, executor))
+        Ok(Runtime::own(handle, owned))
     }
 }
 
@@ -216,7 +247,7 @@ fn default_workers() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-fn start_workers<S: Scheduler>(
+pub(crate) fn start_workers<S: Scheduler>(
     scheduler: S,
     driver: Arc<Driver>,
     mut config: Config,

@@ -2,6 +2,8 @@
 //!
 //! Invariant: [`Combination::ALL`] is the one table of what is built in; tests, benches, the lab and the README read it.
 
+use crate::executors::{self, EXECUTORS};
+use polyloop_core::Honours;
 use polyloop_pool::BlockPolicy;
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -38,12 +40,16 @@ pub struct Combination {
     block: Option<BlockPolicy>,
 }
 
-/// The executors that are built in.
-pub(crate) const EXECUTORS: [&str; 2] = ["fifo", "steal"];
 /// The reactors that are built in.
 pub(crate) const REACTORS: [&str; 3] = ["mio", "polling", "poll"];
 /// The timer queues that are built in.
 pub(crate) const TIMERS: [&str; 2] = ["wheel", "heap"];
+
+/// How many pairs of a reactor and a timer queue there are.
+const DRIVERS: usize = REACTORS.len() * TIMERS.len();
+/// How many executors, the first ones, [`Combination::ALL`] has with every driver. No part of a driver sees which scheduler
+/// runs above it; the pool, which does turn the driver, is the same under all that have threads.
+const WIDE: usize = 2;
 
 const OPTIONS: [&str; 3] = ["block=none", "block=detect", "block=handoff[:AFTER[:THREADS]]"];
 
@@ -51,15 +57,30 @@ const OPTIONS: [&str; 3] = ["block=none", "block=detect", "block=handoff[:AFTER[
 const MAX_WORKERS: usize = 1024;
 
 impl Combination {
-    /// Everything that is built in, the default's parts first.
-    pub const ALL: [Self; EXECUTORS.len() * REACTORS.len() * TIMERS.len()] = {
-        let mut all = [Self::of("", "", ""); EXECUTORS.len() * REACTORS.len() * TIMERS.len()];
+    /// What is built in, the default's parts first: `fifo` and `steal` with every reactor and timer queue, the other executors
+    /// with those of the default. [`EVERY`](Self::EVERY) has them with all.
+    pub const ALL: [Self; WIDE * DRIVERS + (EXECUTORS.len() - WIDE)] = {
+        let mut all = [Self::of("", "", ""); WIDE * DRIVERS + (EXECUTORS.len() - WIDE)];
+        let mut at = 0;
+        while at < WIDE * DRIVERS {
+            all[at] = Self::EVERY[at];
+            at += 1;
+        }
+        while at < all.len() {
+            all[at] = Self::EVERY[(WIDE + at - WIDE * DRIVERS) * DRIVERS];
+            at += 1;
+        }
+        all
+    };
+
+    /// Every executor that is built in with every reactor and every timer queue.
+    pub const EVERY: [Self; EXECUTORS.len() * DRIVERS] = {
+        let mut all = [Self::of("", "", ""); EXECUTORS.len() * DRIVERS];
         let mut at = 0;
         while at < all.len() {
             let timers = at % TIMERS.len();
             let reactor = at / TIMERS.len() % REACTORS.len();
-            let executor = at / TIMERS.len() / REACTORS.len();
-            all[at] = Self::of(EXECUTORS[executor], REACTORS[reactor], TIMERS[timers]);
+            all[at] = Self::of(EXECUTORS[at / DRIVERS], REACTORS[reactor], TIMERS[timers]);
             at += 1;
         }
         all
@@ -72,6 +93,11 @@ impl Combination {
     /// The executor's name.
     pub fn executor(&self) -> &str {
         self.executor
+    }
+
+    /// Which of the wishes of a [`task::Builder`](crate::task::Builder) the executor heeds; it ignores the others.
+    pub fn honours(&self) -> Honours {
+        executors::known(self.executor).honours
     }
 
     /// How many workers were asked for; `None` leaves it to the machine.
@@ -92,7 +118,7 @@ impl Combination {
     /// What happens to a worker that is stuck in a poll. Unless said otherwise, another thread takes its place
     /// ([`BlockPolicy::HAND_OFF`]), except on `fifo`, whose one thread has tasks that may not be sent.
     pub fn block_policy(&self) -> BlockPolicy {
-        self.block.unwrap_or(if self.executor == "fifo" { BlockPolicy::None } else { BlockPolicy::HAND_OFF })
+        self.block.unwrap_or(if self.has_one_thread() { BlockPolicy::None } else { BlockPolicy::HAND_OFF })
     }
 
     /// The same with this policy. Whether the executor can keep it is seen when a runtime is built.
@@ -112,7 +138,7 @@ impl Combination {
     }
 
     fn has_one_thread(&self) -> bool {
-        self.executor == "fifo"
+        executors::known(self.executor).has_one_thread()
     }
 
     /// The same with another executor, and its number of workers unless that has one thread.
@@ -196,7 +222,7 @@ enum Part {
 impl Part {
     fn allowed(self) -> &'static [&'static str] {
         match self {
-            Self::Executor => &EXECUTORS,
+            Self::Executor => EXECUTORS,
             Self::Reactor => &REACTORS,
             Self::Timers => &TIMERS,
         }
@@ -311,7 +337,7 @@ mod tests {
 
     #[test]
     fn every_name_reads_back_as_itself() {
-        for combination in Combination::ALL {
+        for combination in Combination::EVERY {
             assert_eq!(combination.to_string().parse(), Ok(combination));
         }
         for name in [
@@ -347,8 +373,8 @@ mod tests {
     #[test]
     fn a_wrong_name_says_what_is_allowed() {
         let said = |text: &str| text.parse::<Combination>().unwrap_err().to_string();
-        assert_eq!(said("lifo"), "unknown executor `lifo`; there are fifo, steal");
-        assert_eq!(said(""), "unknown executor ``; there are fifo, steal");
+        assert_eq!(said("lifo"), "unknown executor `lifo`; there are fifo, steal, global");
+        assert_eq!(said(""), "unknown executor ``; there are fifo, steal, global");
         assert_eq!(said("fifo+epoll"), "unknown reactor `epoll`; there are mio, polling, poll");
         assert_eq!(said("fifo+mio+list"), "unknown timer queue `list`; there are wheel, heap");
         assert!(said("steal:0").contains("1 to 1024"));

@@ -3,29 +3,44 @@
 //! Invariant: a handle does not keep its runtime running. What is spawned through the handle of a runtime that has shut
 //! down is cancelled at once.
 
+use crate::dump::{self, Dump, SchedulerDump};
 use crate::foreign::{self, NotPollable, Turned};
-use crate::net::SystemResolver;
+use crate::net::Names;
 use crate::shutdown::Beginning;
 use crate::threads::Threads;
 use crate::{Combination, RuntimeMetrics};
 use polyloop_blocking::stall::{Post, Stalls};
 use polyloop_blocking::{BlockingPool, Limits};
-use polyloop_core::block_on::{Host, Nested, refuse_nested, try_block_on};
+use polyloop_core::block_on::{BlockOnError, Host, Nested, block_on, refuse_nested, try_block_on};
 use polyloop_core::park::{Parking, ThreadParker};
-use polyloop_core::{Desk, Driver, Entered, Gauges, JoinHandle, Meta, TaskSpace, context};
+use polyloop_core::{Desk, Driver, Entered, Fairness, Gauges, JoinHandle, Meta, TaskSpace, context};
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::os::fd::BorrowedFd;
 use std::panic::Location;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread::Thread;
 use std::time::Duration;
 
 /// Spawns into a runtime, from any thread. Clones are the same handle.
 #[derive(Clone)]
 pub struct Handle(Arc<Shared>);
+
+/// A handle that keeps nothing.
+#[derive(Debug)]
+pub(crate) struct WeakHandle(Weak<Shared>);
+
+impl WeakHandle {
+    pub(crate) fn upgrade(&self) -> Option<Handle> {
+        self.0.upgrade().map(Handle)
+    }
+
+    pub(crate) fn is_there(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+}
 
 struct Shared {
     entry: Entry,
@@ -39,7 +54,7 @@ struct Shared {
 /// By what a runtime is entered.
 pub(crate) enum Entry {
     /// Tasks run on the threads inside `block_on`.
-    Fifo(polyloop_fifo::Fifo),
+    Here(polyloop_fifo::Fifo),
     /// Tasks run on workers.
     Pool { space: Arc<TaskSpace>, driver: Arc<Driver>, gauges: Arc<dyn Gauges> },
 }
@@ -73,15 +88,19 @@ impl Handle {
         combination: Combination,
         limits: Limits,
         threads: &Threads,
+        names: Names,
         stalls: Stalls,
     ) -> Self {
         let driver = Arc::clone(entry.driver());
         let blocking = BlockingPool::with_threads_from(Arc::clone(&driver), limits, threads.starter());
         let blocking = Arc::new(blocking);
-        let resolver = Arc::new(SystemResolver(Arc::clone(&blocking)));
+        let resolver = names.resolver(&blocking);
         polyloop_net::install(crate::net::current);
         let net = polyloop_net::Context { driver, resolver };
-        Self(Arc::new(Shared { entry, combination, blocking, net, beginning: Beginning::default(), stalls }))
+        let beginning = Beginning::default();
+        let handle = Self(Arc::new(Shared { entry, combination, blocking, net, beginning, stalls }));
+        dump::enlist(&handle);
+        handle
     }
 
     /// The runtime that the calling code runs on, or that its thread has entered.
@@ -172,13 +191,24 @@ impl Handle {
 
     /// Runs `future` to its end on the calling thread. It need be neither `Send` nor `'static`.
     ///
+    /// If nothing is left that could wake it, that is told once, in one line on stderr or by the
+    /// [hook](crate::Builder::on_deadlock), and this waits on; see [`Deadlock`](crate::Deadlock) for when that is known.
+    ///
     /// # Panics
     ///
     /// With the panic of the future; and on a thread that is inside a runtime already, see
     /// [`try_block_on`](Self::try_block_on).
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        match self.try_block_on(future) {
+        let meta = Meta::new(Location::caller());
+        let ran = self.inside(|| match &self.0.entry {
+            Entry::Here(fifo) => fifo.block_on(future, meta),
+            Entry::Pool { space, driver, .. } => {
+                let host = Alone::new(&self.0.stalls, space);
+                space.enter(|| block_on(driver, parker(), &host, future, meta))
+            }
+        });
+        match ran {
             Ok(output) => output,
             Err(nested) => panic!("{nested}"),
         }
@@ -188,29 +218,51 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// [`Nested`], on a thread that is inside a `block_on`, is a worker, or polls a task: it would wait for itself.
+    /// [`BlockOnError::Nested`], on a thread that is inside a `block_on`, is a worker, or polls a task: it would wait for
+    /// itself.
+    ///
+    /// [`BlockOnError::Deadlock`], when nothing is left that could wake the future; see [`Deadlock`](crate::Deadlock) for when
+    /// that is known. The future has been dropped then, and this thread's local tasks with it; the runtime goes on.
     ///
     /// # Panics
     ///
     /// With the panic of the future.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use polyloop::{BlockOnError, Runtime};
+    ///
+    /// let runtime = Runtime::from_name("fifo")?;
+    /// # if cfg!(target_os = "linux") {
+    /// match runtime.try_block_on(std::future::pending::<()>()) {
+    ///     Err(BlockOnError::Deadlock(deadlock)) => println!("{deadlock}"),
+    ///     other => unreachable!("{other:?}"),
+    /// }
+    /// # }
+    /// # Ok::<(), polyloop::BuildError>(())
+    /// ```
     #[track_caller]
-    pub fn try_block_on<F: Future>(&self, future: F) -> Result<F::Output, Nested> {
+    pub fn try_block_on<F: Future>(&self, future: F) -> Result<F::Output, BlockOnError> {
         let meta = Meta::new(Location::caller());
-        // In a blocking job, the pool counts this thread as waiting, so that what it waits for finds another one.
-        let block = || match &self.0.entry {
-            Entry::Fifo(fifo) => fifo.try_block_on(future, meta),
+        self.inside(|| match &self.0.entry {
+            Entry::Here(fifo) => fifo.try_block_on(future, meta),
             Entry::Pool { space, driver, .. } => {
-                let parker = Box::new(OsThread(std::thread::current()));
-                let host = Alone(Post::new(&self.0.stalls, space));
-                space.enter(|| try_block_on(driver, parker, &host, future, meta))
+                let host = Alone::new(&self.0.stalls, space);
+                space.enter(|| try_block_on(driver, parker(), &host, future, meta))
             }
-        };
+        })
+    }
+
+    /// Runs `block`, which blocks on something of this runtime.
+    fn inside<R>(&self, block: impl FnOnce() -> R) -> R {
+        // In a blocking job, the pool counts this thread as waiting, so that what it waits for finds another one.
         polyloop_blocking::while_waiting(|| context::enter_scope(self, block))
     }
 
     pub(crate) fn turn(&self, most: Duration) -> Result<Turned, Nested> {
         match &self.0.entry {
-            Entry::Fifo(fifo) => {
+            Entry::Here(fifo) => {
                 let turned = context::enter_scope(self, || fifo.turn(most))?;
                 Ok(foreign::turned(turned, fifo.driver().now()))
             }
@@ -219,7 +271,7 @@ impl Handle {
     }
 
     pub(crate) fn pollable_fd(&self) -> Result<BorrowedFd<'_>, NotPollable> {
-        let Entry::Fifo(fifo) = &self.0.entry else { return Err(NotPollable::Workers) };
+        let Entry::Here(fifo) = &self.0.entry else { return Err(NotPollable::Workers) };
         let file = fifo.driver().reactor().pollable().ok_or(NotPollable::NoFile)?;
         fifo.watch_from_outside();
         Ok(file)
@@ -251,6 +303,20 @@ impl Handle {
         &self.0.net
     }
 
+    /// The constants that its executor declares: how many polls there are at most between two turns of the driver, and before
+    /// a ready task has its turn. The tests hold every executor to them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let runtime = polyloop::Runtime::from_name("fifo+poll+heap").unwrap();
+    /// println!("{}", runtime.handle().fairness());
+    /// assert_eq!(runtime.handle().fairness().ready_bound.map(|polls| polls(10)), Some(10));
+    /// ```
+    pub fn fairness(&self) -> Fairness {
+        self.gauges().fairness()
+    }
+
     /// What the runtime is doing, in numbers. Takes time in proportion to the tasks that are alive, a few nanoseconds each,
     /// and stops nobody.
     pub fn metrics(&self) -> RuntimeMetrics {
@@ -261,9 +327,43 @@ impl Handle {
         &self.0.stalls
     }
 
+    /// What the runtime and each of its tasks are doing at this moment: name, spawn site, state, and since when. From any
+    /// thread, also from within a task, and while everything goes on; see [`dump`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use polyloop::dump::TaskState;
+    ///
+    /// let runtime = polyloop::Runtime::from_name("fifo+poll+heap")?;
+    /// let task = runtime.block_on(async {
+    ///     let task = polyloop::task::Builder::new().name("waits").spawn(std::future::pending::<()>());
+    ///     polyloop::task::yield_now().await;
+    ///     task
+    /// });
+    /// let dump = runtime.handle().dump();
+    /// let [row] = dump.tasks() else { panic!("{dump}") };
+    /// assert_eq!((row.name(), row.state()), (Some("waits"), &TaskState::Waiting));
+    /// # drop(task);
+    /// # Ok::<(), polyloop::BuildError>(())
+    /// ```
+    pub fn dump(&self) -> Dump {
+        Dump::of(self)
+    }
+
+    /// What the runtime's workers, queues and driver are doing at this moment; the same line that `POLYLOOP_SCHEDTRACE` has
+    /// written every so often.
+    pub fn scheduler_dump(&self) -> SchedulerDump {
+        SchedulerDump::of(self)
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakHandle {
+        WeakHandle(Arc::downgrade(&self.0))
+    }
+
     pub(crate) fn gauges(&self) -> Arc<dyn Gauges> {
         match &self.0.entry {
-            Entry::Fifo(fifo) => fifo.gauges(),
+            Entry::Here(fifo) => fifo.gauges(),
             Entry::Pool { gauges, .. } => Arc::clone(gauges),
         }
     }
@@ -275,7 +375,7 @@ impl Handle {
     /// Where its tasks live.
     pub(crate) fn space(&self) -> &Arc<TaskSpace> {
         match &self.0.entry {
-            Entry::Fifo(fifo) => fifo.space(),
+            Entry::Here(fifo) => fifo.space(),
             Entry::Pool { space, .. } => space,
         }
     }
@@ -284,7 +384,7 @@ impl Handle {
 impl Entry {
     fn driver(&self) -> &Arc<Driver> {
         match self {
-            Self::Fifo(fifo) => fifo.driver(),
+            Self::Here(fifo) => fifo.driver(),
             Self::Pool { driver, .. } => driver,
         }
     }
@@ -357,19 +457,32 @@ impl Drop for EnterGuard {
 }
 
 /// A thread inside `block_on` of an executor whose tasks run elsewhere: only its own future and local tasks run here.
-struct Alone(Post);
+struct Alone<'a> {
+    space: &'a Arc<TaskSpace>,
+    post: Post,
+}
 
-impl Host for Alone {
+impl<'a> Alone<'a> {
+    fn new(stalls: &Stalls, space: &'a Arc<TaskSpace>) -> Self {
+        Self { space, post: Post::new(stalls, space) }
+    }
+}
+
+impl Host for Alone<'_> {
     fn desk(&self) -> &Desk {
-        self.0.desk()
+        self.post.desk()
     }
 
     fn arrive(&self, local: &Arc<TaskSpace>, own: usize) {
-        self.0.arrive(local, own);
+        self.post.arrive(local, own);
     }
 
     fn rise(&self) {
-        self.0.rise();
+        self.post.rise();
+    }
+
+    fn space(&self) -> Option<&Arc<TaskSpace>> {
+        Some(self.space)
     }
 
     fn collect(&self, _: &Entered<'_>, _: &Arc<Parking>) {}
@@ -383,6 +496,11 @@ impl Host for Alone {
     fn leave(&self, _: &Entered<'_>, _: &Arc<Parking>) {}
 }
 
+/// Parks the calling thread.
+fn parker() -> Box<dyn ThreadParker> {
+    Box::new(OsThread(std::thread::current()))
+}
+
 /// The calling thread, parked by the standard library.
 #[derive(Debug)]
 struct OsThread(Thread);
@@ -390,6 +508,10 @@ struct OsThread(Thread);
 impl ThreadParker for OsThread {
     fn park(&self) {
         std::thread::park();
+    }
+
+    fn park_for(&self, most: Duration) {
+        std::thread::park_timeout(most);
     }
 
     fn unpark(&self) {

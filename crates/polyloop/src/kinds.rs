@@ -12,14 +12,6 @@ use std::io;
 #[derive(Clone, Copy, Debug)]
 pub enum Any {}
 
-/// The single-threaded FIFO executor.
-#[derive(Clone, Copy, Debug)]
-pub enum Fifo {}
-
-/// The work-stealing executor.
-#[derive(Clone, Copy, Debug)]
-pub enum Steal {}
-
 /// A type that stands for an executor.
 pub trait ExecutorKind: 'static {
     /// Its name in a combination; `None` leaves it to the combination.
@@ -28,14 +20,6 @@ pub trait ExecutorKind: 'static {
 
 impl ExecutorKind for Any {
     const NAME: Option<&'static str> = None;
-}
-
-impl ExecutorKind for Fifo {
-    const NAME: Option<&'static str> = Some("fifo");
-}
-
-impl ExecutorKind for Steal {
-    const NAME: Option<&'static str> = Some("steal");
 }
 
 /// A type that stands for a reactor. Implement it for your own reactor, and it can stand in [`Runtime`](crate::Runtime).

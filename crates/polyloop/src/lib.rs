@@ -26,6 +26,9 @@
 
 mod builder;
 mod combination;
+mod deadlock;
+pub mod dump;
+mod executors;
 mod foreign;
 mod handle;
 pub mod interop;
@@ -42,12 +45,15 @@ pub mod time;
 
 pub use builder::{BuildError, Builder};
 pub use combination::{Combination, CombinationError};
+pub use executors::{Fifo, Global, Steal};
 pub use foreign::{NotPollable, Turned};
 pub use handle::{EnterGuard, Handle, NoRuntime, ShutDown};
-pub use kinds::{Any, ExecutorKind, Fifo, ReactorKind, Steal, TimersKind};
+pub use kinds::{Any, ExecutorKind, ReactorKind, TimersKind};
 pub use metrics::RuntimeMetrics;
 pub use polyloop_blocking::Limits as BlockingLimits;
-pub use polyloop_core::block_on::Nested;
+pub use polyloop_core::block_on::{BlockOnError, Nested};
+pub use polyloop_core::deadlock::Deadlock;
+pub use polyloop_core::{Fairness, Honours};
 pub use polyloop_pool::BlockPolicy;
 pub use polyloop_reactor::{Mio, Poll, Polling};
 pub use polyloop_time::{Heap, ManualClock, SystemClock, Wheel};

@@ -2,23 +2,65 @@
 
 pub use polyloop_net::{
     AsyncFd, ByteStream, Context, Interest, OwnedReadHalf, OwnedWriteHalf, ReadHalf, Ready, ReadyGuard,
-    ReuniteError, TcpListener, TcpSocket, TcpStream, ToTarget, UdpSocket, WriteHalf, lookup_host, unix,
+    Resolve, Resolving, ReuniteError, TcpListener, TcpSocket, TcpStream, ToTarget, UdpSocket, WriteHalf,
+    lookup_host, unix,
 };
 
 use crate::Handle;
 use polyloop_blocking::BlockingPool;
-use polyloop_net::{Resolve, Resolving};
+use std::fmt;
 use std::io;
-use std::net::ToSocketAddrs;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
-/// Looks names up by the system's resolver, which blocks, on the blocking pool.
-pub(crate) struct SystemResolver(pub(crate) Arc<BlockingPool>);
+/// A function that looks a name up and blocks meanwhile.
+type Lookup = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 
-impl Resolve for SystemResolver {
+/// How a runtime turns names into addresses.
+#[derive(Clone)]
+pub(crate) enum Names {
+    /// By a function that blocks, on the runtime's blocking pool.
+    Blocking(Arc<Lookup>),
+    /// By something that does not block.
+    Async(Arc<dyn Resolve>),
+}
+
+impl Names {
+    /// The resolver of a runtime with this pool.
+    pub(crate) fn resolver(self, pool: &Arc<BlockingPool>) -> Arc<dyn Resolve> {
+        match self {
+            Self::Blocking(lookup) => Arc::new(BlockingResolver { lookup, pool: Arc::clone(pool) }),
+            Self::Async(resolver) => resolver,
+        }
+    }
+}
+
+/// The system's resolver, which blocks.
+impl Default for Names {
+    fn default() -> Self {
+        Self::Blocking(Arc::new(|host, port| (host, port).to_socket_addrs().map(Vec::from_iter)))
+    }
+}
+
+impl fmt::Debug for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Blocking(_) => "Blocking",
+            Self::Async(_) => "Async",
+        })
+    }
+}
+
+struct BlockingResolver {
+    lookup: Arc<Lookup>,
+    pool: Arc<BlockingPool>,
+}
+
+impl Resolve for BlockingResolver {
     fn resolve(&self, host: String, port: u16) -> Resolving {
-        let lookup = self.0.spawn(move || (host.as_str(), port).to_socket_addrs().map(Vec::from_iter));
-        Box::pin(async move { lookup.await.map_err(io::Error::from)? })
+        let lookup = Arc::clone(&self.lookup);
+        let answer = self.pool.spawn(move || lookup(&host, port));
+        Box::pin(async move { answer.await.map_err(io::Error::from)? })
     }
 }
 

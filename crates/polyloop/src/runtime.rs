@@ -1,13 +1,14 @@
 //! The runtime: owns an executor, a driver, and their end.
 
 use crate::builder::{BuildError, Builder};
+use crate::dump::{Dump, Tracer};
+use crate::executors::Owned;
 use crate::handle::{EnterGuard, Handle};
 use crate::kinds::{Any, ExecutorKind, ReactorKind, TimersKind};
 use crate::shutdown::{self, Report};
 use crate::{Combination, RuntimeMetrics};
 use polyloop_core::JoinHandle;
-use polyloop_core::block_on::Nested;
-use polyloop_pool::Pool;
+use polyloop_core::block_on::BlockOnError;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -19,28 +20,13 @@ use std::time::Duration;
 /// with a deadline, and reports.
 pub struct Runtime<E = Any, R = Any, T = Any> {
     handle: Handle,
-    executor: Owned,
+    executor: Box<dyn Owned>,
+    tracer: Option<Tracer>,
     parts: PhantomData<Kinds<E, R, T>>,
 }
 
 /// The types stand for parts; no value of them is inside.
 type Kinds<E, R, T> = fn() -> (E, R, T);
-
-/// What must be shut down.
-pub(crate) enum Owned {
-    Fifo(polyloop_fifo::Fifo),
-    Steal(Pool<polyloop_steal::Steal>),
-}
-
-impl Owned {
-    /// Ends its tasks, and waits for polls that are under way. How many of its threads are left.
-    pub(crate) fn shut_down(&self, patience: Duration) -> usize {
-        match self {
-            Self::Fifo(fifo) => usize::from(!fifo.shut_down(patience)),
-            Self::Steal(pool) => pool.shut_down(patience).stuck.len(),
-        }
-    }
-}
 
 impl Runtime {
     /// The runtime of this combination, as in `"steal:4+mio+wheel"`.
@@ -74,8 +60,9 @@ impl<E: ExecutorKind, R: ReactorKind, T: TimersKind> Runtime<E, R, T> {
 }
 
 impl<E, R, T> Runtime<E, R, T> {
-    pub(crate) fn own(handle: Handle, executor: Owned) -> Self {
-        Self { handle, executor, parts: PhantomData }
+    pub(crate) fn own(handle: Handle, executor: Box<dyn Owned>) -> Self {
+        let tracer = Tracer::from_env(&handle);
+        Self { handle, executor, tracer, parts: PhantomData }
     }
 
     /// The handle, to be cloned and sent anywhere.
@@ -91,6 +78,11 @@ impl<E, R, T> Runtime<E, R, T> {
     /// What this runtime was built from.
     pub fn combination(&self) -> &Combination {
         self.handle.combination()
+    }
+
+    /// What the runtime and each of its tasks are doing; see [`Handle::dump`].
+    pub fn dump(&self) -> Dump {
+        self.handle.dump()
     }
 
     /// Spawns a task; see [`Handle::spawn`].
@@ -129,7 +121,7 @@ impl<E, R, T> Runtime<E, R, T> {
     ///
     /// As there.
     #[track_caller]
-    pub fn try_block_on<F: Future>(&self, future: F) -> Result<F::Output, Nested> {
+    pub fn try_block_on<F: Future>(&self, future: F) -> Result<F::Output, BlockOnError> {
         self.handle.try_block_on(future)
     }
 
@@ -159,7 +151,8 @@ impl<E, R, T> Runtime<E, R, T> {
     /// # Ok::<(), polyloop::BuildError>(())
     /// ```
     pub fn shutdown(&self, deadline: Duration) -> Report {
-        shutdown::shut_down(&self.handle, &self.executor, deadline)
+        self.tracer.iter().for_each(Tracer::stop);
+        shutdown::shut_down(&self.handle, &*self.executor, deadline)
     }
 
     /// [`shutdown`](Self::shutdown) by the name that tokio has for it, without the report.
@@ -186,10 +179,7 @@ impl<E, R, T> Drop for Runtime<E, R, T> {
         self.handle.shutdown_beginning().note(&self.handle);
         // Jobs that have begun cannot be ended; nobody waits for them.
         let _ = self.handle.blocking().shutdown(Duration::ZERO);
-        let _ = self.executor.shut_down(match self.executor {
-            Owned::Fifo(_) => Duration::ZERO,
-            Owned::Steal(_) => Pool::<polyloop_steal::Steal>::GRACE,
-        });
+        let _ = self.executor.shut_down(self.executor.grace());
     }
 }
 

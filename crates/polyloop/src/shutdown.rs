@@ -5,7 +5,7 @@
 //! than was asked for.
 
 use crate::Handle;
-use crate::runtime::Owned;
+use crate::executors::Owned;
 use polyloop_core::time::Clock;
 use polyloop_core::{Meta, TaskCounts, TaskSpace};
 use polyloop_time::SystemClock;
@@ -97,7 +97,7 @@ impl Beginning {
 }
 
 /// Ends everything, and waits for what cannot be ended until `deadline` has passed.
-pub(crate) fn shut_down(handle: &Handle, executor: &Owned, deadline: Duration) -> Report {
+pub(crate) fn shut_down(handle: &Handle, executor: &dyn Owned, deadline: Duration) -> Report {
     let [tasks, jobs] = handle.shutdown_beginning().note(handle);
     // The system's clock, whatever the runtime's own is: what is waited for here are threads.
     let end = SystemClock.now() + deadline;

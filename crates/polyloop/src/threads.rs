@@ -14,7 +14,7 @@ pub(crate) struct Threads {
     name: Option<Arc<dyn Fn() -> String + Send + Sync>>,
     pub(crate) stack_size: Option<usize>,
     start: Option<ThreadHook>,
-    stop: Option<ThreadHook>,
+    pub(crate) stop: Option<ThreadHook>,
     pub(crate) hooks: Hooks,
 }
 

@@ -32,6 +32,7 @@ pub use relief::Relief;
 pub use shutdown::{Report, Stuck};
 
 use polyloop_blocking::monitor;
+use polyloop_core::deadlock::RestGauge;
 use polyloop_core::{Driver, Gauges, Schedule, Scheduler, TaskSpace};
 use relief::Crew;
 use shared::{Dials, Shared};
@@ -85,6 +86,12 @@ impl<S: Scheduler> Pool<S> {
     /// What the pool tells about itself, for as long as somebody wants to know.
     pub fn gauges(&self) -> Arc<dyn Gauges> {
         Arc::new(Dials { shared: Arc::clone(&self.crew.shared), crew: Arc::downgrade(&self.crew) })
+    }
+
+    /// Tells whether all workers rest, those that stand in for others included.
+    pub fn rest_gauge(&self) -> RestGauge {
+        let shared = Arc::downgrade(&self.crew.shared);
+        Box::new(move || shared.upgrade()?.at_rest())
     }
 
     /// How many workers there are, those left out that stand in for others.

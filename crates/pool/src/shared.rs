@@ -8,14 +8,15 @@ use parking_lot::{Condvar, Mutex};
 use polyloop_blocking::probe::{Probe, Sample, State};
 use polyloop_blocking::stall::Witness;
 use polyloop_core::context;
+use polyloop_core::deadlock::AtRest;
 use polyloop_core::park::{Parking, ThreadParker};
 use polyloop_core::{
-    Desk, Driver, Gauges, Notify, Runnable, Schedule, Scheduler, TaskSpace, Unpark, Why, WorkerCounts,
-    WorkerMetrics,
+    Desk, Driver, Fairness, Gauges, Notify, Runnable, Schedule, Scheduler, Staff, TaskSpace, Unpark, Why,
+    WorkerCounts, WorkerMetrics,
 };
 use std::fmt;
 use std::sync::{Arc, Weak};
-use std::thread::Thread;
+use std::thread::{Thread, ThreadId};
 use std::time::Duration;
 
 /// See the module.
@@ -94,6 +95,16 @@ impl<S: Scheduler> Shared<S> {
         self.gate.is_closed()
     }
 
+    /// All workers, if they rest. The moves of empty seats are counted as well, so that a seat that empties or fills is one.
+    pub(crate) fn at_rest(&self) -> Option<AtRest> {
+        let alive = self.alive.lock();
+        let all_rest = alive.iter().all(|index| self.seats[*index].parking.at_rest().is_some());
+        (all_rest && !self.is_closed()).then(|| {
+            let moves = self.seats.iter().map(|seat| seat.parking.moves()).fold(0, u64::wrapping_add);
+            AtRest { threads: alive.len(), moves }
+        })
+    }
+
     /// Tells the workers to end. From now on, whoever pushes also cancels.
     pub(crate) fn close(&self) {
         self.gate.close();
@@ -166,6 +177,10 @@ impl<S: Scheduler> Schedule for Shared<S> {
             self.cancel_queued();
         }
     }
+
+    fn tell_time(&self) {
+        self.driver.now();
+    }
 }
 
 /// What the pool tells about itself. It does not keep the crew, whose threads' surroundings may keep whoever asks.
@@ -191,8 +206,30 @@ impl<S: Scheduler> Gauges for Dials<S> {
         self.shared.scheduler.queued()
     }
 
+    fn fairness(&self) -> Fairness {
+        Fairness::paced(self.shared.scheduler.ready_bound())
+    }
+
     fn relieved(&self) -> usize {
         self.crew.upgrade().map_or(0, |crew| crew.counts().relieved)
+    }
+
+    fn worker_of(&self, thread: ThreadId) -> Option<usize> {
+        let has_it = |seat: &Seat<S::Local>| {
+            seat.thread.lock().as_ref().is_some_and(|occupant| occupant.thread.id() == thread)
+        };
+        self.shared.seats.iter().position(has_it)
+    }
+
+    fn staff(&self) -> Staff {
+        let relief = self.crew.upgrade().map(|crew| crew.counts()).unwrap_or_default();
+        let mut staff = Staff::default();
+        staff.threads = self.shared.alive.lock().len();
+        staff.asleep = self.shared.idle.sleepers();
+        staff.searching = self.shared.idle.searching();
+        staff.relieved = relief.relieved;
+        staff.standby = relief.standby;
+        staff
     }
 }
 

@@ -13,7 +13,7 @@
 //! A push to an own deque does not wake a sibling as such: a wake-up costs microseconds. A sibling is invited when the
 //! backlog is worth more than that, by the average poll.
 //!
-//! Declared constants (C3): of the polls of one worker that come from its slot or its deque, at most [`LIFO_POLLS`] in a row
+//! Declared constants (C3), [`READY_BOUND`]: of the polls of one worker that come from its slot or its deque, at most [`LIFO_POLLS`] in a row
 //! come from the slot. Every [`INJECTOR_INTERVAL`]th poll, and the first after a driver turn, looks at the injector first, but
 //! never two without a poll from slot or deque between them. So a task that is the n-th in its deque is polled within
 //! 8·n + 8 polls of the worker that holds it: 4·n + 4 and one for every 61 while polls are short, twice as many when each is so
@@ -26,7 +26,7 @@ mod tests;
 
 use crossbeam_deque::{Injector, Steal as Stolen, Stealer, Worker};
 use polyloop_core::shim::atomic::{AtomicUsize, Ordering::Relaxed};
-use polyloop_core::{Count, Notify, RunSlot, Runnable, Scheduler, Why};
+use polyloop_core::{Count, Notify, ReadyBound, RunSlot, Runnable, Scheduler, Why};
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
@@ -38,6 +38,9 @@ pub const LIFO_POLLS: u8 = 3;
 /// Every so many polls a worker looks at the injector first, so that what comes from outside is not kept waiting by a
 /// deque that never empties. A prime, so that it does not fall into step with a program.
 pub const INJECTOR_INTERVAL: u32 = 61;
+
+/// C3, as the module argues it.
+pub const READY_BOUND: ReadyBound = |place| 2 * (LIFO_POLLS as u64 + 1) * (place + 1);
 
 /// The most runnables that are taken from the injector at once.
 const INJECTOR_BATCH: usize = 32;
@@ -168,6 +171,10 @@ impl Scheduler for Steal {
 
     fn name(&self) -> &'static str {
         "steal"
+    }
+
+    fn ready_bound(&self) -> Option<ReadyBound> {
+        Some(READY_BOUND)
     }
 
     fn local(&self, index: usize) -> Local {

@@ -8,7 +8,7 @@ use super::Problem;
 use super::tree::Tree;
 use crate::workspace::{Dependency, Package, short};
 
-const PARTS: &[&str] = &["core", "time", "reactor", "blocking", "fifo", "pool", "steal", "net"];
+const PARTS: &[&str] = &["core", "time", "reactor", "blocking", "fifo", "pool", "steal", "schedulers", "net"];
 
 /// A crate, and the members it may depend on. `PARTS` stands for all of them.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -20,14 +20,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("net", &["core"]),
     ("pool", &["core", "blocking"]),
     ("steal", &["core", "pool"]),
+    ("schedulers", &["core"]),
     ("macros", &[]),
     ("traits", &[]),
+    // Stands alone, so that it is of use around any runtime.
+    ("detect", &[]),
     ("conformance", &["core", "traits"]),
     ("polyloop", &["PARTS", "traits", "macros"]),
     ("trpl", &["polyloop"]),
     ("lab", &["polyloop", "traits"]),
     // These two hold nothing but tests and benches, so what they know is known to nobody else.
-    ("tests", &["PARTS", "traits", "macros", "polyloop", "conformance", "trpl", "lab"]),
+    ("tests", &["PARTS", "traits", "macros", "polyloop", "conformance", "detect", "trpl", "lab"]),
     ("benches", &["PARTS", "traits", "polyloop"]),
     ("xtask", &[]),
 ];

@@ -2,9 +2,9 @@
 
 use crate::mutants::finds;
 use polyloop_conformance::executor;
-use polyloop_conformance::executor::{Executor, Promise, TestClock};
+use polyloop_conformance::executor::{Executor, Tasks, TestClock};
 use polyloop_core::time::Instant;
-use polyloop_core::{Driver, Meta, Ran, Runnable, Schedule, TaskSpace, Turn, Wakes, Why};
+use polyloop_core::{Driver, Fairness, Meta, Ran, Runnable, Schedule, TaskSpace, Turn, Wakes, Why};
 use polyloop_reactor::Poll;
 use polyloop_time::Heap;
 use std::collections::VecDeque;
@@ -21,7 +21,11 @@ const NEWEST_FIRST: u8 = 4;
 const YIELDS_GO_FIRST: u8 = 5;
 const TURNS_AND_WAKES_NOBODY: u8 = 6;
 
-const PROMISE: Promise = Promise { turn: 100, turn_when_late: 10, reach: |n, others| n + others };
+const DECLARED: Fairness = Fairness {
+    max_polls_between_turns: 100,
+    polls_after_interval: Some((10, Duration::from_micros(100))),
+    ready_bound: Some(|place| place),
+};
 
 #[derive(Debug, Default)]
 struct Queue(Mutex<VecDeque<Runnable>>);
@@ -74,7 +78,7 @@ impl<const FAULT: u8> Loop<FAULT> {
     }
 }
 
-impl<const FAULT: u8> Executor for Loop<FAULT> {
+impl<const FAULT: u8> Tasks for Loop<FAULT> {
     fn spawn<F: Future<Output = ()> + Send + 'static>(&self, future: F) {
         self.space.spawn_detached(future, Meta::new(Location::caller()));
     }
@@ -110,7 +114,9 @@ impl<const FAULT: u8> Executor for Loop<FAULT> {
             }
         }
     }
+}
 
+impl<const FAULT: u8> Executor for Loop<FAULT> {
     fn driver(&self) -> Arc<Driver> {
         self.driver.clone()
     }
@@ -128,11 +134,11 @@ impl<const FAULT: u8> Drop for Loop<FAULT> {
     }
 }
 
-executor!(sound, super::PROMISE, super::Loop::<{ super::SOUND }>::new);
+executor!(sound, super::DECLARED, super::Loop::<{ super::SOUND }>::new);
 
 macro_rules! assert_found {
     ($fault:ident by $property:ident) => {
-        let property = || executor::$property(Loop::<$fault>::new, PROMISE);
+        let property = || executor::$property(Loop::<$fault>::new, DECLARED);
         assert!(finds(stringify!($property), property), "not found by {}", stringify!($property));
     };
 }

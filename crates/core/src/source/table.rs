@@ -99,6 +99,14 @@ impl SourceTable {
         }
     }
 
+    /// Whether anybody waits for a source. A walk over all of them until the first.
+    pub(crate) fn anybody_waits(&self) -> bool {
+        let slots = self.slots.lock();
+        let mut all =
+            slots.pages.iter().filter_map(|page| page.slots.as_ref()).flat_map(|slots| slots.iter());
+        all.any(|slot| slot.source.as_ref().is_some_and(|source| source.anybody_waits()))
+    }
+
     /// Tells every source that nothing will be reported any more.
     pub(crate) fn close(&self, batch: &mut WakeBatch) {
         let mut slots = self.slots.lock();

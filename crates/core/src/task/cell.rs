@@ -10,6 +10,7 @@ use super::space::TaskSpace;
 use super::state::State;
 use super::{Id, JoinError, Meta};
 use crate::shim::cell::UnsafeCell;
+use crate::tick::Stamps;
 use core::alloc::Layout;
 use core::mem::ManuallyDrop;
 use core::pin::Pin;
@@ -18,7 +19,7 @@ use core::task::{Context, Poll};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// What every task begins with: 40 bytes.
+/// What every task begins with: 48 bytes.
 #[repr(C)]
 pub(crate) struct Header {
     pub(crate) state: State,
@@ -29,10 +30,11 @@ pub(crate) struct Header {
     /// The joiner's waker, packed; see `JOINER` and `CLAIMED` in the state word for whose it is.
     pub(crate) joiner: UnsafeCell<*mut ()>,
     pub(crate) meta: MetaWord,
+    pub(crate) stamps: Stamps,
 }
 
 #[cfg(not(polyloop_loom))]
-const _: () = assert!(size_of::<Header>() == 40);
+const _: () = assert!(size_of::<Header>() == 48);
 
 /// What a task's type knows.
 pub(crate) struct VTable {
@@ -244,8 +246,10 @@ impl TaskPtr {
             (&raw mut (*cell).header.vtable).write(vtable);
             (&raw mut (*cell).header.next).write(UnsafeCell::new(core::ptr::null_mut()));
             (&raw mut (*cell).header.joiner).write(UnsafeCell::new(core::ptr::null_mut()));
+            (*cell).header.stamps.spawned();
             (*cell).header.meta.set(meta);
-            (*cell).header.state.occupy(handle, kind != Kind::Send, space.tells_of_ends());
+            let (local, root) = (kind != Kind::Send, kind == Kind::Root);
+            (*cell).header.state.occupy(handle, local, root, space.tells_of_ends());
         }
         Self(slot)
     }
@@ -268,6 +272,11 @@ impl TaskPtr {
     pub(crate) fn joiner<'a>(self) -> &'a UnsafeCell<*mut ()> {
         // SAFETY: as above.
         unsafe { &(*self.0.as_ptr()).joiner }
+    }
+
+    pub(crate) fn stamps<'a>(self) -> &'a Stamps {
+        // SAFETY: as above.
+        unsafe { &(*self.0.as_ptr()).stamps }
     }
 
     pub(crate) fn meta(self) -> Meta {

@@ -91,6 +91,11 @@ impl<T> JoinHandle<T> {
         self.end.id().unwrap_or_else(|| self.task.id())
     }
 
+    /// Which task it is, for one who only compares.
+    pub(crate) fn task(&self) -> TaskPtr {
+        self.task
+    }
+
     /// Takes the output of a task that is done, and gives the handle's share of the cell up.
     #[inline]
     fn finish(&mut self) -> Result<T, JoinError> {

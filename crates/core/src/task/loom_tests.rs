@@ -7,6 +7,7 @@ use super::*;
 use crate::desk::Desk;
 use crate::queue::RunSlot;
 use crate::schedule::{Schedule, Why};
+use crate::time::Instant;
 use core::future::{Future, poll_fn};
 use core::panic::Location;
 use core::pin::Pin;
@@ -382,6 +383,26 @@ fn loom_a_poll_is_told_by_the_name_of_its_own_task() {
         assert!(matches!(run(second), Ran::Done));
         looking.join().unwrap();
         first.cancel();
+        world.end();
+    });
+}
+
+#[test]
+fn loom_a_thread_is_told_to_poll_only_while_it_is_there() {
+    loom::model(|| {
+        let world = World::new();
+        world.space.spawn_detached(async {}, Meta::new(Location::caller()));
+        let runnable = world.pop().unwrap();
+        let space = world.space.clone();
+        let polling = thread::spawn(move || {
+            space.enter(|| assert!(matches!(runnable.run(), Ran::Done)));
+            // The thread, and with it what the list would lead to, may be gone from here on.
+            assert_eq!(space.visitors().count(), 0, "a thread that has left is still listed");
+        });
+        let tasks = world.space.tasks(Instant::ORIGIN);
+        assert!(tasks.len() <= 1);
+        polling.join().unwrap();
+        assert!(world.space.tasks(Instant::ORIGIN).is_empty());
         world.end();
     });
 }

@@ -121,6 +121,14 @@ impl MetaWord {
         }
     }
 
+    /// As [`peek`](Self::peek), with the id if somebody has asked for it.
+    pub(crate) fn peek_with_id(&self, lock: &Mutex<()>) -> Option<(Meta, Option<Id>)> {
+        let _locked = lock.lock();
+        let word = self.word();
+        // SAFETY: as in `peek`.
+        (!word.is_null()).then(|| unsafe { (unpack(word), boxed(word).map(|known| id_in(known))) })
+    }
+
     /// For the registry, which has found a task in the slot but does not keep it: what it is called, or what the next one
     /// in the slot is, or nothing if it is gone. `lock` is the slot's.
     pub(crate) fn peek(&self, lock: &Mutex<()>) -> Option<Meta> {

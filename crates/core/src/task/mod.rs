@@ -13,6 +13,7 @@ mod cell;
 mod ends;
 mod error;
 mod id;
+mod info;
 mod join;
 #[cfg(all(test, polyloop_loom))]
 mod loom_tests;
@@ -29,6 +30,7 @@ mod waker;
 
 pub use error::JoinError;
 pub use id::{Id, id, try_id};
+pub use info::{Phase, TaskInfo, TaskKind};
 pub use join::{AbortHandle, JoinHandle};
 pub use meta::Meta;
 pub use runnable::{Ran, Runnable};

@@ -9,6 +9,7 @@ use super::ends::{self, End};
 use super::state::{AfterPoll, Completion};
 use super::waker::{self, PackedWaker};
 use super::{Header, JoinError, Meta, context};
+use crate::Why;
 use crate::desk::Desk;
 use core::fmt;
 use core::mem::ManuallyDrop;
@@ -44,6 +45,12 @@ impl Runnable {
     /// The runnable that the caller has just gained by a transition of the state word.
     pub(crate) fn gained(task: TaskPtr) -> Self {
         Self(task)
+    }
+
+    /// Notes that the task has become runnable just now.
+    #[inline(always)]
+    pub(crate) fn stamp(&self, why: Why) {
+        self.0.stamps().woken(why);
     }
 
     pub(crate) fn into_raw(self) -> NonNull<Header> {
@@ -111,6 +118,7 @@ impl Runnable {
             complete(task, seen.hooked());
             return Ran::Done;
         }
+        task.stamps().polled();
         let waker = waker::borrowed(task);
         // SAFETY: as above.
         let polled = unsafe { task.poll(&mut Context::from_waker(&waker)) };
@@ -127,10 +135,16 @@ impl Runnable {
             }
             // The state word is left alone: its count is positive, so that nobody else can gain a second runnable, and what
             // others wrote before they woke is seen when the next run loads the word.
-            Poll::Pending if woke_itself => Ran::Yielded(Self(task)),
+            Poll::Pending if woke_itself => {
+                task.stamps().woken_in_poll(Why::Yield);
+                Ran::Yielded(Self(task))
+            }
             Poll::Pending => match task.state().end_poll(seen) {
                 AfterPoll::Idle => Ran::Pending,
-                AfterPoll::Woken => Ran::Woken(Self(task)),
+                AfterPoll::Woken => {
+                    task.stamps().woken_in_poll(Why::Wake);
+                    Ran::Woken(Self(task))
+                }
             },
         }
     }

@@ -24,6 +24,7 @@ use crate::shim::atomic::{
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 use crate::shim::sync::Mutex;
+use crate::tick::Stamps;
 use core::alloc::Layout;
 use core::cell::UnsafeCell;
 use core::fmt;
@@ -224,6 +225,7 @@ unsafe fn drop_page(page: *mut Page) {
 pub(crate) fn allocate(space: &Arc<TaskSpace>, layout: Layout) -> NonNull<Header> {
     // loom's atomics must be dropped when a task is, so a model gives every task a page of its own.
     if layout.size() > LARGEST_SLOT || layout.align() > GRAIN || cfg!(polyloop_loom) {
+        space.tell_time();
         space.count_solo();
         return allocate_solo(space, layout);
     }
@@ -232,6 +234,7 @@ pub(crate) fn allocate(space: &Arc<TaskSpace>, layout: Layout) -> NonNull<Header
         // SAFETY: this thread has the heap checked out.
         return unsafe { heap.as_ref().allocate(space, class) };
     }
+    space.tell_time();
     let outsiders = space.outsiders().lock();
     match *outsiders {
         // SAFETY: the lock makes this thread the heap's only user; heaps live as long as their space.
@@ -289,16 +292,48 @@ pub(crate) unsafe fn free(slot: NonNull<Header>) {
 pub(crate) fn for_each_slot(space: &TaskSpace, mut f: impl FnMut(NonNull<Header>, &State)) {
     let pages = space.pages().lock();
     for page in pages.iter() {
-        let page = page.0.as_ptr();
-        // SAFETY: a listed page is live while the lock is held. Ordering: Acquire pairs with the owner's Release.
-        let (first, filled, slot_size) =
-            unsafe { ((*page).first, (*page).filled.load(Acquire), (*page).slot_size) };
-        for at in (first..filled).step_by(slot_size) {
-            // SAFETY: below `filled`, every slot's state word was written.
-            let slot = unsafe { NonNull::new_unchecked(base_of(page).add(at).cast::<Header>()) };
-            // SAFETY: as above; only the state word is looked at.
-            f(slot, unsafe { &(*slot.as_ptr()).state });
+        // SAFETY: a listed page is live while the lock is held.
+        unsafe { each_slot_of(page.0.as_ptr(), &mut f) };
+    }
+}
+
+/// So many pages are read at once.
+const FEW_PAGES: usize = 8;
+
+/// As [`for_each_slot`], but the list is free for a moment after each page, so that a thread that needs a page or gives one back
+/// never waits for the whole walk. What is spawned into a page that is new since the call is left out.
+pub(crate) fn for_each_slot_by_page(space: &TaskSpace, mut f: impl FnMut(NonNull<Header>, &State)) {
+    let all = {
+        let pages = space.pages().lock();
+        if pages.len() <= FEW_PAGES {
+            // SAFETY: a listed page is live while the lock is held.
+            pages.iter().for_each(|page| unsafe { each_slot_of(page.0.as_ptr(), &mut f) });
+            return;
         }
+        pages.clone()
+    };
+    for (hint, page) in all.into_iter().enumerate() {
+        let pages = space.pages().lock();
+        // Whatever page is listed at this address, it is live while the lock is held, and listed once.
+        if pages.get(hint) == Some(&page) || pages.contains(&page) {
+            // SAFETY: as just said.
+            unsafe { each_slot_of(page.0.as_ptr(), &mut f) };
+        }
+    }
+}
+
+/// # Safety
+///
+/// The page is listed, and the list locked.
+unsafe fn each_slot_of(page: *mut Page, f: &mut impl FnMut(NonNull<Header>, &State)) {
+    // SAFETY: a listed page is live while the lock is held. Ordering: Acquire pairs with the owner's Release.
+    let (first, filled, slot_size) =
+        unsafe { ((*page).first, (*page).filled.load(Acquire), (*page).slot_size) };
+    for at in (first..filled).step_by(slot_size) {
+        // SAFETY: below `filled`, every slot's state word was written.
+        let slot = unsafe { NonNull::new_unchecked(base_of(page).add(at).cast::<Header>()) };
+        // SAFETY: as above; only the state word is looked at.
+        f(slot, unsafe { &(*slot.as_ptr()).state });
     }
 }
 
@@ -608,6 +643,7 @@ unsafe fn fresh_slot(page: *mut Page) -> NonNull<Header> {
         let slot = base_of(page).add(at).cast::<Header>();
         (&raw mut (*slot).state).write(State::vacant());
         (&raw mut (*slot).meta).write(MetaWord::empty());
+        (&raw mut (*slot).stamps).write(Stamps::never());
         // Ordering: Release, so that the registry finds the state word written.
         (*page).filled.store(at + (*page).slot_size, Release);
         NonNull::new_unchecked(slot)

@@ -4,11 +4,14 @@
 //! scheduler, which has closed. The scheduler does not own its space.
 
 use super::cell::{Header, Kind, TaskPtr};
+use super::info::{self, TaskInfo};
 use super::slab::{self, Heap, PagePtr};
 use super::{JoinHandle, Meta, Runnable, contain, context};
+use crate::context::Visitors;
 use crate::hooks::{Hooks, TaskHook};
 use crate::schedule::{Schedule, Why};
 use crate::shim::sync::Mutex;
+use crate::time::Instant;
 use core::fmt;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -71,6 +74,9 @@ pub struct TaskSpace {
     rare: Rare,
     on_spawn: Option<TaskHook>,
     on_end: Option<TaskHook>,
+    visitors: Visitors,
+    /// Those of threads inside `block_on`, whose own tasks belong to this executor's runtime.
+    locals: Mutex<Vec<Arc<Self>>>,
 }
 
 impl TaskSpace {
@@ -94,6 +100,8 @@ impl TaskSpace {
             rare: Rare::default(),
             on_spawn: hooks.task_spawn.clone(),
             on_end: hooks.task_terminate.clone(),
+            visitors: Visitors::new(),
+            locals: Mutex::new(Vec::new()),
         })
     }
 
@@ -139,6 +147,8 @@ impl TaskSpace {
         future: F,
         meta: Meta,
     ) -> JoinHandle<F::Output> {
+        // The thread may come from outside, where nobody has looked at a clock.
+        self.tell_time();
         let task = TaskPtr::allocate(self, future, meta, true, Kind::Root);
         self.launch(task)
     }
@@ -171,7 +181,9 @@ impl TaskSpace {
 
     /// Hands a runnable that a wake has gained to the scheduler.
     pub(crate) fn schedule(&self, runnable: Runnable) {
-        self.schedule.schedule(runnable, context::why());
+        let why = context::why();
+        runnable.stamp(why);
+        self.schedule.schedule(runnable, why);
     }
 
     /// Runs `f` with this space as one of the thread's homes: spawning and freeing its tasks costs no atomics, and
@@ -262,7 +274,7 @@ impl TaskSpace {
     /// How many tasks have not ended. A walk over all pages: for reports, not for hot paths.
     pub fn live_tasks(&self) -> usize {
         let mut live = 0;
-        slab::for_each_slot(self, |_, state| {
+        slab::for_each_slot_by_page(self, |_, state| {
             let seen = state.load();
             live += usize::from(!seen.vacant() && !seen.done());
         });
@@ -295,6 +307,35 @@ impl TaskSpace {
             meta.peek(slab::meta_lock(slot))
         })
         .flatten()
+    }
+
+    /// Whether every task that has not ended waits for a wake.
+    pub(crate) fn all_wait(&self) -> bool {
+        let mut all = true;
+        slab::for_each_slot(self, |_, state| {
+            let seen = state.load();
+            all &= seen.vacant() || seen.done() || seen.wakes() == 0;
+        });
+        all
+    }
+
+    /// Adds what the tasks that have not ended are called to `to`, as long as there are fewer than `most`. How many there are,
+    /// `except` left out.
+    pub(crate) fn name_waiting(&self, except: TaskPtr, most: usize, to: &mut Vec<Meta>) -> usize {
+        let mut count = 0;
+        slab::for_each_slot(self, |slot, state| {
+            let seen = state.load();
+            if seen.vacant() || seen.done() || TaskPtr(slot) == except {
+                return;
+            }
+            count += 1;
+            if to.len() < most {
+                // SAFETY: as in `unfinished`.
+                let meta = unsafe { &(*slot.as_ptr()).meta };
+                to.extend(meta.peek(slab::meta_lock(slot)));
+            }
+        });
+        count
     }
 
     /// How many tasks there were, and what became of them.
@@ -341,12 +382,58 @@ impl TaskSpace {
         }
     }
 
+    /// Every task there is at some moment of the call: its name, what it does, since when and why; those of threads inside
+    /// `block_on` included. `now` is the present on the clock that [stamps](crate::tick) are made by.
+    ///
+    /// A row is right for some moment, not all for the same one: tasks go on meanwhile, and one may be seen in the place of
+    /// another that has just ended. Nobody is stopped; a thread that needs a new page of task memory waits until one page
+    /// has been read.
+    pub fn tasks(&self, now: Instant) -> Vec<TaskInfo> {
+        let mut tasks = Vec::new();
+        info::collect(self, now, &mut tasks);
+        let locals = self.locals.lock().clone();
+        for local in locals {
+            info::collect(&local, now, &mut tasks);
+        }
+        tasks
+    }
+
+    /// Tells the tasks of `local` with this space's own, until the guard goes.
+    pub(crate) fn list_local(self: &Arc<Self>, local: &Arc<Self>) -> Listed {
+        self.locals.lock().push(Arc::clone(local));
+        Listed { outer: Arc::clone(self), local: Arc::clone(local) }
+    }
+
+    /// See [`Schedule::tell_time`].
+    pub(crate) fn tell_time(&self) {
+        self.schedule.tell_time();
+    }
+
+    pub(crate) fn visitors(&self) -> &Visitors {
+        &self.visitors
+    }
+
     pub(crate) fn pages(&self) -> &Mutex<Vec<PagePtr>> {
         &self.pages
     }
 
     pub(crate) fn outsiders(&self) -> &Mutex<Option<HeapPtr>> {
         &self.outsiders
+    }
+}
+
+/// A space of a thread's own tasks is told with another one.
+pub(crate) struct Listed {
+    outer: Arc<TaskSpace>,
+    local: Arc<TaskSpace>,
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        let mut locals = self.outer.locals.lock();
+        if let Some(at) = locals.iter().position(|local| Arc::ptr_eq(local, &self.local)) {
+            locals.swap_remove(at);
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!  63            34 33             8 7      5   4      3        2       1      0
-//! | wakes: 30 bits | references: 26 | HOOKED LOCAL … | ABORT | CLAIMED | JOINER | HANDLE | DONE |
+//! | wakes: 30 bits | references: 26 | ROOT HOOKED LOCAL … | ABORT | CLAIMED | JOINER | HANDLE | DONE |
 //! ```
 //!
 //! | phase | wakes | DONE | Runnable exists? | leaves by |
@@ -46,6 +46,8 @@ const ABORT: u64 = 1 << 4;
 const LOCAL: u64 = 1 << 5;
 /// Somebody wants to be told of the end. Constant.
 const HOOKED: u64 = 1 << 6;
+/// It is the future of a `block_on`. Constant.
+const ROOT: u64 = 1 << 7;
 
 const REF: u64 = 1 << 8;
 const REF_BITS: u32 = 26;
@@ -96,6 +98,10 @@ impl Snapshot {
 
     pub(crate) fn local(self) -> bool {
         self.0 & LOCAL != 0
+    }
+
+    pub(crate) fn root(self) -> bool {
+        self.0 & ROOT != 0
     }
 
     pub(crate) fn hooked(self) -> bool {
@@ -199,9 +205,10 @@ impl State {
     }
 
     /// Fills a vacant slot's word. Release: a registry that sees it also sees the header behind it.
-    pub(crate) fn occupy(&self, handle: bool, local: bool, hooked: bool) {
+    pub(crate) fn occupy(&self, handle: bool, local: bool, root: bool, hooked: bool) {
         let flag = |set: bool, flag: u64| if set { flag } else { 0 };
-        self.0.store(WAKE | flag(handle, HANDLE) | flag(local, LOCAL) | flag(hooked, HOOKED), Release);
+        let flags = flag(handle, HANDLE) | flag(local, LOCAL) | flag(root, ROOT) | flag(hooked, HOOKED);
+        self.0.store(WAKE | flags, Release);
     }
 
     /// Acquire: what wakers wrote before they woke, and what a completing thread stored, is visible.

@@ -93,6 +93,7 @@ fn schedule(task: TaskPtr) {
     } else {
         // The task, and the runtime with it, may be gone before `schedule` returns.
         let space = Arc::clone(space);
+        space.tell_time();
         space.schedule(runnable);
     }
 }

@@ -6,13 +6,15 @@ use crate::cell::{Axes, CaseInfo, Kind};
 use std::collections::BTreeMap;
 
 /// The executor alone matters.
-pub(super) const EXECUTOR: Axes = Axes { executor: true, reactor: false, timers: false };
+pub(super) const EXECUTOR: Axes = Axes { executor: true, reactor: false, timers: false, options: false };
 /// Executor and reactor matter.
-pub(super) const EXECUTOR_REACTOR: Axes = Axes { executor: true, reactor: true, timers: false };
+pub(super) const EXECUTOR_REACTOR: Axes =
+    Axes { executor: true, reactor: true, timers: false, options: false };
 /// Executor and timers matter.
-pub(super) const EXECUTOR_TIMERS: Axes = Axes { executor: true, reactor: false, timers: true };
+pub(super) const EXECUTOR_TIMERS: Axes =
+    Axes { executor: true, reactor: false, timers: true, options: false };
 /// Everything matters.
-pub(super) const ALL: Axes = Axes { executor: true, reactor: true, timers: true };
+pub(super) const ALL: Axes = Axes { executor: true, reactor: true, timers: true, options: false };
 
 /// An experiment: every combination runs it, so that every combination is looked at.
 pub(super) fn experiment(path: impl Into<String>, seconds: f64, about: &str) -> CaseInfo {
@@ -49,6 +51,8 @@ pub(super) trait Adjust {
     fn full_only(self) -> Self;
     /// How long a run takes at least, in seconds: for a bench, with the shortest slot.
     fn takes(self, seconds: f64) -> Self;
+    /// What follows a combination's comma matters.
+    fn with_options(self) -> Self;
     /// How many open files it needs.
     fn files(self, files: u64) -> Self;
 }
@@ -66,6 +70,11 @@ impl Adjust for CaseInfo {
 
     fn takes(mut self, seconds: f64) -> Self {
         self.seconds = seconds;
+        self
+    }
+
+    fn with_options(mut self) -> Self {
+        self.axes.options = true;
         self
     }
 

@@ -17,6 +17,8 @@ use crate::cell::{CaseInfo, Catalogue, Counts, Outcome, Request, Sample, Status,
 use crate::subjects::{self, Nature, Program, Syscalls};
 use kit::client::Place;
 pub use kit::client::hidden;
+pub(crate) use kit::clock::block;
+use kit::measure::Effort;
 use order::Prediction;
 use polyloop_traits::Runtime;
 use std::io;
@@ -82,6 +84,11 @@ impl Cell<'_> {
             return verbatim;
         }
         verbatim.mul_f64(self.request.scale.max(0.0)).max(SHORTEST)
+    }
+
+    /// How much a bench of many equal operations does.
+    fn effort(&self) -> Effort {
+        self.request.rounds.map_or_else(|| Effort::Fill(self.slot()), Effort::Rounds)
     }
 
     /// How long the timed part of a bench should take.
@@ -170,23 +177,35 @@ families! {
     experiments::sleep => "sleep",
     experiments::starvation => "starvation",
     experiments::blocked => "blocked",
+    experiments::hostage => "hostage",
+    experiments::lifo_trap => "lifo-trap",
     experiments::self_waker => "self-waker",
+    experiments::tail_mixed => "tail-mixed",
+    experiments::priority_inversion => "priority-inversion",
+    experiments::select_bias => "select-bias",
+    experiments::slow_resolver => "slow-resolver",
     experiments::echo => "echo",
     experiments::messages => "channel" | "join",
     experiments::timeout => "timeout",
     benches::spawn => "spawn_join" | "spawn_await" | "spawn_remote" | "chained_spawn",
-    benches::messages => "yield" | "ping_pong",
+    benches::messages => "yield" | "wake" | "ping_pong",
     benches::fork_join => "skynet" | "fib" | "steal_imbalance",
     benches::wake => "remote_wake" | "blocking_pool" | "heartbeat",
     benches::timers => "timer_fire" | "timer_cancel" | "sleep_precision",
     benches::memory => "memory_per_task",
     benches::tcp => "tcp_echo" | "idle_connections",
+    benches::blocked => "blocked_latency",
+    benches::tail => "tail_mixed",
     benches::idle => "idle_cpu",
 }
 
 impl Catalogue for Standard {
     fn subjects(&self) -> Vec<Subject> {
         subjects::all().into_iter().map(|contestant| contestant.subject).collect()
+    }
+
+    fn every_subject(&self) -> Vec<Subject> {
+        subjects::every().into_iter().map(|contestant| contestant.subject).collect()
     }
 
     fn resolve(&self, name: &str) -> Result<Subject, String> {
@@ -199,7 +218,9 @@ impl Catalogue for Standard {
 
     fn unsupported(&self, case: &CaseInfo, subject: &Subject) -> Option<String> {
         let impossible = || subjects::resolve(&subject.name).ok()?.unsupported();
-        impossible().or_else(|| experiments::blocked::unsupported(case, subject))
+        impossible()
+            .or_else(|| experiments::blocked::unsupported(case, subject))
+            .or_else(|| experiments::slow_resolver::unsupported(case, subject))
     }
 
     fn run(&self, request: &Request) -> Outcome {
@@ -211,7 +232,8 @@ impl Catalogue for Standard {
             Err(reason) => return failed(reason),
         };
         slower_if_too_fast(request, |request, too_fast| {
-            let started = contestant.run(Start { request, clients: self.clients, too_fast });
+            let started =
+                contestant.run(Start { request, clients: self.clients, too_fast }, request.rounds.is_some());
             started.unwrap_or_else(|error| not_started(&error))
         })
     }

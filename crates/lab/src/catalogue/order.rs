@@ -15,6 +15,8 @@ enum Rule {
     Never(Vec<String>),
     /// This one happens so many times.
     Times(String, usize),
+    /// This one happens so many times or more.
+    AtLeast(String, usize),
 }
 
 /// What a run contradicts, in words.
@@ -99,6 +101,12 @@ impl Prediction {
         self
     }
 
+    /// This one happens `times` times or more.
+    pub(crate) fn at_least(mut self, label: impl ToString, times: usize) -> Self {
+        self.rules.push(Rule::AtLeast(label.to_string(), times));
+        self
+    }
+
     /// With the rules of `other`, which follow only from some sleeps being longer than others.
     pub(crate) fn by_time(mut self, other: Self) -> Self {
         self.by_time.extend(other.rules);
@@ -121,15 +129,20 @@ impl Wrong {
 
 impl Rule {
     fn violations(&self, events: &[String]) -> Vec<String> {
+        let count = |label: &String| events.iter().filter(|event| *event == label).count();
         match self {
             Self::Order(steps) => order_violations(steps, events),
             Self::Never(labels) => {
                 let seen = labels.iter().filter(|label| events.contains(label));
                 seen.map(|label| format!("`{label}` happened and must not")).collect()
             }
-            Self::Times(label, times) => match events.iter().filter(|event| *event == label).count() {
+            Self::Times(label, times) => match count(label) {
                 found if found == *times => Vec::new(),
                 found => vec![format!("`{label}` happened {found} times, not {times}")],
+            },
+            Self::AtLeast(label, times) => match count(label) {
+                found if found >= *times => Vec::new(),
+                found => vec![format!("`{label}` happened {found} times, not {times} or more")],
             },
         }
     }
@@ -181,6 +194,7 @@ impl fmt::Display for Rule {
             }
             Self::Never(labels) => write!(f, "never {}", labels.join(", nor ")),
             Self::Times(label, times) => write!(f, "{times} × {label}"),
+            Self::AtLeast(label, times) => write!(f, "{times} × {label} or more"),
         }
     }
 }
@@ -265,6 +279,10 @@ mod tests {
         let rule = || Prediction::new().never(&["x", "y"]).times("a", 2);
         assert!(wrong(rule(), "a b a").is_empty());
         assert_eq!(wrong(rule(), "a y"), ["`y` happened and must not", "`a` happened 1 times, not 2"]);
+        let rule = || Prediction::new().at_least("a", 2);
+        assert!(wrong(rule(), "a b a").is_empty() && wrong(rule(), "a a a").is_empty());
+        assert_eq!(wrong(rule(), "a"), ["`a` happened 1 times, not 2 or more"]);
+        assert_eq!(rule().to_string(), "2 × a or more");
     }
 
     #[test]

@@ -229,6 +229,12 @@ fn cover(timeline: &Timeline, label: &str, from: f64, to: f64) -> Option<(String
     (overlap(poll) > 0.0).then(|| (lane.label.clone(), i + 1, poll.worker))
 }
 
+/// When `event` first happened, in microseconds.
+pub(crate) fn at(timeline: &Timeline, event: &str) -> Option<f64> {
+    let marks = timeline.lanes.iter().flat_map(|lane| &lane.marks);
+    marks.filter(|mark| mark.text == event).map(|mark| mark.at_us).min_by(f64::total_cmp)
+}
+
 /// The longest poll of any lane: its label, which one counted from 1, and its length in microseconds.
 pub(crate) fn longest_poll(timeline: &Timeline) -> Option<(String, usize, f64)> {
     let polls = timeline.lanes.iter().flat_map(|lane| {

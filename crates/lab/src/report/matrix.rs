@@ -82,6 +82,34 @@ fn bench(view: View<'_>, subject: &str, case: &str, shown: &Shown, out: &mut Str
     out.push_str("</td>");
 }
 
+/// How times are spread: what a median hides.
+pub(super) fn distributions(view: View<'_>, out: &mut String) {
+    let cases = view.distributions();
+    if cases.is_empty() {
+        return;
+    }
+    out.push_str(
+        "<section id=spread><h2>How late</h2><p class=legend>Quantiles of single waits; of each the median over the rounds. \
+         Jain's index is 1 if all had the same share.</p><div class=scroll tabindex=0 role=region aria-label='Quantiles'>\
+         <table><caption hidden>Quantiles by subject</caption><thead><tr><th scope=col>subject</th>",
+    );
+    for (case, names) in &cases {
+        let (about, path) = (escape(&case.about), breakable(&case.path));
+        let _ =
+            write!(out, "<th scope=col title='{about}'>{path}<br><small>{}</small></th>", names.join(" / "));
+    }
+    out.push_str("</tr></thead><tbody>");
+    for subject in view.subjects() {
+        let _ = write!(out, "<tr><th scope=row>{}</th>", escape(&subject.name));
+        for (case, names) in &cases {
+            let told = view.distribution(&subject.name, case, names).unwrap_or_default();
+            let _ = write!(out, "<td class=n>{}</td>", escape(&told));
+        }
+        out.push_str("</tr>");
+    }
+    out.push_str("</tbody></table></div></section>");
+}
+
 /// A path that may break after each of its parts.
 fn breakable(path: &str) -> String {
     path.split('/').map(escape).collect::<Vec<_>>().join("/<wbr>")
@@ -108,7 +136,8 @@ pub(super) fn experiments(view: View<'_>, out: &mut String) {
         "<section id=experiments><h2>Experiments</h2><p class=legend><span class=good>✔</span> as predicted · \
          <span class=bad>✘</span> not as predicted · ○ ran, but nothing was forced, so it is no verdict · \
          ∞ killed after its time limit · ☠ crashed · – cannot run, the \
-         title says why. A sign leads to its timeline.</p><div class=scroll tabindex=0 role=region \
+         title says why · = not asked, since the experiment does not depend on the option. \
+         A sign leads to its timeline.</p><div class=scroll tabindex=0 role=region \
          aria-label='Experiment matrix'><table><caption hidden>Verdicts by experiment and subject</caption><thead><tr>\
          <th scope=col>experiment</th>",
     );

@@ -6,6 +6,7 @@
 
 mod html;
 mod matrix;
+mod picture;
 mod svg;
 mod timelines;
 
@@ -21,8 +22,11 @@ pub(crate) fn render(results: &Results) -> String {
     let view = View::new(results);
     let mut body = String::new();
     head(view, &mut body);
+    picture::section(view, &mut body);
     matrix::benches(view, &mut body);
+    matrix::distributions(view, &mut body);
     matrix::experiments(view, &mut body);
+    costs(view, &mut body);
     where_we_lose(view, &mut body);
     problems(view, &mut body);
     timelines::section(view, &mut body);
@@ -78,6 +82,29 @@ fn head(view: View<'_>, out: &mut String) {
 
 fn fact(out: &mut String, name: &str, value: &str) {
     let _ = write!(out, "<li><b>{}</b> {}</li>", escape(name), escape(value));
+}
+
+fn costs(view: View<'_>, out: &mut String) {
+    let rows = crate::costs::rows(view);
+    if rows.is_empty() {
+        return;
+    }
+    out.push_str(
+        "<section id=costs><h2>What an operation costs</h2><div class=scroll tabindex=0 role=region \
+         aria-label='What an operation costs'><table><thead><tr>",
+    );
+    for head in crate::costs::HEADS {
+        let _ = write!(out, "<th scope=col>{head}</th>");
+    }
+    out.push_str("</tr></thead><tbody>");
+    for [case, subject, numbers @ ..] in rows {
+        let _ = write!(out, "<tr><th scope=row>{}</th><td>{}</td>", escape(&case), escape(&subject));
+        for number in numbers {
+            let _ = write!(out, "<td class=n>{number}</td>");
+        }
+        out.push_str("</tr>");
+    }
+    let _ = write!(out, "</tbody></table></div><p>Counted {}.</p></section>", crate::counted::METHOD);
 }
 
 fn where_we_lose(view: View<'_>, out: &mut String) {
@@ -232,8 +259,9 @@ fn method(view: View<'_>, out: &mut String) {
          difference between two subjects is shown as ≈.</li>\
          <li>Counted in the whole of a cell: polls of labelled futures in traced experiments, and the system calls that a \
          reactor of ours makes itself (waits, registrations, its doorbell; not the reads and writes of sockets). Peers \
-         don't tell theirs. Allocations and atomics are not counted here: counting them would cost what is \
-         measured.</li>\
+         don't tell theirs. Allocations and atomics are never counted in a timed process, because that would cost what is \
+         measured: with --counts, and by <code>cargo xtask bench counts</code>, they are counted in processes of their own, \
+         by callgrind.</li>\
          <li>“=” is a number measured on a combination that differs only in parts that the bench does not use.</li>\
          <li>Sleeps of 500 ms and more were multiplied by {}; starvation/* keeps the durations of its text.</li>\
          <li>One run on one machine. Another machine, load or version may turn any of it around; a bench is not your \

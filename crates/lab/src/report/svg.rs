@@ -7,15 +7,15 @@ use std::fmt::Write as _;
 
 /// The width of the picture in its own units; the page stretches it.
 const WIDTH: f64 = 1000.0;
-/// A poll shorter than this is drawn this wide, so that it can be seen.
-const SEEN: f64 = 1.2;
+/// A poll shorter than this is drawn this wide on a lane of the page's width, so that it can be seen.
+pub(super) const SEEN: f64 = 1.2;
 /// More polls than this share one shape for each worker.
 const TITLED: usize = 60;
 /// Colours for workers.
 const COLOURS: usize = 6;
 
-/// A lane on a scale of `total_us`. It carries its own name for those who cannot see it.
-pub(super) fn lane(lane: &Lane, own_us: f64, total_us: f64, name: &str) -> String {
+/// A lane on a scale of `total_us`, on which nothing is narrower than `seen`. It carries its own name for those who cannot see it.
+pub(super) fn lane(lane: &Lane, own_us: f64, total_us: f64, seen: f64, name: &str) -> String {
     let x = |us: f64| us / total_us * WIDTH;
     let mut out = format!(
         "<svg viewBox='0 0 1000 10' preserveAspectRatio=none role=img aria-label='{}'>\
@@ -28,7 +28,7 @@ pub(super) fn lane(lane: &Lane, own_us: f64, total_us: f64, name: &str) -> Strin
             out,
             "<rect class=ready x='{}' y=3 width='{}' height=4 />",
             number(x(from)),
-            number((x(to) - x(from)).max(SEEN))
+            number((x(to) - x(from)).max(seen))
         );
     }
     if lane.polls.len() <= TITLED {
@@ -38,7 +38,7 @@ pub(super) fn lane(lane: &Lane, own_us: f64, total_us: f64, name: &str) -> Strin
                 "<rect class=w{} x='{}' width='{}' height=10><title>poll {}, worker {}: {} from {}</title></rect>",
                 slice.worker % COLOURS,
                 number(x(slice.from_us)),
-                number((x(slice.to_us) - x(slice.from_us)).max(SEEN)),
+                number((x(slice.to_us) - x(slice.from_us)).max(seen)),
                 at + 1,
                 slice.worker,
                 crate::units::value(slice.to_us - slice.from_us, "µs"),
@@ -46,18 +46,18 @@ pub(super) fn lane(lane: &Lane, own_us: f64, total_us: f64, name: &str) -> Strin
             );
         }
     } else {
-        shapes(&lane.polls, x, &mut out);
+        shapes(&lane.polls, x, seen, &mut out);
     }
     out.push_str("</svg>");
     out
 }
 
 /// All polls of a worker as one path.
-fn shapes(polls: &[Slice], x: impl Fn(f64) -> f64, out: &mut String) {
+fn shapes(polls: &[Slice], x: impl Fn(f64) -> f64, seen: f64, out: &mut String) {
     for colour in 0..COLOURS {
         let mut path = String::new();
         for slice in polls.iter().filter(|slice| slice.worker % COLOURS == colour) {
-            let width = number((x(slice.to_us) - x(slice.from_us)).max(SEEN / 2.0));
+            let width = number((x(slice.to_us) - x(slice.from_us)).max(seen / 2.0));
             let _ = write!(path, "M{} 0h{width}v10h-{width}z", number(x(slice.from_us)));
         }
         if !path.is_empty() {

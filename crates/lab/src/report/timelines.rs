@@ -97,7 +97,7 @@ fn one(cell: &Cell, timeline: &Timeline, id: &str, total_us: f64, out: &mut Stri
             out,
             "<div class=lane><span>{}</span>{}<span>{}</span></div>",
             escape(&lane.label),
-            svg::lane(lane, timeline.total_us, total_us, &name),
+            svg::lane(lane, timeline.total_us, total_us, svg::SEEN, &name),
             escape(&timeline::told(lane, timeline.total_us)),
         );
     }

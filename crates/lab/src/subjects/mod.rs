@@ -3,6 +3,10 @@
 //! Invariant: a name stands for one configuration that is written down here, with the properties that a prediction may
 //! rely on. A program never asks which subject it runs on; it asks for these properties.
 
+mod slow_names;
+
+pub(crate) use slow_names::named as slow_name;
+
 use crate::cell::{Outcome, Subject, SubjectKind};
 use polyloop::{BlockPolicy, Builder, Combination};
 use polyloop_traits::Runtime;
@@ -27,8 +31,17 @@ pub(crate) struct Nature {
     pub(crate) yields: Yields,
     /// Whether a worker that is stuck in a poll is replaced by a fresh one.
     pub(crate) relief: bool,
+    /// Whether nobody could replace its one thread, because its tasks may not be sent.
+    pub(crate) alone: bool,
     /// Whether a free worker can take everything that a stuck one held: C5 of docs/contracts.md.
     pub(crate) reachable: bool,
+    /// Whether a task that a poll wakes waits where only this poll's worker looks, until that looks there.
+    pub(crate) private_slot: bool,
+    /// Whether nobody waits for events while the worker that did so last sits in a poll to which they led it, and all others
+    /// sleep.
+    pub(crate) hostage: bool,
+    /// Whether it looks names up by a function of the lab's, which can be as slow as an experiment wants.
+    pub(crate) resolver: bool,
 }
 
 impl Nature {
@@ -77,19 +90,23 @@ impl Contestant {
         }
     }
 
-    /// Starts the runtime and runs `program` on it.
+    /// Starts the runtime and runs `program` on it. With a frozen clock, one of ours turns its driver after so many polls, and
+    /// never because time has passed.
     ///
     /// # Errors
     ///
     /// The kernel's word, if the runtime cannot be started, or that this build does not have it.
-    pub(crate) fn run(&self, program: impl Program) -> io::Result<Outcome> {
+    pub(crate) fn run(&self, program: impl Program, frozen: bool) -> io::Result<Outcome> {
         let nature = self.nature;
         #[cfg(any(feature = "smol", feature = "tokio"))]
         let uncounted: Syscalls<'_> = &|| None;
         match self.launch {
             Launch::Own(combination) => {
-                let runtime =
-                    Builder::new().combination(combination).worker_threads(nature.workers).build()?;
+                let mut builder = Builder::new().combination(combination).worker_threads(nature.workers);
+                if frozen {
+                    builder = builder.start_paused(true);
+                }
+                let runtime = builder.blocking_resolver(slow_names::lookup).build()?;
                 let driver = runtime.handle().driver();
                 Ok(program.run(runtime.handle(), nature, &|| Some(driver.reactor().syscalls())))
             }
@@ -125,17 +142,25 @@ struct Row {
     /// Whether a number of workers may follow the name.
     many: bool,
     yields: Yields,
+    reachable: bool,
+    private_slot: bool,
+    hostage: bool,
     version: &'static str,
 }
 
 /// The peers. What each does was measured before it was written down: tokio hands a yielding task back after its driver
-/// was turned, smol queues it at once; neither replaces a blocked worker.
+/// was turned, smol queues it at once; neither replaces a blocked worker. tokio keeps the task that was woken last in a slot that
+/// no thief looks into, and wakes no second worker for a single event; smol queues what is woken for all, and has a thread beside
+/// its workers that waits for events when they don't.
 const PEERS: &[Row] = &[
     Row {
         name: "tokio-ct",
         launch: Launch::TokioCt,
         many: false,
         yields: Yields::AfterDriver,
+        reachable: false,
+        private_slot: false,
+        hostage: true,
         version: TOKIO,
     },
     Row {
@@ -143,11 +168,25 @@ const PEERS: &[Row] = &[
         launch: Launch::TokioMt,
         many: true,
         yields: Yields::AfterDriver,
+        reachable: false,
+        private_slot: true,
+        hostage: true,
         version: TOKIO,
     },
-    Row { name: "smol-1", launch: Launch::SmolOne, many: false, yields: Yields::Requeue, version: SMOL },
-    Row { name: "smol-n", launch: Launch::SmolN, many: true, yields: Yields::Requeue, version: SMOL },
+    Row { name: "smol-1", launch: Launch::SmolOne, many: false, ..SMOL_ROW },
+    SMOL_ROW,
 ];
+
+const SMOL_ROW: Row = Row {
+    name: "smol-n",
+    launch: Launch::SmolN,
+    many: true,
+    yields: Yields::Requeue,
+    reachable: true,
+    private_slot: false,
+    hostage: false,
+    version: SMOL,
+};
 
 /// The crate versions that the lock file has; a test compares.
 const TOKIO: &str = "1.54.1";
@@ -163,7 +202,16 @@ fn cores() -> usize {
 
 impl Row {
     fn contestant(&self, name: String, workers: usize) -> Contestant {
-        let nature = Nature { workers, yields: self.yields, relief: false, reachable: false };
+        let nature = Nature {
+            workers,
+            yields: self.yields,
+            relief: false,
+            alone: false,
+            reachable: self.reachable,
+            private_slot: self.private_slot,
+            hostage: self.hostage,
+            resolver: false,
+        };
         let subject = Subject {
             name,
             kind: SubjectKind::Peer,
@@ -194,15 +242,54 @@ fn own(name: String, combination: Combination) -> Contestant {
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let relief = matches!(combination.block_policy(), BlockPolicy::HandOff { .. });
-    let nature = Nature { workers, yields: Yields::Requeue, relief, reachable: true };
+    let nature = Nature {
+        workers,
+        yields: Yields::Requeue,
+        relief,
+        alone: combination.executor() == "fifo",
+        reachable: true,
+        private_slot: false,
+        hostage: false,
+        resolver: true,
+    };
     Contestant { subject, nature, launch: Launch::Own(combination) }
 }
 
-/// The subjects that are known by name: every built-in combination, and the peers.
+/// The subjects of a matrix: every built-in combination, the default one also without relief, and the peers.
 pub(crate) fn all() -> Vec<Contestant> {
-    let default = |row: &Row| row.contestant(row.name.to_owned(), if row.many { cores() } else { 1 });
-    let ours = Combination::ALL.into_iter().map(|combination| own(combination.to_string(), combination));
-    ours.chain(PEERS.iter().map(default)).collect()
+    ours(&Combination::ALL).chain(unrelieved()).chain(peers()).collect()
+}
+
+/// Every executor on every driver, the built-in table with every policy for blocked workers, and the peers. A policy that an
+/// executor cannot keep is one of them, so that it is shown.
+pub(crate) fn every() -> Vec<Contestant> {
+    let others = Combination::ALL.into_iter().flat_map(other_policies);
+    ours(&Combination::EVERY).chain(others).chain(peers()).collect()
+}
+
+fn ours(combinations: &[Combination]) -> impl Iterator<Item = Contestant> {
+    combinations.iter().map(|combination| own(combination.to_string(), *combination))
+}
+
+fn unrelieved() -> Option<Contestant> {
+    let default = Combination::default();
+    let relieved = matches!(default.block_policy(), BlockPolicy::HandOff { .. });
+    relieved.then(|| default.with_block_policy(BlockPolicy::None)).map(|other| own(other.to_string(), other))
+}
+
+fn peers() -> impl Iterator<Item = Contestant> {
+    PEERS.iter().map(|row| row.contestant(row.name.to_owned(), if row.many { cores() } else { 1 }))
+}
+
+/// The policies for blocked workers by their names.
+const POLICIES: [&str; 3] = ["none", "detect", "handoff"];
+
+/// The combination with each policy that is not its own, as far as there is one of that name.
+fn other_policies(combination: Combination) -> impl Iterator<Item = Contestant> {
+    let named =
+        POLICIES.iter().filter_map(move |policy| format!("{combination},block={policy}").parse().ok());
+    let other = move |other: &Combination| other.block_policy() != combination.block_policy();
+    named.filter(other).map(|other: Combination| own(other.to_string(), other))
 }
 
 /// The subject of this name: a combination, a peer, or a peer and its number of workers as in `tokio-mt:4`.
@@ -268,8 +355,31 @@ mod tests {
 
     #[test]
     fn every_subject_resolves_to_itself() {
-        for contestant in all() {
+        for contestant in all().into_iter().chain(every()) {
             assert_eq!(resolve(&contestant.subject.name).unwrap().subject, contestant.subject);
+        }
+    }
+
+    #[test]
+    fn an_exhaustive_matrix_has_every_policy_and_no_subject_twice() {
+        let names = |contestants: Vec<Contestant>| -> Vec<String> {
+            contestants.into_iter().map(|contestant| contestant.subject.name).collect()
+        };
+        let (usual, every) = (names(all()), names(every()));
+        let with = |names: &[String], part: &str| names.iter().filter(|name| name.contains(part)).count();
+        assert_eq!((with(&usual, ",block="), with(&usual, "steal+mio+wheel,block=none")), (1, 1));
+        let combinations = Combination::ALL.len();
+        let single = with(&usual, "fifo+");
+        assert_eq!(
+            with(&every, ",block=none"),
+            combinations - single,
+            "what is the default is there without a name"
+        );
+        assert_eq!(with(&every, ",block=handoff"), single, "and what cannot be is there, to be told");
+        assert!(usual.iter().all(|name| every.contains(name)));
+        for names in [usual, every] {
+            let distinct: std::collections::HashSet<_> = names.iter().collect();
+            assert_eq!(distinct.len(), names.len());
         }
     }
 

@@ -45,6 +45,10 @@ fn page() -> (Folder, String) {
         "rate",
         "--filter",
         "flaky",
+        "--filter",
+        "blocked",
+        "--filter",
+        "spread",
         "--out",
         &out,
     ]);
@@ -118,6 +122,11 @@ fn the_page_is_whole_without_scripts() {
         count(&mut browser, "#matrix tbody tr"),
         results["subjects"].as_array().expect("subjects").len()
     );
+    // The first picture: each kind of subject that the fake has, in words and on lanes.
+    assert_eq!(count(&mut browser, "#picture .panel"), 4);
+    assert_eq!(count(&mut browser, "#picture .panel figcaption p"), 4);
+    assert_eq!(count(&mut browser, "#picture .panel svg"), 8);
+    assert_eq!(count(&mut browser, "header ~ #picture ~ #matrix ~ #spread"), 1, "it comes first");
     // Buttons need the script: without it they are not there to be pressed in vain.
     assert_eq!(count(&mut browser, "button:not([hidden])"), 0);
     // Every address on the page leads somewhere.

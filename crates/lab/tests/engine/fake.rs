@@ -67,12 +67,13 @@ impl Catalogue for Fake {
     }
 
     fn cases(&self) -> Vec<CaseInfo> {
-        let none = Axes { executor: true, reactor: false, timers: false };
+        let none = Axes { executor: true, reactor: false, timers: false, options: false };
         let mut cases = Vec::new();
         for path in [
             "starvation/race/no-yields/seed",
             "starvation/race/yields/seed",
             "sleep/async",
+            "blocked/k-of-n/sleep/k=n",
             "odd/fails",
             "odd/hangs",
             "odd/crashes",
@@ -96,14 +97,19 @@ impl Catalogue for Fake {
             cases.push(info(path, Kind::Experiment, none));
         }
         cases.push(info("spawn_join", Kind::Bench, none));
-        cases.push(info("timer_cancel", Kind::Bench, Axes { executor: false, reactor: false, timers: true }));
+        cases.push(info(
+            "timer_cancel",
+            Kind::Bench,
+            Axes { executor: false, reactor: false, timers: true, options: false },
+        ));
         cases.push(info("tcp_echo/conns=64/bytes=64", Kind::Bench, Axes { reactor: true, ..none }));
         cases.push(info("rate", Kind::Bench, none));
         cases.push(info("nan", Kind::Bench, none));
+        cases.push(info("spread", Kind::Bench, none));
         cases.push(info("flaky", Kind::Bench, none));
         cases.push(CaseInfo { seconds: 60.0, ..info("takes_a_minute", Kind::Bench, none) });
         for case in &mut cases {
-            if matches!(case.path.as_str(), "nan" | "flaky" | "takes_a_minute") {
+            if matches!(case.path.as_str(), "nan" | "spread" | "flaky" | "takes_a_minute") {
                 (case.quick, case.default) = (false, false);
             }
         }
@@ -176,6 +182,16 @@ impl Catalogue for Fake {
             "nan" => number(request, "ns", Better::Lower, f64::NAN),
             "flaky" => failed("only in the end"),
             "rate" => number(request, "req/s", Better::Higher, 100_000.0 / slowness(request)),
+            "spread" => {
+                let sample = |name: &str, value| Sample {
+                    name: name.into(),
+                    unit: "µs".into(),
+                    better: Better::Lower,
+                    value: value * slowness(request),
+                };
+                let samples = vec![sample("p99", 1_500.0), sample("p50", 80.0), sample("max", 20_000.0)];
+                Outcome { samples, ..passed(None) }
+            }
             bench if !bench.contains('/') && bench != HOSTILE => {
                 number(request, "ns", Better::Lower, 60.0 * slowness(request))
             }

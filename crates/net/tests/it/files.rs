@@ -3,7 +3,7 @@
 use crate::rig::{Rig, on_every_reactor};
 use crate::unix::Directory;
 use polyloop_net::unix::{UnixDatagram, UnixStream};
-use polyloop_net::{AsyncFd, UdpSocket};
+use polyloop_net::{AsyncFd, Interest, UdpSocket};
 use rustix::fs::OFlags;
 use std::fs::File;
 use std::future::{Future, poll_fn};
@@ -129,6 +129,41 @@ fn any_file_can_be_watched(rig: &Rig) {
     });
 }
 
+fn either_direction_of_a_file_can_be_waited_for(rig: &Rig) {
+    rig.run(async {
+        let (near, mut far) = std::os::unix::net::UnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let near = AsyncFd::new_on(&rig.net, near).unwrap();
+        // New files count as ready for both until they were tried.
+        let mut guard = near.ready(both).await.unwrap();
+        assert!(guard.ready().is_readable() && guard.ready().is_writable());
+        let tried = guard.try_io(|mut stream| stream.read(&mut [0; 8]));
+        assert_eq!(tried.unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert!(near.ready(both).await.unwrap().ready().is_writable(), "the reactor says so again");
+        far.write_all(b"x").unwrap();
+        let guard = near.ready(Interest::READABLE).await.unwrap();
+        assert!(
+            guard.ready().is_readable() && !guard.ready().is_writable(),
+            "what was not asked is not told"
+        );
+    });
+}
+
+fn what_a_file_is_not_watched_for_is_an_error(rig: &Rig) {
+    rig.run(async {
+        let (reader, mut writer) = io::pipe().unwrap();
+        rustix::io::ioctl_fionbio(&reader, true).unwrap();
+        let reader = AsyncFd::with_interest_on(&rig.net, reader, Interest::READABLE).unwrap();
+        assert_eq!(reader.writable().await.unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        let both = reader.ready(Interest::READABLE | Interest::WRITABLE).await;
+        assert_eq!(both.unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        writer.write_all(b"piped").unwrap();
+        let mut buffer = [0; 8];
+        assert_eq!(reader.read_with(|mut pipe| pipe.read(&mut buffer)).await.unwrap(), 5);
+    });
+}
+
 fn the_other_end_of_a_pipe_closes(rig: &Rig) {
     rig.run(async {
         let (reader, writer) = io::pipe().unwrap();
@@ -207,5 +242,7 @@ on_every_reactor! {
     bug_38_a_duplicate_keeps_no_registration
     into_std_and_back
     any_file_can_be_watched
+    either_direction_of_a_file_can_be_waited_for
+    what_a_file_is_not_watched_for_is_an_error
     the_other_end_of_a_pipe_closes
 }

@@ -140,6 +140,11 @@ impl Idle {
         self.sleepers.iter().any(|word| word.load(Relaxed) != 0)
     }
 
+    /// How many search, at a glance.
+    pub(crate) fn searching(&self) -> usize {
+        self.searching.load(Relaxed)
+    }
+
     /// How many sleep.
     pub(crate) fn sleepers(&self) -> usize {
         self.sleepers.iter().map(|word| word.load(Acquire).count_ones() as usize).sum()

@@ -1,7 +1,7 @@
 //! Code of others that a worker runs outside of polls: drops of outputs, and wakers.
 
 use crate::kit::{here, join, no_hang, pool, spawn};
-use polyloop_core::block_on::{Host, Nested, try_block_on};
+use polyloop_core::block_on::{Host, Nested, block_on};
 use polyloop_core::park::{Parking, ThreadParker};
 use polyloop_core::{Desk, Driver, Entered, Sleep, TaskSpace};
 use std::sync::{Arc, Mutex, mpsc};
@@ -52,7 +52,7 @@ impl Blocks {
         let space = self.space.clone();
         let waits = async move { space.spawn(async {}, here()).await.unwrap() };
         let parker = Box::new(OsThread(std::thread::current()));
-        let _ = self.tell.send(try_block_on(&self.driver, parker, &Alone::default(), waits, here()));
+        let _ = self.tell.send(block_on(&self.driver, parker, &Alone::default(), waits, here()));
     }
 }
 

@@ -1,7 +1,9 @@
 //! The kernel's monotonic clock.
 //!
-//! Invariant: all system clocks of a process count from one origin, so that their instants compare.
+//! Invariant: all system clocks of a process count from one origin, so that their instants compare. Whoever reads one moves the
+//! [coarse clock](tick) on, by which tasks are stamped.
 
+use polyloop_core::tick;
 use polyloop_core::time::{Clock, Instant, Wait};
 use std::sync::OnceLock;
 use std::time;
@@ -32,7 +34,13 @@ impl Clock for SystemClock {
     fn now(&self) -> Instant {
         static ORIGIN: OnceLock<time::Instant> = OnceLock::new();
         let origin = *ORIGIN.get_or_init(kernel_now);
-        Instant::ORIGIN + kernel_now().saturating_duration_since(origin)
+        let now = Instant::ORIGIN + kernel_now().saturating_duration_since(origin);
+        tick::advance(now);
+        now
+    }
+
+    fn moves_tick(&self) -> bool {
+        true
     }
 
     fn busy(&self, next: Option<Instant>) -> Wait {

@@ -1,6 +1,7 @@
 //! What the registry tells: who has not ended, what they are called, and how many there were.
 
 use super::*;
+use crate::time::Instant;
 use std::sync::mpsc;
 
 fn named(name: &str) -> Meta {
@@ -106,5 +107,90 @@ fn what_was_spawned_has_ended_or_was_cancelled_or_is_alive() {
     assert_eq!((spawned, cancelled, panicked_drops, world.space.live_tasks()), (7, 3, 1, 0));
     drop((aborted, idle, shelf));
     assert!(joined(panics).unwrap_err().is_panic());
+    world.assert_empty();
+}
+
+/// Name, phase and reason of every task, sorted by name.
+fn rows(space: &TaskSpace) -> Vec<(String, &'static str, Why)> {
+    let row = |task: TaskInfo| {
+        let phase = match task.phase {
+            Phase::Polled { outside: false, .. } => "polled",
+            Phase::Polled { outside: true, .. } => "outside",
+            Phase::Queued => "queued",
+            Phase::Waiting => "waiting",
+            Phase::Ended => "ended",
+        };
+        (task.meta.name.map_or("-".to_owned(), Into::into), phase, task.why)
+    };
+    let mut rows: Vec<_> = space.tasks(Instant::ORIGIN).into_iter().map(row).collect();
+    rows.sort_by(|a, b| a.0.cmp(&b.0));
+    rows
+}
+
+#[test]
+fn each_task_is_told_with_what_it_does_and_why() {
+    let (world, counts, shelf) = (World::new(), Counts::new(), Shelf::default());
+    let waits = world.space.spawn(shelf.stores(&counts, 0), named("waits"));
+    let ended = world.space.spawn(async {}, named("ended"));
+    world.space.spawn_detached(async {}, named("gone"));
+    world.run_all();
+    let yields = world.space.spawn(yield_once(), named("yields"));
+    assert_eq!(world.run_one(), Outcome::Yielded);
+    world.space.spawn_detached(async {}, named("queued"));
+    let expected = [
+        ("ended".to_owned(), "ended", Why::Spawn),
+        ("queued".to_owned(), "queued", Why::Spawn),
+        ("waits".to_owned(), "waiting", Why::Spawn),
+        ("yields".to_owned(), "queued", Why::Yield),
+    ];
+    assert_eq!(rows(&world.space), expected);
+    crate::context::waking_because(Why::Io, || shelf.take().into_iter().for_each(Waker::wake));
+    assert!(rows(&world.space).contains(&("waits".to_owned(), "queued", Why::Io)));
+    world.run_all();
+    assert!(rows(&world.space).contains(&("waits".to_owned(), "waiting", Why::Io)));
+    waits.abort();
+    let aborted = |task: &TaskInfo| task.aborted && task.meta.name.as_deref() == Some("waits");
+    assert_eq!(world.space.tasks(Instant::ORIGIN).iter().filter(|task| aborted(task)).count(), 1);
+    world.run_all();
+    drop((waits, ended, yields, shelf));
+    assert_eq!(rows(&world.space), []);
+    world.assert_empty();
+}
+
+#[test]
+fn a_task_is_told_as_polled_from_inside_also_when_it_has_gone_outside() {
+    let (world, counts) = (World::new(), Counts::new());
+    let space = world.space.clone();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = told.clone();
+    let polled = scripted(&counts, move |_| {
+        let mut told = telling.lock().unwrap();
+        told.extend(rows(&space));
+        crate::context::outside_of_tasks(|| told.extend(rows(&space)));
+        told.extend(rows(&space));
+        Poll::Ready(())
+    });
+    world.space.spawn_detached(polled, named("me"));
+    world.space.enter(|| world.run_all());
+    let expected = ["polled", "outside", "polled"].map(|phase| ("me".to_owned(), phase, Why::Spawn));
+    assert_eq!(*told.lock().unwrap(), expected);
+    world.assert_empty();
+}
+
+#[test]
+fn tasks_of_more_pages_than_are_read_at_once_are_all_told() {
+    let world = World::new();
+    let big = [0_u8; 4000];
+    let tasks: Vec<_> = (0..400)
+        .map(|_| {
+            world.spawn(async move {
+                std::hint::black_box(&big);
+                std::future::pending::<()>().await;
+            })
+        })
+        .collect();
+    assert_eq!((world.space.tasks(Instant::ORIGIN).len(), world.space.live_tasks()), (400, 400));
+    world.shut_down();
+    drop(tasks);
     world.assert_empty();
 }

@@ -72,7 +72,7 @@ fn tree<R: Runtime>(
     wanted: u64,
     grow: fn(R) -> Boxed,
 ) -> Result<Vec<Sample>, String> {
-    let timed = timed_by(cell.slot(), operations, |rounds| {
+    let timed = timed_by(cell.effort(), operations, |rounds| {
         let root = rt.clone();
         inside(rt, async move {
             let start = clock::now();
@@ -116,7 +116,7 @@ fn fib<R: Runtime>(rt: R, n: u64) -> Boxed {
 
 fn steal_imbalance<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Result<Vec<Sample>, String> {
     let mut threads = HashSet::new();
-    let timed = timed_by(cell.slot(), IMBALANCED, |rounds| {
+    let timed = timed_by(cell.effort(), IMBALANCED, |rounds| {
         let spawner = rt.clone();
         let (wall, seen) = inside(rt, async move {
             let start = clock::now();

@@ -2,11 +2,15 @@
 
 use crate::catalogue::info::{Adjust, EXECUTOR, bench};
 use crate::catalogue::kit::channel::channel;
-use crate::catalogue::kit::measure::{expect, timed_by};
+use crate::catalogue::kit::measure::{expect, timed, timed_by};
 use crate::catalogue::kit::{clock, inside};
 use crate::catalogue::{Cell, report};
 use crate::cell::{CaseInfo, Outcome, Sample};
 use polyloop_traits::Runtime;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Poll, Waker};
 
 /// Tasks that yield at the same time.
 const YIELDERS: u64 = 200;
@@ -19,6 +23,13 @@ pub(crate) fn cases() -> Vec<CaseInfo> {
     };
     vec![
         bench("yield", "ns", EXECUTOR, "200 tasks yield again and again; one operation is one yield"),
+        bench(
+            "wake",
+            "ns",
+            EXECUTOR,
+            "a task wakes a waiting one by its waker, then yields to it; one operation is one wake with the polls of both",
+        )
+        .not_quick(),
         ping_pong(1),
         ping_pong(1_000).not_quick(),
     ]
@@ -27,12 +38,13 @@ pub(crate) fn cases() -> Vec<CaseInfo> {
 pub(crate) fn run<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Outcome {
     report(match cell.part(0) {
         "yield" => yields(rt, cell),
+        "wake" => wakes(rt, cell),
         _ => cell.number("pairs").and_then(|pairs| ping_pong(rt, cell, pairs as u64)),
     })
 }
 
 fn yields<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Result<Vec<Sample>, String> {
-    let timed = timed_by(cell.slot(), YIELDERS, |rounds| {
+    let timed = timed_by(cell.effort(), YIELDERS, |rounds| {
         let spawner = rt.clone();
         inside(rt, async move {
             let start = clock::now();
@@ -59,8 +71,47 @@ fn yields<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Result<Vec<Sample>, String> {
     Ok(timed.samples())
 }
 
+/// With several workers a wake may find the task awake: it is polled at least once for all of them, and at most once for each.
+fn wakes<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Result<Vec<Sample>, String> {
+    let timed = timed(cell.effort(), |n| {
+        let spawner = rt.clone();
+        inside(rt, async move {
+            let (known, over) = (Arc::new(OnceLock::<Waker>::new()), Arc::new(AtomicBool::new(false)));
+            let (tell, stop) = (known.clone(), over.clone());
+            let waits = spawner.spawn(async move {
+                let mut polls = 0;
+                poll_fn(|cx| {
+                    polls += 1;
+                    let _ = tell.get_or_init(|| cx.waker().clone());
+                    if stop.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
+                })
+                .await;
+                polls
+            });
+            let waker = loop {
+                match known.get() {
+                    Some(waker) => break waker,
+                    None => spawner.yield_now().await,
+                }
+            };
+            let start = clock::now();
+            for _ in 0..n {
+                waker.wake_by_ref();
+                spawner.yield_now().await;
+            }
+            let wall = start.elapsed();
+            over.store(true, Ordering::Release);
+            waker.wake_by_ref();
+            let polls: u64 = waits.await.map_err(|error| error.to_string())?;
+            expect("whether each wake led to one poll at most", (2..=n + 2).contains(&polls), true)
+                .map(|()| wall)
+        })
+    })?;
+    Ok(timed.samples())
+}
+
 fn ping_pong<R: Runtime>(rt: &R, cell: &Cell<'_>, pairs: u64) -> Result<Vec<Sample>, String> {
-    let timed = timed_by(cell.slot(), pairs, |rounds| {
+    let timed = timed_by(cell.effort(), pairs, |rounds| {
         let spawner = rt.clone();
         inside(rt, async move {
             let start = clock::now();

@@ -54,7 +54,7 @@ pub(crate) fn run<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Outcome {
 }
 
 fn spawn_join<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Result<Vec<Sample>, String> {
-    let timed = timed_by(cell.slot(), BATCH, |rounds| {
+    let timed = timed_by(cell.effort(), BATCH, |rounds| {
         let spawner = rt.clone();
         inside(rt, async move {
             let start = clock::now();
@@ -73,7 +73,7 @@ fn spawn_join<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Result<Vec<Sample>, String
 }
 
 fn spawn_await<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Result<Vec<Sample>, String> {
-    let timed = timed(cell.slot(), |n| {
+    let timed = timed(cell.effort(), |n| {
         let spawner = rt.clone();
         inside(rt, async move {
             let start = clock::now();
@@ -89,7 +89,7 @@ fn spawn_await<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Result<Vec<Sample>, Strin
 }
 
 fn spawn_remote<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Result<Vec<Sample>, String> {
-    let timed = timed_by(cell.slot(), BATCH, |rounds| {
+    let timed = timed_by(cell.effort(), BATCH, |rounds| {
         let (done, remote) = (Gate::default(), rt.clone());
         let over = done.clone();
         let thread = thread::spawn(move || {
@@ -127,7 +127,7 @@ fn spawn_from_outside<R: Runtime>(rt: &R, rounds: u64) -> Result<Duration, Strin
 }
 
 fn chained_spawn<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Result<Vec<Sample>, String> {
-    let timed = timed_by(cell.slot(), BATCH, |rounds| {
+    let timed = timed_by(cell.effort(), BATCH, |rounds| {
         let spawner = rt.clone();
         inside(rt, async move {
             let start = clock::now();

@@ -66,7 +66,7 @@ impl Draw {
 
 fn timer_fire<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Result<Vec<Sample>, String> {
     let seed = cell.request.seed;
-    let timed = timed_by(cell.slot(), TIMERS, |rounds| {
+    let timed = timed_by(cell.effort(), TIMERS, |rounds| {
         let spawner = rt.clone();
         inside(rt, async move {
             let start = clock::now();
@@ -96,7 +96,7 @@ fn timer_fire<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Result<Vec<Sample>, String
 }
 
 fn timer_cancel<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Result<Vec<Sample>, String> {
-    let timed = timed_by(cell.slot(), CANCELS, |rounds| {
+    let timed = timed_by(cell.effort(), CANCELS, |rounds| {
         let timer = rt.clone();
         inside(rt, async move {
             let mut nearer = timer.spawn(timer.sleep(NEARER));

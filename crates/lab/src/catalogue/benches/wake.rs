@@ -81,7 +81,7 @@ fn remote_wake<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Result<Vec<Sample>, Strin
 }
 
 fn blocking_pool<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Result<Vec<Sample>, String> {
-    let timed = timed_by(cell.slot(), BLOCKING, |rounds| {
+    let timed = timed_by(cell.effort(), BLOCKING, |rounds| {
         let pool = rt.clone();
         inside(rt, async move {
             let start = clock::now();

@@ -3,11 +3,11 @@
 //! Invariant: all three are ready or about to be when the last blocker arrives, and that blocker wakes the ready one
 //! itself, from inside the poll that then blocks. Nothing is measured; only who came first counts.
 
-use crate::catalogue::info::experiment;
+use crate::catalogue::info::{Adjust, experiment};
 use crate::catalogue::kit::clock;
 use crate::catalogue::kit::gate::Gate;
 use crate::catalogue::order::Prediction;
-use crate::catalogue::trace::{Log, longest_wait, say_wait};
+use crate::catalogue::trace::{Log, at, say_us};
 use crate::catalogue::{Cell, failed, judge};
 use crate::cell::{CaseInfo, Outcome, Subject, Timeline};
 use crate::subjects::Nature;
@@ -34,31 +34,44 @@ const RENDEZVOUS: Duration = Duration::from_secs(10);
 pub(crate) fn cases() -> Vec<CaseInfo> {
     let mut all = Vec::new();
     for (how, what) in [("sleep", "blocked in thread::sleep"), ("spin", "spinning")] {
-        for (k, many) in [("0", "none"), ("1", "one"), ("n", "all")] {
+        for (k, many) in [("0", "none"), ("1", "one"), ("2", "two"), ("n-1", "all but one"), ("n", "all")] {
             let about = format!(
                 "{many} of the N workers {what} for up to 500 ms, beside a ready task, a timer and a socket"
             );
-            all.push(experiment(format!("blocked/k-of-n/{how}/k={k}"), 0.6, &about));
+            all.push(experiment(format!("blocked/k-of-n/{how}/k={k}"), 0.6, &about).with_options());
         }
     }
     all
 }
 
-/// One of one worker is all of them.
+/// How many of `workers` a `k` of a path means: `0`, `1`, …, `n-1`, `n`.
+pub(crate) fn how_many(k: &str, workers: usize) -> Option<usize> {
+    match k {
+        "n" => Some(workers),
+        "n-1" => workers.checked_sub(1),
+        number => number.parse().ok(),
+    }
+}
+
+/// With few workers some of the `k` are the same; the simplest name of each is run.
 pub(crate) fn unsupported(case: &CaseInfo, subject: &Subject) -> Option<String> {
-    let one_of_one = case.path.starts_with("blocked/") && case.path.ends_with("/k=1") && subject.workers == 1;
-    one_of_one.then(|| format!("{} has one worker: k = 1 is k = n there", subject.name))
+    let k = case.params.get("k").filter(|_| case.path.starts_with("blocked"))?;
+    let name = |simplest: &str| format!("k = {k} is k = {simplest} there");
+    let why = match how_many(k, subject.workers)? {
+        count if count > subject.workers => format!("no {k} workers can be blocked there"),
+        count if count == subject.workers => name("n"),
+        count @ 0..=2 => name(&count.to_string()),
+        _ => name("n-1"),
+    };
+    let workers = crate::plan::count(subject.workers, "worker");
+    (why != name(k)).then(|| format!("{} has {workers}: {why}", subject.name))
 }
 
 pub(crate) fn run<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Outcome {
     let log = cell.log();
-    let k = match cell.part(3) {
-        "k=n" => cell.nature.workers,
-        _ => match cell.number("k") {
-            Ok(k) => k,
-            Err(error) => return failed(error),
-        },
-    };
+    let k = cell.part(3).strip_prefix("k=").and_then(|k| how_many(k, cell.nature.workers));
+    let Some(k) = k else { return failed(format!("`{}` does not say how many", cell.request.case)) };
+    let nature = cell.nature;
     // Relief takes up to 20 ms, so however the run is scaled there is time to see it.
     let limit = cell.scaled(500).max(Duration::from_millis(200));
     let scene = Arc::new(Scene {
@@ -75,7 +88,7 @@ pub(crate) fn run<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Outcome {
         limit,
     });
     match rt.block_on(play(rt, &scene)) {
-        Ok(()) => judge(cell, &log, &prediction(k, cell.nature), why),
+        Ok(()) => judge(cell, &log, &prediction(k, nature), |timeline| why(timeline, k, nature)),
         Err(error) => failed(error),
     }
 }
@@ -94,16 +107,46 @@ fn prediction(k: usize, nature: Nature) -> Prediction {
         _ if nature.reachable => {
             rule.before(&[BLOCKED], &OTHERS).by_time(Prediction::new().before(&OTHERS, &[RELEASED]))
         }
+        // The last blocker wakes the ready task in its own poll, and no other worker looks where that then waits. Who has the
+        // timer and the socket differs from run to run.
+        _ if nature.private_slot => OTHERS[1..]
+            .iter()
+            .fold(rule.sequence(&[BLOCKED, RELEASED]).before(&[RELEASED], &OTHERS[..1]), |rule, other| {
+                rule.times(other, 1)
+            }),
         _ => Prediction::open("with some workers left, who holds what was ready differs from run to run"),
     }
 }
 
-fn why(timeline: &Timeline) -> String {
-    let waits =
-        ["ready", "timer", "io"].iter().filter_map(|label| Some((label, longest_wait(timeline, label)?)));
-    match waits.max_by(|a, b| a.1.us.total_cmp(&b.1.us)) {
-        Some((label, wait)) => say_wait(label, &wait),
-        None => "nobody was ever ready".to_owned(),
+/// One sentence about the task that the last blocker woke.
+fn why(timeline: &Timeline, k: usize, nature: Nature) -> String {
+    let (Some(begun), Some(ran)) = (at(timeline, BLOCKED), at(timeline, OTHERS[0])) else {
+        return "the ready task never ran".to_owned();
+    };
+    let waited = say_us(ran - begun);
+    let starved = at(timeline, RELEASED).is_some_and(|released| released < ran);
+    let all = match nature.workers {
+        1 => "its one worker was blocked".to_owned(),
+        n => format!("all {n} workers were blocked"),
+    };
+    match (k == nature.workers, starved) {
+        _ if k == 0 => format!("no worker was blocked: the ready task ran after {waited}"),
+        (true, false) => format!("{all}, a fresh one came, and the ready task ran after {waited}"),
+        (true, true) if nature.alone => {
+            format!(
+                "{all}, and nobody can relieve one thread with tasks that are not Send: the ready task waited {waited}"
+            )
+        }
+        (true, true) => {
+            format!("{all} and nobody relieved them: the ready task waited {waited} for one to be free")
+        }
+        (false, false) => {
+            format!("{k} of {} workers blocked, another took the ready task after {waited}", nature.workers)
+        }
+        (false, true) => format!(
+            "{k} of {} workers blocked, and the ready task waited {waited} where no other worker looks",
+            nature.workers
+        ),
     }
 }
 
@@ -136,10 +179,11 @@ async fn play<R: Runtime>(rt: &R, scene: &Arc<Scene>) -> Result<(), String> {
     let mut blockers = Vec::new();
     for i in 0..scene.k {
         let scene = scene.clone();
-        blockers.push(rt.spawn(log.task(&format!("blocker {i}"), async move { scene.block() })));
+        let label = format!("blocker {i}");
+        blockers.push(rt.spawn(log.task(&label.clone(), async move { scene.block(&label) })));
     }
     if scene.k == 0 {
-        scene.begin();
+        scene.begin("ready");
     }
     for blocker in blockers {
         blocker.await.map_err(|error| error.to_string())??;
@@ -151,8 +195,8 @@ async fn play<R: Runtime>(rt: &R, scene: &Arc<Scene>) -> Result<(), String> {
 }
 
 impl Scene {
-    fn begin(&self) {
-        self.log.say("blockers", BLOCKED);
+    fn begin(&self, lane: &str) {
+        self.log.say(lane, BLOCKED);
         self.begun.open();
     }
 
@@ -169,11 +213,11 @@ impl Scene {
     }
 
     /// Waits, blocking, for the other blockers, then holds the worker until the others are done or time is up.
-    fn block(&self) -> Result<(), String> {
+    fn block(&self, lane: &str) -> Result<(), String> {
         let mut arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
         *arrived += 1;
         if *arrived == self.k {
-            self.begin();
+            self.begin(lane);
             self.arrival.notify_all();
         }
         let (arrived, waited) = self
@@ -192,7 +236,7 @@ impl Scene {
             }
         }
         if !self.released.swap(true, Ordering::SeqCst) {
-            self.log.say("blockers", RELEASED);
+            self.log.say(lane, RELEASED);
         }
         Ok(())
     }
@@ -238,24 +282,52 @@ fn peer(addr: SocketAddr, scene: Arc<Scene>) -> thread::JoinHandle<io::Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::subjects::Yields;
+    use crate::subjects::resolve;
 
     #[test]
     fn all_workers_blocked_means_nobody_runs_unless_a_worker_is_replaced() {
         let starved = [BLOCKED, RELEASED, OTHERS[2], OTHERS[0], OTHERS[1]].map(str::to_owned);
         let relieved = [BLOCKED, OTHERS[1], OTHERS[0], OTHERS[2], RELEASED].map(str::to_owned);
-        let two = |relief| Nature { workers: 2, yields: Yields::Requeue, relief, reachable: true };
-        assert!(prediction(2, two(false)).check(&starved).all().is_empty());
-        assert!(!prediction(2, two(false)).check(&relieved).all().is_empty());
-        assert!(prediction(2, two(true)).check(&relieved).all().is_empty());
-        assert!(!prediction(2, two(true)).check(&starved).all().is_empty());
-        let some = prediction(1, two(false));
-        assert!(some.check(&relieved).all().is_empty() && !some.check(&starved).all().is_empty());
-        assert!(prediction(1, Nature { reachable: false, ..two(false) }).is_open());
-        assert!(prediction(0, two(true)).check(&relieved[..4]).all().is_empty());
-        assert!(
-            !prediction(0, two(true)).check(&relieved).all().is_empty(),
-            "nobody blocked, so nobody is released"
+        let trapped = [BLOCKED, OTHERS[1], OTHERS[2], RELEASED, OTHERS[0]].map(str::to_owned);
+        let check = |subject: &str, k, events: &[String]| {
+            prediction(k, resolve(subject).unwrap().nature).check(events).all().is_empty()
+        };
+        assert!(check("steal:2,block=none", 2, &starved) && !check("steal:2,block=none", 2, &relieved));
+        assert!(check("tokio-mt:2", 2, &starved) && !check("tokio-mt:2", 2, &trapped));
+        assert!(check("steal:2", 2, &relieved) && !check("steal:2", 2, &starved));
+        for reachable in ["steal:2,block=none", "smol-n:2"] {
+            assert!(check(reachable, 1, &relieved) && !check(reachable, 1, &starved), "{reachable}");
+            assert!(!check(reachable, 1, &trapped), "{reachable}");
+        }
+        assert!(check("tokio-mt:3", 2, &starved) && check("tokio-mt:3", 2, &trapped));
+        assert!(!check("tokio-mt:3", 2, &relieved), "the ready task is in a slot that nobody else sees");
+        let nature = resolve("steal:2").unwrap().nature;
+        assert!(prediction(1, Nature { reachable: false, ..nature }).is_open());
+        assert!(check("steal:2", 0, &relieved[..4]));
+        assert!(!check("steal:2", 0, &relieved), "nobody blocked, so nobody is released");
+    }
+
+    #[test]
+    fn each_number_of_blocked_workers_has_one_name() {
+        let runs = |workers: usize| -> Vec<&str> {
+            let subject = resolve(&format!("steal:{workers}")).unwrap().subject;
+            let names = ["0", "1", "2", "n-1", "n"];
+            let cases = cases();
+            let case = |k: &str| {
+                cases.iter().find(|case| case.path == format!("blocked/k-of-n/spin/k={k}")).unwrap()
+            };
+            names.into_iter().filter(|k| unsupported(case(k), &subject).is_none()).collect()
+        };
+        assert_eq!(runs(1), ["0", "n"]);
+        assert_eq!(runs(2), ["0", "1", "n"]);
+        assert_eq!(runs(3), ["0", "1", "2", "n"]);
+        assert_eq!(runs(4), ["0", "1", "2", "n-1", "n"]);
+        assert_eq!(runs(9), ["0", "1", "2", "n-1", "n"]);
+        let two = resolve("steal:1").unwrap().subject;
+        let case = cases().into_iter().find(|case| case.path.ends_with("sleep/k=2")).unwrap();
+        assert_eq!(
+            unsupported(&case, &two).unwrap(),
+            "steal:1+mio+wheel has 1 worker: no 2 workers can be blocked there"
         );
     }
 }

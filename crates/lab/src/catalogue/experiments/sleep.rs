@@ -3,7 +3,7 @@
 //! Invariant of a right run: an async sleep holds up nobody; a blocking one holds up everybody who needs its thread, since
 //! a task can only be paused at an await.
 
-use crate::catalogue::info::experiment;
+use crate::catalogue::info::{Adjust, experiment};
 use crate::catalogue::kit::clock;
 use crate::catalogue::order::Prediction;
 use crate::catalogue::trace::{Log, longest_poll, longest_wait, say_us, say_wait};
@@ -34,7 +34,8 @@ pub(crate) fn cases() -> Vec<CaseInfo> {
             "sleep/blocking",
             5.1,
             "one task blocks its thread for 3 × 1 s, two print every 500 ms: who needs that thread is held up",
-        ),
+        )
+        .with_options(),
     ]
 }
 

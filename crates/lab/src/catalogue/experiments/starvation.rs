@@ -235,7 +235,7 @@ mod tests {
             });
             words.collect()
         };
-        let one = |yields| Nature { workers: 1, yields, relief: false, reachable: true };
+        let one = |yields| Nature { yields, ..crate::subjects::resolve("fifo").unwrap().nature };
         let work = |yields| Work::new(yields, "equal");
         for (prediction, order) in [
             (race_prediction(work(false)), "a+ a30 a10 a20 a."),

@@ -11,6 +11,14 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
+/// Holds this thread in short sleeps until `over`, for `limit` at most.
+pub(crate) fn hold(limit: Duration, over: impl Fn() -> bool) {
+    let start = now();
+    while start.elapsed() < limit && !over() {
+        block(Duration::from_millis(1));
+    }
+}
+
 /// Blocks this thread: the very mistake that the experiments are about.
 #[expect(clippy::disallowed_methods, reason = "a blocked thread is what the experiment wants")]
 pub(crate) fn block(duration: Duration) {

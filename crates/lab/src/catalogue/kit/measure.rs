@@ -5,7 +5,17 @@
 
 use super::clock;
 use crate::cell::{Better, Sample};
+use crate::counted::OPERATIONS;
 use std::time::Duration;
+
+/// How much a bench does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// As many rounds as fill this time.
+    Fill(Duration),
+    /// So many rounds, not measured: somebody counts what they cost.
+    Rounds(u64),
+}
 
 /// One timed run.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,18 +26,20 @@ pub(crate) struct Timed {
     pub(crate) wall: Duration,
     /// CPU time of the process meanwhile.
     pub(crate) cpu: Duration,
+    /// Whether the number of rounds was given, so that times mean nothing.
+    given: bool,
 }
 
-/// Runs `work`, which does so many operations and says how long they took, as often as fills `slot`.
+/// Runs `work`, which does so many operations and says how long they took, as often as `effort` says.
 ///
 /// # Errors
 ///
 /// What `work` found wrong with its own result.
 pub(crate) fn timed(
-    slot: Duration,
+    effort: Effort,
     work: impl FnMut(u64) -> Result<Duration, String>,
 ) -> Result<Timed, String> {
-    timed_by(slot, 1, work)
+    timed_by(effort, 1, work)
 }
 
 /// The same for `work` that does so many rounds of `each` operations.
@@ -36,14 +48,17 @@ pub(crate) fn timed(
 ///
 /// What `work` found wrong with its own result.
 pub(crate) fn timed_by(
-    slot: Duration,
+    effort: Effort,
     each: u64,
     mut work: impl FnMut(u64) -> Result<Duration, String>,
 ) -> Result<Timed, String> {
-    let rounds = calibrate(slot, &mut work)?;
+    let (rounds, given) = match effort {
+        Effort::Fill(slot) => (calibrate(slot, &mut work)?, false),
+        Effort::Rounds(rounds) => (rounds, true),
+    };
     let cpu = clock::cpu();
     let wall = work(rounds)?;
-    Ok(Timed { operations: rounds * each, wall, cpu: clock::cpu().saturating_sub(cpu) })
+    Ok(Timed { operations: rounds * each, wall, cpu: clock::cpu().saturating_sub(cpu), given })
 }
 
 /// How many rounds fill the slot: grows until a run takes a quarter of it, then extrapolates once.
@@ -61,12 +76,20 @@ fn calibrate(slot: Duration, work: &mut impl FnMut(u64) -> Result<Duration, Stri
 }
 
 impl Timed {
+    /// How much was done, for who counts what it cost.
+    fn operations(&self) -> Vec<Sample> {
+        vec![sample(OPERATIONS, "", Better::Higher, self.operations as f64)]
+    }
+
     fn per_operation(&self, time: Duration) -> f64 {
         time.as_nanos() as f64 / self.operations as f64
     }
 
     /// Nanoseconds per operation, by the wall and in CPU time.
     pub(crate) fn samples(&self) -> Vec<Sample> {
+        if self.given {
+            return self.operations();
+        }
         vec![
             sample("time", "ns", Better::Lower, self.per_operation(self.wall)),
             sample("cpu", "ns", Better::Lower, self.per_operation(self.cpu)),
@@ -75,6 +98,9 @@ impl Timed {
 
     /// CPU nanoseconds per operation first: for what mostly waits.
     pub(crate) fn cpu_samples(&self) -> Vec<Sample> {
+        if self.given {
+            return self.operations();
+        }
         vec![sample("cpu", "ns", Better::Lower, self.per_operation(self.cpu))]
     }
 }
@@ -85,11 +111,34 @@ pub(crate) fn sample(name: &str, unit: &str, better: Better, value: f64) -> Samp
 }
 
 /// The median and the 99th percentile in microseconds, with the largest; `times` must not be empty.
-pub(crate) fn distribution(mut times: Vec<Duration>) -> Vec<Sample> {
+pub(crate) fn distribution(times: Vec<Duration>) -> Vec<Sample> {
+    quantiles(times, &[("p50", 0.5), ("p99", 0.99), ("max", 1.0)])
+}
+
+/// Any quantiles in microseconds, by name; the first is the case's own.
+///
+/// # Errors
+///
+/// That there are no times.
+pub(crate) fn distribution_by(times: Vec<Duration>, wanted: &[(&str, f64)]) -> Result<Vec<Sample>, String> {
+    if times.is_empty() {
+        return Err("nobody measured a time".to_owned());
+    }
+    Ok(quantiles(times, wanted))
+}
+
+fn quantiles(mut times: Vec<Duration>, wanted: &[(&str, f64)]) -> Vec<Sample> {
     times.sort_unstable();
-    [("p50", 0.5), ("p99", 0.99), ("max", 1.0)]
-        .map(|(name, q)| sample(name, "µs", Better::Lower, quantile(&times, q).as_secs_f64() * 1e6))
-        .to_vec()
+    let one =
+        |&(name, q): &(&str, f64)| sample(name, "µs", Better::Lower, quantile(&times, q).as_secs_f64() * 1e6);
+    wanted.iter().map(one).collect()
+}
+
+/// Jain's index of fairness: 1 if all have the same share, 1/n if one has all.
+pub(crate) fn jain(shares: &[usize]) -> f64 {
+    let sum: f64 = shares.iter().map(|share| *share as f64).sum();
+    let squares: f64 = shares.iter().map(|share| (*share as f64).powi(2)).sum();
+    if squares == 0.0 { 1.0 } else { sum.powi(2) / (shares.len() as f64 * squares) }
 }
 
 /// The smallest of the sorted `times` that at least a share `q` of them does not exceed.
@@ -111,7 +160,7 @@ mod tests {
     fn a_slot_is_filled_with_operations_of_known_cost() {
         let each = Duration::from_nanos(50);
         let mut runs = Vec::new();
-        let timed = timed(Duration::from_millis(10), |n| {
+        let timed = timed(Effort::Fill(Duration::from_millis(10)), |n| {
             runs.push(n);
             Ok(each * u32::try_from(n).unwrap())
         });
@@ -121,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_slow_operation_is_done_once() {
-        let timed = timed(Duration::from_millis(10), |n| Ok(Duration::from_secs(n)));
+        let timed = timed(Effort::Fill(Duration::from_millis(10)), |n| Ok(Duration::from_secs(n)));
         assert_eq!(timed.unwrap().operations, 1);
     }
 
@@ -133,8 +182,23 @@ mod tests {
 
     #[test]
     fn a_wrong_result_ends_the_timing() {
-        let failed = timed(Duration::from_millis(1), |_| expect("the sum", 3, 4).map(|()| Duration::ZERO));
+        let failed = timed(Effort::Fill(Duration::from_millis(1)), |_| {
+            expect("the sum", 3, 4).map(|()| Duration::ZERO)
+        });
         assert_eq!(failed.unwrap_err(), "the sum is 3, not 4");
+    }
+
+    #[test]
+    fn jains_index_is_one_for_equal_shares_and_small_for_a_hoarder() {
+        assert_eq!(jain(&[7, 7, 7, 7]), 1.0);
+        assert_eq!(jain(&[9, 0, 0, 0]), 0.25);
+        assert!((jain(&[1, 3]) - 0.8).abs() < 1e-9);
+        assert_eq!(jain(&[]), 1.0);
+    }
+
+    #[test]
+    fn no_times_have_no_quantiles() {
+        assert!(distribution_by(Vec::new(), &[("p99", 0.99)]).is_err());
     }
 
     #[test]

@@ -1,0 +1,69 @@
+//! What the basic operations cost (C14), asserted by the lab's own counter. It needs valgrind, whose absence is said.
+//!
+//! On `fifo` all is exact. On `steal:1` the monitor's looks are counted with the worker's operations: they come by the real
+//! clock, and callgrind makes an operation take some fifty times as long, so they show as a small part of one.
+
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+
+use polyloop_lab::cell::Status;
+use polyloop_lab::results::Results;
+use std::process::Command;
+
+/// Atomics per operation: read-modify-writes and fences.
+const EXPECTED: [(&str, &str, f64); 8] = [
+    ("fifo+mio+wheel", "spawn_await", 6.0),
+    ("fifo+mio+wheel", "yield", 0.0),
+    ("fifo+mio+wheel", "wake", 2.0),
+    ("fifo+mio+wheel", "timer_cancel", 8.0),
+    ("steal:1+mio+wheel,block=none", "spawn_await", 8.0),
+    ("steal:1+mio+wheel,block=none", "yield", 1.0),
+    ("steal:1+mio+wheel,block=none", "wake", 4.0),
+    ("steal:1+mio+wheel,block=none", "timer_cancel", 8.0),
+];
+
+/// What starts, ends and grows once is in both runs of a pair, but for the doubling of a table or two in thousands of operations.
+const EXACT: f64 = 0.02;
+/// What the monitor may add to an operation under callgrind on a busy machine.
+const LOOKS: f64 = 0.6;
+
+#[test]
+fn atomics_allocations_and_system_calls_per_operation() {
+    let installed = Command::new("valgrind").arg("--version").output();
+    if !installed.is_ok_and(|output| output.status.success()) {
+        skip("atomics_allocations_and_system_calls_per_operation", "valgrind is not installed");
+        return;
+    }
+    let mut lab = Command::new(env!("CARGO_BIN_EXE_polyloop-lab"));
+    lab.args(["counts", "--rounds", "1", "--format", "json"]);
+    for (subject, case, _) in EXPECTED {
+        lab.args(["--on", subject, "--filter", case]);
+    }
+    let output = lab.output().expect("the lab runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let results: Results = serde_json::from_slice(&output.stdout).expect("results.json");
+    let mut wrong = Vec::new();
+    for (subject, case, atomics) in EXPECTED {
+        let cell = results.cell(subject, case).expect("a cell");
+        assert_eq!(cell.status, Status::Pass, "{cell:?}");
+        let counted = ["atomics", "allocations", "syscalls"].map(|name| cell.metrics[name].median);
+        let slack = if subject.starts_with("fifo") { EXACT } else { LOOKS };
+        let fits = |(counted, expected): (f64, f64)| (expected - EXACT..=expected + slack).contains(&counted);
+        if !counted.into_iter().zip([atomics, 0.0, 0.0]).all(fits) {
+            wrong.push(format!("{case} on {subject}: {counted:?}, expected {atomics}, 0, 0"));
+        }
+        // The whole of the process, in which there is a start.
+        assert!(cell.counts.allocations > Some(10) && cell.counts.atomics > Some(10), "{:?}", cell.counts);
+    }
+    assert!(wrong.is_empty(), "atomics, allocations, system calls:\n{}", wrong.join("\n"));
+}
+
+/// Says that this test has shown nothing. `cargo xtask test` counts it as skipped, and as failed where `CI` is set.
+fn skip(name: &str, why: &str) {
+    eprintln!("SKIPPED: {why}");
+    if let Some(list) = std::env::var_os("POLYLOOP_SKIPPED") {
+        use std::io::Write;
+        let mut list = std::fs::OpenOptions::new().append(true).create(true).open(list).expect("the list");
+        writeln!(list, "{name}: {why}").expect("the list");
+    }
+}

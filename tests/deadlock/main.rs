@@ -1,0 +1,167 @@
+//! Deadlocks: which are found, and what is none.
+//!
+//! Invariant: each case has a process of its own, whose main thread it runs on, because a thread of a test harness is a
+//! stranger who might wake somebody. So this is a harness itself: called without the variable below, it starts itself once
+//! for each case and combination, several at a time, and judges by what they say.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(not(target_os = "linux"), allow(dead_code, unused_imports))]
+
+#[path = "../it/subjects.rs"]
+mod subjects;
+
+mod found;
+mod race;
+mod silent;
+
+use polyloop::Builder;
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read, Write as _};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
+
+/// Names case and combination to a child.
+const VARIABLE: &str = "POLYLOOP_DEADLOCK";
+
+/// All looks have been made by then: 20 ms, and twice as long each time, five times, and as much again for a slow machine.
+const SILENCE: Duration = Duration::from_millis(1300);
+
+/// Whoever waits for something that comes late waits so long, or until the child is told.
+const LATE: Duration = Duration::from_millis(900);
+
+/// Nothing here takes half as long.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// How many children there are at a time; most of them sleep.
+const AT_ONCE: usize = 8;
+
+/// What a case is to say, in the end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Says {
+    /// `ok`, and nothing on stderr.
+    Ok,
+    /// Nothing at all, for as long as looks are made. Then it is ended.
+    Nothing,
+    /// One line on stderr, the report, and nothing more. Then it is ended.
+    Line,
+}
+
+struct Case {
+    name: &'static str,
+    says: Says,
+    run: fn(Builder),
+}
+
+const fn case(name: &'static str, says: Says, run: fn(Builder)) -> Case {
+    Case { name, says, run }
+}
+
+fn cases() -> impl Iterator<Item = &'static Case> {
+    found::CASES.iter().chain(silent::CASES).chain(race::CASES)
+}
+
+/// What a case says when all is as it should be.
+fn ok() {
+    println!("ok");
+}
+
+fn main() -> ExitCode {
+    if let Ok(which) = std::env::var(VARIABLE) {
+        let (name, combination) = which.split_once(' ').expect("a case and a combination");
+        let case = cases().find(|case| case.name == name).expect("a case of the table");
+        (case.run)(subjects::builder(combination));
+        return ExitCode::SUCCESS;
+    }
+    if !cfg!(target_os = "linux") {
+        println!("skipped: nothing tells the threads of a process here");
+        return ExitCode::SUCCESS;
+    }
+    let wanted: Vec<_> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let is_wanted = |title: &str| wanted.is_empty() || wanted.iter().any(|part| title.contains(part));
+    let all: Vec<(&Case, String)> = cases()
+        .flat_map(|case| subjects::names(&[1, 2]).into_iter().map(move |name| (case, name)))
+        .filter(|(case, name)| is_wanted(&format!("{} {name}", case.name)))
+        .collect();
+    let next = AtomicUsize::new(0);
+    let faults = Mutex::new(String::new());
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some((case, name)) = all.get(next.fetch_add(1, Relaxed)) {
+                    if let Err(what) = judge(case, name) {
+                        writeln!(faults.lock().unwrap(), "{} {name}: {what}", case.name).unwrap();
+                    }
+                }
+            });
+        }
+    });
+    let faults = faults.into_inner().unwrap();
+    print!("{faults}");
+    println!("{} cases, {} faults", all.len(), faults.lines().count());
+    if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A child, ended in any case.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn judge(case: &Case, name: &str) -> Result<(), String> {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.env(VARIABLE, format!("{} {name}", case.name));
+    let process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = Running(process.map_err(|error| error.to_string())?);
+    let mut input = child.0.stdin.take().unwrap();
+    let output = BufReader::new(child.0.stdout.take().unwrap());
+    let mut errors = child.0.stderr.take().unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    let reader = thread::spawn(move || {
+        for line in output.lines().map_while(Result::ok) {
+            if tell.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    let said = match case.says {
+        Says::Nothing | Says::Line => {
+            let said = told.recv_timeout(SILENCE).ok();
+            let ended = child.0.try_wait().unwrap();
+            let _ = child.0.kill();
+            match (said, ended) {
+                (None, None) => Ok(()),
+                (said, ended) => Err(format!("said {said:?} and ended {ended:?}, where it should wait")),
+            }
+        }
+        Says::Ok => {
+            // For those who wait for their input.
+            thread::sleep(LATE);
+            let _ = input.write_all(b"!");
+            match told.recv_timeout(LIMIT) {
+                Ok(line) if line == "ok" => Ok(()),
+                other => Err(format!("said {other:?}")),
+            }
+        }
+    };
+    if said.is_err() {
+        let _ = child.0.kill();
+    }
+    let _ = child.0.wait();
+    let mut complaint = String::new();
+    let _ = errors.read_to_string(&mut complaint);
+    reader.join().unwrap();
+    let said = said.map_err(|what| format!("{what}; stderr: {complaint:?}"));
+    if case.says == Says::Line {
+        let is_report =
+            complaint.lines().count() == 1 && complaint.starts_with("polyloop: deadlock: nobody is left");
+        return said.and(if is_report && complaint.contains("`waits`") { Ok(()) } else { Err(complaint) });
+    }
+    said.and(if complaint.is_empty() { Ok(()) } else { Err(format!("stderr: {complaint:?}")) })
+}

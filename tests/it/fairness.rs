@@ -1,0 +1,91 @@
+//! Declared fairness (C2, C3), on every combination with one worker and on the peers, each by its own numbers. A process of its
+//! own: smol has one reactor for all of a process.
+//!
+//! Invariant: one runtime at a time, so that nobody else drives.
+
+#![forbid(unsafe_code)]
+
+use polyloop::{Combination, Handle, Runtime};
+use polyloop_conformance::fairness;
+use polyloop_conformance::fairness::{On, PEERS, declared};
+use polyloop_core::Fairness;
+use polyloop_traits::{Smol, Tokio};
+use std::num::NonZeroUsize;
+
+fn ours(name: &str) -> (Handle, Runtime) {
+    let runtime = Runtime::from_name(name).unwrap();
+    (runtime.handle().clone(), runtime)
+}
+
+/// What the executor of this combination declares.
+fn of(name: &str) -> Fairness {
+    Runtime::from_name(name).unwrap().handle().fairness()
+}
+
+/// Mounts the suite on each, and keeps their names, so that none of the table is forgotten.
+macro_rules! combinations {
+    ($($mount:ident: $on:ident, $name:literal;)*) => {
+        $( fairness!($mount, of($name), On::$on, ours($name)); )*
+
+        const MOUNTED: &[&str] = &[$($name),*];
+    };
+}
+
+combinations! {
+    fifo_mio_wheel: Caller, "fifo+mio+wheel";
+    fifo_mio_heap: Caller, "fifo+mio+heap";
+    fifo_polling_wheel: Caller, "fifo+polling+wheel";
+    fifo_polling_heap: Caller, "fifo+polling+heap";
+    fifo_poll_wheel: Caller, "fifo+poll+wheel";
+    fifo_poll_heap: Caller, "fifo+poll+heap";
+    steal_mio_wheel: Worker, "steal:1+mio+wheel";
+    steal_mio_heap: Worker, "steal:1+mio+heap";
+    steal_polling_wheel: Worker, "steal:1+polling+wheel";
+    steal_polling_heap: Worker, "steal:1+polling+heap";
+    steal_poll_wheel: Worker, "steal:1+poll+wheel";
+    steal_poll_heap: Worker, "steal:1+poll+heap";
+}
+
+#[test]
+fn every_combination_is_mounted_and_declares_its_constants() {
+    for combination in Combination::ALL {
+        let name = combination.with_workers(NonZeroUsize::MIN).to_string();
+        assert!(MOUNTED.contains(&name.as_str()), "{name}");
+        let declared = of(&name);
+        println!("{name}: {declared}");
+        let (polls, interval) = declared.polls_after_interval.expect("it looks at the clock");
+        assert!(
+            declared.max_polls_between_turns <= 1024 && polls <= 61 && interval.as_micros() <= 100,
+            "{name}"
+        );
+        assert!(declared.ready_bound.is_some(), "{name} declares no bound for a ready task");
+    }
+}
+
+fairness!(tokio_ct, declared("tokio_ct"), On::Caller, (Tokio::current_thread().unwrap(), ()));
+fairness!(tokio_mt_1, declared("tokio_mt_1"), On::Worker, (Tokio::multi_thread(1).unwrap(), ()));
+fairness!(smol_1, declared("smol_1"), On::Caller, (Smol::one_thread(), ()));
+fairness!(smol_n_1, declared("smol_n_1"), On::Worker, (Smol::threads(1).unwrap(), ()));
+
+#[test]
+fn every_peer_has_its_source() {
+    for peer in PEERS {
+        println!("{}: {} ({})", peer.subject, peer.declared, peer.source);
+        assert!(!peer.source.is_empty());
+    }
+}
+
+/// Numbers that nobody keeps are found out.
+#[test]
+fn a_constant_that_is_not_kept_is_found() {
+    let tokio = || (Tokio::current_thread().unwrap(), ());
+    let never = Fairness { max_polls_between_turns: 1, polls_after_interval: None, ready_bound: Some(|_| 1) };
+    let found = |property| {
+        let check = || fairness::check("tokio_ct", "with wrong numbers", tokio, On::Caller, never, property);
+        std::panic::catch_unwind(check).is_err()
+    };
+    assert!(found(fairness::a_ready_socket_is_seen_within_the_promise));
+    assert!(found(fairness::a_due_timer_fires_within_the_promise));
+    assert!(found(fairness::each_ready_task_has_its_turn));
+    assert!(found(fairness::each_ready_task_has_its_turn_beside_two_that_wake_each_other));
+}
