@@ -5,7 +5,10 @@
 //! for each case and combination, several at a time, and judges by what they say.
 
 #![forbid(unsafe_code)]
-#![cfg_attr(not(target_os = "linux"), allow(dead_code, unused_imports))]
+#![cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, unused_imports, reason = "who is at rest is only known on Linux")
+)]
 
 #[path = "../it/subjects.rs"]
 mod subjects;

@@ -11,7 +11,8 @@
 //! It is not a scheduler in the pool's shell, because it would pay for what it does not need: with one thread there is
 //! nobody to announce idleness to, and the queue is plain memory.
 //!
-//! Declared constants (C2, C3), [`Fifo::FAIRNESS`]: a ready task is polled in its place in the queue, behind those that were ready before it;
+//! Declared constants (C2, C3), [`Fifo::FAIRNESS`]: a ready task is polled in its place in the queue, behind those that were
+//! ready before it;
 //! between two driver turns there are at most [`MAX_POLLS`](polyloop_core::block_on::MAX_POLLS) polls, and at most
 //! [`CHECK_POLLS`](polyloop_core::block_on::CHECK_POLLS) once
 //! [`TURN_INTERVAL`](polyloop_core::block_on::TURN_INTERVAL) has passed. A task that yields is requeued at once.

@@ -33,7 +33,8 @@ fn main() -> ExitCode {
     let mut run = 0;
     for (case, subject) in all.filter(|(case, subject)| chosen(&name(case, subject))) {
         let (path, on) = (case.to_owned(), subject.to_owned());
-        let request = Request { subject: on, case: path, seed: 1, scale: 0.1, slot_ms: 20, trace: false };
+        let request =
+            Request { subject: on, case: path, seed: 1, scale: 0.1, slot_ms: 20, rounds: None, trace: false };
         let outcome = Standard::new().run(&request);
         assert_eq!(outcome.status, Status::Pass, "{case} on {subject}: {outcome:#?}");
         println!("test {} ... ok", name(case, subject));

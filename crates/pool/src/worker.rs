@@ -262,14 +262,20 @@ impl<S: Scheduler> Worker<'_, S> {
     }
 
     /// Polls `runnable` and whatever comes after it, until there is nothing left or the pool closes.
-    fn work(&mut self, runnable: Runnable) {
+    fn work(&mut self, mut runnable: Runnable) {
         let desk = &self.seat.desk;
-        let mut ran = self.watched(|_| runnable.run_at(desk));
+        desk.step();
+        self.rise();
         loop {
-            match ran {
-                Ran::Yielded(runnable) => self.push(runnable, Why::Yield),
-                Ran::Woken(runnable) => self.push(runnable, Why::Wake),
-                Ran::Pending | Ran::Done => {}
+            let ran = runnable.run_at(desk);
+            desk.step();
+            let again = match ran {
+                Ran::Yielded(runnable) => Some((runnable, Why::Yield)),
+                Ran::Woken(runnable) => Some((runnable, Why::Wake)),
+                Ran::Pending | Ran::Done => None,
+            };
+            if let Some((runnable, why)) = again {
+                self.push(runnable, why);
             }
             self.stretch.polls += 1;
             // Looked at after every poll: a task that is polled after the end finds its driver gone.
@@ -280,8 +286,7 @@ impl<S: Scheduler> Worker<'_, S> {
                 self.turn();
             }
             let Some(next) = self.next() else { return };
-            desk.step();
-            ran = next.run_at(desk);
+            runnable = next;
             desk.step();
         }
     }
@@ -290,13 +295,17 @@ impl<S: Scheduler> Worker<'_, S> {
     #[inline]
     fn watched<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {
         self.seat.desk.step();
-        if std::mem::take(&mut self.rested) {
-            // After the step: the monitor sees that, or is seen asleep.
-            monitor::kick();
-        }
+        self.rise();
         let result = f(self);
         self.seat.desk.step();
         result
+    }
+
+    /// Comes after the first step since the rest: the monitor sees that, or is seen asleep.
+    fn rise(&mut self) {
+        if std::mem::take(&mut self.rested) {
+            monitor::kick();
+        }
     }
 
     /// Wakes whom a turn has found. Their wakers may be anybody's, and this worker may count as searching meanwhile, so that
@@ -307,6 +316,7 @@ impl<S: Scheduler> Worker<'_, S> {
         }
     }
 
+    #[inline(always)]
     fn push(&self, runnable: Runnable, why: Why) {
         if self.here.push(&self.shared.scheduler, runnable, why) == Notify::One
             && self.shared.idle.anybody_sleeps()

@@ -13,7 +13,8 @@
 //! A push to an own deque does not wake a sibling as such: a wake-up costs microseconds. A sibling is invited when the
 //! backlog is worth more than that, by the average poll.
 //!
-//! Declared constants (C3), [`READY_BOUND`]: of the polls of one worker that come from its slot or its deque, at most [`LIFO_POLLS`] in a row
+//! Declared constants (C3), [`READY_BOUND`]: of the polls of one worker that come from its slot or its deque, at most
+//! [`LIFO_POLLS`] in a row
 //! come from the slot. Every [`INJECTOR_INTERVAL`]th poll, and the first after a driver turn, looks at the injector first, but
 //! never two without a poll from slot or deque between them. So a task that is the n-th in its deque is polled within
 //! 8·n + 8 polls of the worker that holds it: 4·n + 4 and one for every 61 while polls are short, twice as many when each is so
