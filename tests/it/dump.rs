@@ -361,11 +361,11 @@ fn a_thousand_dumps_race_a_hundred_thousand_tasks() {
                 for _ in 0..1000 {
                     let spawn = |n: usize| {
                         let future = async move {
-                            if n % 5 == 0 {
+                            if n.is_multiple_of(5) {
                                 task::yield_now().await;
                             }
                         };
-                        if n % 3 == 0 {
+                        if n.is_multiple_of(3) {
                             task::Builder::new().name("named").spawn(future)
                         } else {
                             polyloop::spawn(future)
