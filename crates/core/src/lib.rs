@@ -8,6 +8,7 @@ pub mod budget;
 #[expect(unsafe_code, reason = "thread-locals that point to the stack")]
 pub mod context;
 pub mod deadlock;
+mod desk;
 #[cfg_attr(all(test, not(polyloop_loom)), expect(unsafe_code, reason = "a waker of a test"))]
 mod driver;
 mod fairness;
@@ -33,6 +34,7 @@ pub mod time;
 mod wake_batch;
 mod yield_now;
 
+pub use desk::{Desk, Polled};
 pub use driver::{Busy, Driver, Gone, Lease, Turn, Wakes};
 pub use fairness::{Fairness, ReadyBound};
 pub use hooks::{Hooks, TaskHook, ThreadHook};

@@ -74,6 +74,7 @@ impl Start<'_> {
     /// Tasks run on the threads inside `block_on`.
     fn here(self) -> Result<Started, BuildError> {
         let fifo = FifoExecutor::with_hooks(self.driver, self.threads.hooks.clone());
+        let fifo = fifo.with_stalls(self.config.stalls);
         let rests = fifo.rest_gauge();
         Ok(Started { entry: Entry::Here(fifo.clone()), owned: Box::new(fifo), rests, ambient: None })
     }

@@ -37,6 +37,7 @@ mod metrics;
 pub mod net;
 mod runtime;
 mod shutdown;
+pub mod stall;
 pub mod sync;
 pub mod task;
 mod threads;

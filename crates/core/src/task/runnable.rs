@@ -10,6 +10,7 @@ use super::state::{AfterPoll, Completion};
 use super::waker::{self, PackedWaker};
 use super::{Header, JoinError, Meta, context};
 use crate::Why;
+use crate::desk::Desk;
 use core::fmt;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
@@ -112,6 +113,21 @@ impl Runnable {
     ///
     /// If the task is not `Send` and this is not the thread that it was spawned on.
     pub fn run(self) -> Ran {
+        self.run_with(None)
+    }
+
+    /// As [`run`](Self::run), on a thread that shows at its desk which task it polls.
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    #[inline]
+    pub fn run_at(self, desk: &Desk) -> Ran {
+        self.run_with(Some(desk))
+    }
+
+    #[inline(always)]
+    fn run_with(self, desk: Option<&Desk>) -> Ran {
         let task = ManuallyDrop::new(self).0;
         let seen = task.state().load();
         debug_assert!(seen.wakes() > 0 && !seen.done(), "a runnable stands for a wake: {seen:?}");
@@ -120,10 +136,16 @@ impl Runnable {
             panic!("a task that is not Send was run on a thread that is not its own");
         }
         let polling = context::Polling::begin(task);
+        if let Some(desk) = desk {
+            desk.show(task);
+        }
         if seen.abort() {
             // SAFETY: this is the runnable, and the future has not ended.
             unsafe { task.cancel(JoinError::cancelled()) };
             drop(polling);
+            if let Some(desk) = desk {
+                desk.clear();
+            }
             complete(task, seen.hooked());
             return Ran::Done;
         }
@@ -133,6 +155,10 @@ impl Runnable {
         let polled = unsafe { task.poll(&mut Context::from_waker(&waker)) };
         let woke_itself = polling.woke_itself();
         drop(polling);
+        // Before anybody else may free the task.
+        if let Some(desk) = desk {
+            desk.clear();
+        }
         match polled {
             Poll::Ready(()) => {
                 complete(task, seen.hooked());
