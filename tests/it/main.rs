@@ -26,6 +26,7 @@ mod panics;
 mod parts;
 mod runtimes;
 #[cfg(target_os = "linux")]
+mod schedulers;
 mod seed;
 mod shutdown;
 mod shutdown_report;

@@ -1,3 +1,5 @@
+//! Deadlines, in order and in virtual time.
+
 use super::*;
 use crate::edf::OLDEST_INTERVAL;
 use polyloop_core::Meta;

@@ -1,3 +1,5 @@
+//! Shares, in polls of known length.
+
 use super::*;
 use crate::fair::OLDEST_INTERVAL;
 use polyloop_core::Meta;

@@ -1,3 +1,5 @@
+//! Homes, and who is away.
+
 use super::*;
 use crate::percore::ORPHAN_INTERVAL;
 

@@ -1,0 +1,277 @@
+//! What a task asks of its scheduler, on whole runtimes: shares, deadlines, inheritance.
+
+use crate::subjects::names;
+use polyloop::sync::PriorityMutex;
+use polyloop::time::Instant;
+use polyloop::{Builder, Combination, Honours, ManualClock, Runtime, task};
+use polyloop_conformance::{LIMIT, watched};
+use std::collections::HashSet;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Poll, Waker};
+use std::thread::ThreadId;
+use std::time::Duration;
+
+#[test]
+fn a_scheduler_that_ignores_a_wish_says_so() {
+    let said = |name: &str| name.parse::<Combination>().unwrap().honours().to_string();
+    for name in ["fifo", "steal", "global", "percore"] {
+        assert_eq!(said(name), "nothing");
+    }
+    assert_eq!(said("fair:2"), "class, weight");
+    assert_eq!(said("edf"), "deadline");
+    assert_eq!("steal".parse::<Combination>().unwrap().honours(), Honours::NOTHING);
+}
+
+/// Percent of the polls that class 1, of weight 3, gets beside class 2, of weight 1; each poll does `work`.
+fn percent(runtime: &Runtime, tasks: usize, work: impl Fn() + Send + Sync + 'static) -> u64 {
+    const POLLS: u64 = 4_000;
+    let polls: Arc<[AtomicU64; 2]> = Arc::default();
+    let work = Arc::new(work);
+    // No class begins before all are there.
+    let go = Arc::new(AtomicBool::new(false));
+    let hog = |class: usize| {
+        let (polls, work, go) = (polls.clone(), work.clone(), go.clone());
+        async move {
+            while !go.load(SeqCst) {
+                task::yield_now().await;
+            }
+            while polls.iter().map(|polls| polls.load(SeqCst)).sum::<u64>() < POLLS {
+                work();
+                polls[class].fetch_add(1, SeqCst);
+                task::yield_now().await;
+            }
+        }
+    };
+    runtime.block_on(async {
+        let mut hogs = Vec::new();
+        for _ in 0..tasks {
+            hogs.push(task::Builder::new().class(1).weight(3).spawn(hog(0)));
+            hogs.push(task::Builder::new().class(2).weight(1).spawn(hog(1)));
+        }
+        go.store(true, SeqCst);
+        for hog in hogs {
+            hog.await.unwrap();
+        }
+    });
+    100 * polls[0].load(SeqCst) / (polls[0].load(SeqCst) + polls[1].load(SeqCst))
+}
+
+#[test]
+fn fair_gives_three_quarters_to_weight_three_in_virtual_time() {
+    for (name, tasks) in [("fair:1", 1), ("fair:1", 8), ("fair:2", 8)] {
+        watched(name, LIMIT, move || {
+            let clock = ManualClock::new();
+            let runtime = Builder::new().combination(name).clock(clock.clone()).build().unwrap();
+            let got = percent(&runtime, tasks, move || clock.advance(Duration::from_micros(50)));
+            assert!((70..=80).contains(&got), "{name}, {tasks} tasks: {got} %");
+        });
+    }
+}
+
+#[test]
+fn fair_gives_three_quarters_to_weight_three_in_real_time() {
+    watched("fair", LIMIT, || {
+        let runtime = Runtime::from_name("fair:1").unwrap();
+        let got = percent(&runtime, 8, || {
+            let begun = std::time::Instant::now();
+            while begun.elapsed() < Duration::from_micros(20) {}
+        });
+        // A thread that is put aside in the middle of a poll pays for it: not a tight bound.
+        assert!((60..=90).contains(&got), "{got} %");
+    });
+}
+
+#[test]
+fn one_that_ignores_weights_gives_halves() {
+    watched("global", LIMIT, || {
+        let runtime = Runtime::from_name("global:1").unwrap();
+        let got = percent(&runtime, 8, || ());
+        assert!((49..=51).contains(&got), "{got} %");
+    });
+}
+
+/// What both locks do here.
+trait Lock: Send + Sync + 'static {
+    fn held(&self) -> impl Future<Output = impl Send> + Send;
+}
+
+impl Lock for PriorityMutex<()> {
+    fn held(&self) -> impl Future<Output = impl Send> + Send {
+        self.lock()
+    }
+}
+
+impl Lock for polyloop::sync::Mutex<()> {
+    fn held(&self) -> impl Future<Output = impl Send> + Send {
+        self.lock()
+    }
+}
+
+fn due(at: u64) -> Instant {
+    polyloop_core::time::Instant::from_nanos(at).into()
+}
+
+/// How many polls of the one who lies in between the first one waits for, as the last one holds what it wants for ten more
+/// polls. `chain`: not itself, but somebody who waits for it.
+fn inversion<L: Lock>(new: fn() -> L, chain: bool) -> u64 {
+    const IN_LOCK: u64 = 10;
+    let runtime = Runtime::from_name("edf:1").unwrap();
+    let (lock, outer) = (Arc::new(new()), Arc::new(new()));
+    let (go, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let hogged = Arc::new(AtomicU64::new(0));
+    let (holds, held) = mpsc::channel();
+    let (lock_of_last, started, last_holds) = (lock.clone(), go.clone(), holds.clone());
+    let last = runtime.spawn(async move {
+        let _held = lock_of_last.held().await;
+        last_holds.send(()).unwrap();
+        while !started.load(SeqCst) {
+            task::yield_now().await;
+        }
+        for _ in 0..IN_LOCK {
+            task::yield_now().await;
+        }
+    });
+    held.recv().unwrap();
+    if chain {
+        let (lock, outer) = (lock.clone(), outer.clone());
+        drop(runtime.spawn(async move {
+            let _outer = outer.held().await;
+            holds.send(()).unwrap();
+            let _inner = lock.held().await;
+        }));
+        held.recv().unwrap();
+    }
+    let wanted = if chain { outer } else { lock };
+    let (count, ended, finished) = (hogged.clone(), done.clone(), done);
+    // One poll starts everybody.
+    let first = runtime.block_on(runtime.spawn(async move {
+        let counted = count.clone();
+        drop(task::Builder::new().deadline(due(20)).spawn(async move {
+            while !ended.load(SeqCst) {
+                count.fetch_add(1, SeqCst);
+                task::yield_now().await;
+            }
+        }));
+        go.store(true, SeqCst);
+        task::Builder::new().deadline(due(10)).spawn(async move {
+            let _held = wanted.held().await;
+            finished.store(true, SeqCst);
+            counted.load(SeqCst)
+        })
+    }));
+    let waited = runtime.block_on(first.unwrap()).unwrap();
+    runtime.block_on(last).unwrap();
+    waited
+}
+
+#[test]
+fn who_holds_what_an_urgent_task_wants_is_as_urgent() {
+    watched("inversion", LIMIT, || {
+        // The hog was spawned first, and may have been polled before the other one waited; the oldest has its turn once in 61 polls.
+        let with = inversion(|| PriorityMutex::new(()), false);
+        assert!(with <= 3, "{with} polls in between");
+        let through_two = inversion(|| PriorityMutex::new(()), true);
+        assert!(through_two <= 3, "{through_two} polls in between");
+        // Without inheritance only the turns by age help.
+        let without = inversion(|| polyloop::sync::Mutex::new(()), false);
+        assert!(without >= 9 * 59, "{without} polls in between");
+    });
+}
+
+#[test]
+fn a_priority_mutex_is_a_mutex_on_every_executor() {
+    for name in names(&[1, 2]) {
+        watched(&name.clone(), LIMIT, move || {
+            let runtime = Runtime::from_name(&name).unwrap();
+            let mutex = Arc::new(PriorityMutex::new((0_u32, false)));
+            let add = |mutex: Arc<PriorityMutex<(u32, bool)>>| async move {
+                for _ in 0..50 {
+                    let mut held = mutex.lock().await;
+                    assert!(!std::mem::replace(&mut held.1, true), "two have it");
+                    task::yield_now().await;
+                    held.0 += 1;
+                    held.1 = false;
+                }
+            };
+            let tasks: Vec<_> = (0..8).map(|_| runtime.spawn(add(mutex.clone()))).collect();
+            runtime.block_on(async {
+                for task in tasks {
+                    task.await.unwrap();
+                }
+            });
+            assert_eq!(mutex.try_lock().map(|held| held.0), Some(400), "{name}");
+        });
+    }
+}
+
+#[test]
+fn a_priority_mutex_lets_in_who_came_first_among_equals() {
+    let mutex = PriorityMutex::new(());
+    let held = mutex.try_lock().unwrap();
+    assert!(mutex.try_lock().is_none());
+    let mut cx = Context::from_waker(Waker::noop());
+    let (mut first, mut second) = (pin!(mutex.lock()), pin!(mutex.lock()));
+    assert!(first.as_mut().poll(&mut cx).is_pending() && second.as_mut().poll(&mut cx).is_pending());
+    drop(held);
+    assert!(mutex.try_lock().is_none(), "nobody gets in between");
+    assert!(second.as_mut().poll(&mut cx).is_pending());
+    let Poll::Ready(held) = first.as_mut().poll(&mut cx) else { panic!("its turn has come") };
+    drop(held);
+    assert!(second.as_mut().poll(&mut cx).is_ready());
+}
+
+#[test]
+fn a_place_in_the_line_that_is_given_up_is_the_next_ones() {
+    let mutex = PriorityMutex::new(());
+    let mut cx = Context::from_waker(Waker::noop());
+    let held = mutex.try_lock().unwrap();
+    let mut waits = pin!(mutex.lock());
+    {
+        let mut gone = pin!(mutex.lock());
+        let mut granted = Box::pin(mutex.lock());
+        assert!(granted.as_mut().poll(&mut cx).is_pending());
+        assert!(gone.as_mut().poll(&mut cx).is_pending() && waits.as_mut().poll(&mut cx).is_pending());
+        drop(held);
+        // It has the turn, and never looks.
+        drop(granted);
+    }
+    assert!(waits.as_mut().poll(&mut cx).is_ready());
+    assert!(mutex.try_lock().is_some());
+}
+
+/// Whether eight tasks stayed on their threads, and both workers had some.
+fn stay_at_home(runtime: &Runtime) -> bool {
+    let threads: Arc<Mutex<HashSet<ThreadId>>> = Arc::default();
+    let here = |threads: Arc<Mutex<HashSet<ThreadId>>>| async move {
+        let mine = std::thread::current().id();
+        threads.lock().unwrap().insert(mine);
+        for _ in 0..100 {
+            task::yield_now().await;
+            if std::thread::current().id() != mine {
+                return false;
+            }
+        }
+        true
+    };
+    let tasks: Vec<_> = (0..8).map(|_| runtime.spawn(here(threads.clone()))).collect();
+    let stayed = runtime.block_on(async {
+        let mut stayed = true;
+        for task in tasks {
+            stayed &= task.await.unwrap();
+        }
+        stayed
+    });
+    stayed && threads.lock().unwrap().len() == 2
+}
+
+#[test]
+fn percore_polls_a_task_on_one_thread() {
+    watched("percore", LIMIT, || {
+        let runtime = Runtime::from_name("percore:2").unwrap();
+        // A worker whose thread is put aside in a poll looks stuck, and then its tasks do move.
+        assert!((0..100).any(|_| stay_at_home(&runtime)));
+    });
+}
