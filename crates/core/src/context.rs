@@ -81,7 +81,9 @@ const OUTSIDE: usize = 1;
 const _: () = assert!(align_of::<Header>() > OUTSIDE);
 
 impl Current {
-    const NOBODY: Self = Self(AtomicPtr::new(null_mut()));
+    const fn nobody() -> Self {
+        Self(AtomicPtr::new(null_mut()))
+    }
 
     fn get(&self) -> *const Header {
         self.0.load(Relaxed)
@@ -190,7 +192,7 @@ impl fmt::Debug for Visitors {
 thread_local! {
     static CONTEXT: Context = const {
         Context {
-            current: Current::NOBODY,
+            current: Current::nobody(),
             poll: Cell::new(ThisPoll::NONE),
             why: Cell::new(Why::Wake),
             homes: Cell::new(null()),
@@ -203,7 +205,7 @@ thread_local! {
 #[cfg(polyloop_loom)]
 loom::thread_local! {
     static CONTEXT: Context = Context {
-        current: Current::NOBODY,
+        current: Current::nobody(),
         poll: Cell::new(ThisPoll::NONE),
         why: Cell::new(Why::Wake),
         homes: Cell::new(null()),
