@@ -8,6 +8,7 @@ mod afterlife;
 mod bad_days;
 mod block_in_place;
 mod budget;
+mod bugs;
 mod detect;
 mod drop_order;
 mod dump;

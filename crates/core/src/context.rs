@@ -81,6 +81,7 @@ const OUTSIDE: usize = 1;
 const _: () = assert!(align_of::<Header>() > OUTSIDE);
 
 impl Current {
+    /// No task.
     const fn nobody() -> Self {
         Self(AtomicPtr::new(null_mut()))
     }
@@ -391,6 +392,13 @@ pub fn is_polling() -> bool {
 pub(crate) fn current_id() -> Option<Id> {
     // The task lives: its runnable is further down this thread's stack.
     with_context(|context| context.current.task()).flatten().map(TaskPtr::id)
+}
+
+/// The id of the task that this thread polls, and what it asks of its scheduler.
+pub fn current_wishes() -> Option<(Id, crate::task::Wishes)> {
+    let current = with_context(|context| context.current.get())?;
+    // The task lives: as in `current_id`.
+    NonNull::new(current.cast_mut()).map(|task| (TaskPtr(task).id(), TaskPtr(task).wishes()))
 }
 
 /// Runs `f` as if this thread polled no task: what `f` does is no poll, and may block.
