@@ -13,6 +13,7 @@ mod desk;
 mod driver;
 mod fairness;
 mod hooks;
+pub mod inheritance;
 mod local;
 #[cfg(all(test, polyloop_loom))]
 mod loom_parts;
@@ -44,7 +45,8 @@ pub use schedule::{Honours, Notify, Schedule, Scheduler, Why};
 pub use sleep::Sleep;
 pub use source::{Direction, ReadyEvent, Registration};
 pub use task::{
-    AbortHandle, JoinError, JoinHandle, Meta, Phase, Ran, Runnable, TaskCounts, TaskInfo, TaskKind, TaskSpace,
+    AbortHandle, JoinError, JoinHandle, Meta, Phase, Ran, Runnable, TaskCounts, TaskInfo, TaskKind,
+    TaskSpace, Wishes,
 };
 pub use wake_batch::WakeBatch;
 pub use yield_now::{YieldNow, yield_now};

@@ -167,8 +167,13 @@ fn counts(catalogue: &dyn Catalogue, args: &CountsArgs) -> Result<(), Failure> {
     };
     let results = measure(&plan, moment, machine::Machine::look(), folder.as_ref(), Counting::Only)?;
     if args.format == Format::Table {
-        let counted = format!("{}\nCounted {}.\n", costs::text(View::new(&results)), counted::METHOD);
-        print(&counted)?;
+        let mut shown = costs::text(View::new(&results));
+        for cell in results.cells.iter().filter(|cell| cell.status != Status::Pass) {
+            let (word, reason) = (view::status_word(cell.status), cell.reason.as_deref().unwrap_or_default());
+            shown += &table::clean(&format!("{word}: {} · {}: {reason}", cell.subject, cell.case));
+            shown.push('\n');
+        }
+        print(&format!("{shown}\nCounted {}.\n", counted::METHOD))?;
     } else {
         show(&results, args.format)?;
     }

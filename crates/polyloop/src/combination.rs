@@ -373,8 +373,11 @@ mod tests {
     #[test]
     fn a_wrong_name_says_what_is_allowed() {
         let said = |text: &str| text.parse::<Combination>().unwrap_err().to_string();
-        assert_eq!(said("lifo"), "unknown executor `lifo`; there are fifo, steal, global");
-        assert_eq!(said(""), "unknown executor ``; there are fifo, steal, global");
+        assert_eq!(
+            said("lifo"),
+            "unknown executor `lifo`; there are fifo, steal, global, percore, fair, edf"
+        );
+        assert_eq!(said(""), "unknown executor ``; there are fifo, steal, global, percore, fair, edf");
         assert_eq!(said("fifo+epoll"), "unknown reactor `epoll`; there are mio, polling, poll");
         assert_eq!(said("fifo+mio+list"), "unknown timer queue `list`; there are wheel, heap");
         assert!(said("steal:0").contains("1 to 1024"));

@@ -165,6 +165,12 @@ executors! {
     Steal = "steal", polyloop_steal::Steal, |start| polyloop_steal::Steal::new(start.seats());
     /// One queue for all workers.
     Global = "global", polyloop_schedulers::Global, |start| polyloop_schedulers::Global::default();
+    /// A queue for each worker, and tasks that stay with theirs.
+    PerCore = "percore", polyloop_schedulers::PerCore, |start| polyloop_schedulers::PerCore::new(start.config.workers, start.seats());
+    /// Shares of the processor by weight, measured in run time.
+    Fair = "fair", polyloop_schedulers::Fair, |start| polyloop_schedulers::Fair::default();
+    /// Earliest deadline first.
+    Edf = "edf", polyloop_schedulers::Edf, |start| polyloop_schedulers::Edf::default();
 }
 
 #[cfg(test)]

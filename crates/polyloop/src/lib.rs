@@ -45,7 +45,7 @@ pub mod time;
 
 pub use builder::{BuildError, Builder};
 pub use combination::{Combination, CombinationError};
-pub use executors::{Fifo, Global, Steal};
+pub use executors::{Edf, Fair, Fifo, Global, PerCore, Steal};
 pub use foreign::{NotPollable, Turned};
 pub use handle::{EnterGuard, Handle, NoRuntime, ShutDown};
 pub use kinds::{Any, ExecutorKind, ReactorKind, TimersKind};

@@ -140,6 +140,23 @@ impl<S: Scheduler> Shared<S> {
         }
     }
 
+    /// Calls whom a push by a worker asks for.
+    pub(crate) fn notify(&self, notify: Notify) {
+        match notify {
+            Notify::None => {}
+            Notify::One if !self.idle.anybody_sleeps() => {}
+            Notify::One => self.call_one(),
+            Notify::Worker(index) => self.call_worker(index),
+        }
+    }
+
+    /// Calls this worker if it sleeps. What it is called for was pushed before, under a lock that its second look takes.
+    fn call_worker(&self, index: usize) {
+        if self.idle.call(index) {
+            self.seats[index].parking.unpark();
+        }
+    }
+
     /// Calls a sleeper, whoever searches.
     pub(crate) fn call_any(&self) {
         if let Some(index) = self.idle.pick() {
@@ -165,14 +182,13 @@ impl<S: Scheduler> Schedule for Shared<S> {
             runnable.take().map(|runnable| here.push(&self.scheduler, runnable, why))
         });
         if let Some(notify) = notify {
-            if notify == Notify::One && self.idle.anybody_sleeps() {
-                self.call_one();
-            }
-            return;
+            return self.notify(notify);
         }
         let Some(runnable) = runnable else { return };
-        let _ = self.scheduler.push(None, runnable, why);
-        self.call_one();
+        match self.scheduler.push(None, runnable, why) {
+            Notify::Worker(index) => self.call_worker(index),
+            Notify::None | Notify::One => self.call_one(),
+        }
         if self.gate.has_closed_on_push() {
             self.cancel_queued();
         }

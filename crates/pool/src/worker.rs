@@ -8,7 +8,7 @@ use polyloop_blocking::monitor;
 use polyloop_core::block_on::{TurnPacer, as_worker};
 use polyloop_core::time::Instant;
 use polyloop_core::{
-    Busy, Driver, Hooks, Notify, Ran, Runnable, Scheduler, TaskSpace, Turn, Wakes, Why, context,
+    Busy, Desk, Driver, Hooks, Notify, Ran, Runnable, Scheduler, TaskSpace, Turn, Wakes, Why, context,
 };
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -267,8 +267,7 @@ impl<S: Scheduler> Worker<'_, S> {
         seat.desk.step();
         self.rise();
         loop {
-            let ran = runnable.run_at(&seat.desk);
-            seat.desk.step();
+            let ran = self.measured(runnable, &seat.desk);
             let again = match ran {
                 Ran::Yielded(runnable) => Some((runnable, Why::Yield)),
                 Ran::Woken(runnable) => Some((runnable, Why::Wake)),
@@ -289,6 +288,20 @@ impl<S: Scheduler> Worker<'_, S> {
             runnable = next;
             seat.desk.step();
         }
+    }
+
+    /// Polls at the desk, where it has stepped up for this, and tells a scheduler that wants to know how long it took.
+    #[inline(always)]
+    fn measured(&mut self, runnable: Runnable, desk: &Desk) -> Ran {
+        let begun = S::MEASURES_POLLS.then(|| self.driver.now());
+        let ran = runnable.run_at(desk);
+        desk.step();
+        if let Some(begun) = begun {
+            let took = (self.driver.now() - begun).as_nanos();
+            let took = u64::try_from(took).unwrap_or(u64::MAX);
+            self.shared.scheduler.polled(&mut self.here.local.borrow_mut(), took);
+        }
+        ran
     }
 
     /// Runs code of others, which may block, where the monitor sees it.
@@ -318,11 +331,8 @@ impl<S: Scheduler> Worker<'_, S> {
 
     #[inline(always)]
     fn push(&self, runnable: Runnable, why: Why) {
-        if self.here.push(&self.shared.scheduler, runnable, why) == Notify::One
-            && self.shared.idle.anybody_sleeps()
-        {
-            self.shared.call_one();
-        }
+        let notify = self.here.push(&self.shared.scheduler, runnable, why);
+        self.shared.notify(notify);
     }
 
     /// A driver turn that does not wait, unless somebody is in the driver anyway.
@@ -357,7 +367,8 @@ impl<S: Scheduler> Worker<'_, S> {
         let idle = &self.shared.idle;
         idle.announce(self.here.index);
         // The second look: see `idle/README.md`.
-        if self.shared.scheduler.has_work() || self.shared.is_closed() || self.seat.mark.is_set() {
+        let has_work = self.shared.scheduler.has_work_for(self.here.index);
+        if has_work || self.shared.is_closed() || self.seat.mark.is_set() {
             return idle.retract(self.here.index);
         }
         self.seat.counts.parked();

@@ -3,6 +3,7 @@
 //! Each rule is one function from the tree to its problems. A problem says where, what is wrong and what to do.
 
 mod arrows;
+mod catalogue;
 mod code;
 mod documents;
 mod manifests;
@@ -38,6 +39,7 @@ const RULES: &[Rule] = &[
     ("unsafe", unsafety::check),
     ("text", text::check),
     ("models", models::check),
+    ("catalogue", catalogue::check),
     ("documents", documents::check),
 ];
 

@@ -69,6 +69,37 @@ impl Runnable {
         self.0.meta()
     }
 
+    /// What it asks of its scheduler; without the cost of [`meta`](Self::meta), which copies the name.
+    pub fn wishes(&self) -> super::Wishes {
+        self.0.wishes()
+    }
+
+    /// The earliest of its own deadline and those that it has [inherited](crate::inheritance); far in the future if it has none.
+    pub fn deadline(&self) -> crate::time::Instant {
+        let own = self.wishes().deadline.unwrap_or(crate::time::Instant::FAR_FUTURE);
+        // Only who has an id can be waited for.
+        let inherits = crate::inheritance::version() > 0;
+        let inherited = inherits.then(|| self.0.known_id()).flatten().and_then(crate::inheritance::of);
+        inherited.map_or(own, |inherited| inherited.min(own))
+    }
+
+    /// What its scheduler has noted on the task, 0 on a new one. The note lasts from one runnable of the task to the next, and
+    /// shares its room with the link of a [`RunQueue`](crate::RunQueue): after that it is any number.
+    pub fn note(&self) -> usize {
+        self.0.next().with(|next| {
+            // SAFETY: the link is whose the runnable is.
+            unsafe { *next }.addr()
+        })
+    }
+
+    /// Notes a number on the task; see [`note`](Self::note).
+    pub fn set_note(&mut self, note: usize) {
+        self.0.next().with_mut(|next| {
+            // SAFETY: as above.
+            unsafe { *next = core::ptr::without_provenance_mut(note) }
+        });
+    }
+
     /// Whether the task must stay on the thread that spawned it.
     pub fn is_local(&self) -> bool {
         self.0.state().load().local()
