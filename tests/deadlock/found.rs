@@ -243,9 +243,9 @@ fn after_relief(builder: Builder) {
 /// `block_on` tells once and waits on; here, the hook sees to it that it ends after all.
 fn told_once(builder: Builder) {
     type Wakes = oneshot::Sender<usize>;
-    let count = Arc::new(AtomicUsize::new(0));
+    let told = Arc::new(AtomicUsize::new(0));
     let (give, take) = std::sync::mpsc::channel::<Wakes>();
-    let (told, take) = (count.clone(), std::sync::Mutex::new(take));
+    let take = std::sync::Mutex::new(take);
     let runtime = build(builder.on_deadlock(move |deadlock| {
         assert_eq!(deadlock.count(), 0);
         told.fetch_add(1, Relaxed);

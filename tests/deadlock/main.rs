@@ -5,10 +5,6 @@
 //! for each case and combination, several at a time, and judges by what they say.
 
 #![forbid(unsafe_code)]
-#![cfg_attr(
-    not(target_os = "linux"),
-    expect(dead_code, unused_imports, reason = "who is at rest is only known on Linux")
-)]
 
 #[path = "../it/subjects.rs"]
 mod subjects;
@@ -144,10 +140,10 @@ fn judge(case: &Case, name: &str) -> Result<(), String> {
             }
         }
         Says::Ok => {
+            let soon = told.recv_timeout(LATE);
             // For those who wait for their input.
-            thread::sleep(LATE);
             let _ = input.write_all(b"!");
-            match told.recv_timeout(LIMIT) {
+            match soon.or_else(|_| told.recv_timeout(LIMIT)) {
                 Ok(line) if line == "ok" => Ok(()),
                 other => Err(format!("said {other:?}")),
             }

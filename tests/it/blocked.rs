@@ -79,7 +79,7 @@ fn nothing_is_held_back(name: &str) {
         block_thread(TICK);
     }
     let runs: Vec<_> = (0..8).map(|_| runs.recv().unwrap()).collect();
-    let lost = sentinel.lost();
+    let (lost, _) = sentinel.lost();
     let end = start + BLOCKED;
     let during = |at: &Instant| start <= *at && *at <= end;
     let ticks: Vec<_> = ticks.lock().unwrap().iter().copied().filter(during).collect();

@@ -31,8 +31,14 @@ fn the_variable_chooses() {
     assert_eq!(said(None), "steal+mio+wheel");
     assert_eq!(said(Some("fifo")), "fifo+mio+wheel");
     assert_eq!(said(Some("steal:3+poll+heap")), "steal:3+poll+heap");
-    assert_eq!(said(Some("")), "POLYLOOP: unknown executor ``; there are fifo, steal, global");
-    assert_eq!(said(Some("lifo")), "POLYLOOP: unknown executor `lifo`; there are fifo, steal, global");
+    assert_eq!(
+        said(Some("")),
+        "POLYLOOP: unknown executor ``; there are fifo, steal, global, percore, fair, edf"
+    );
+    assert_eq!(
+        said(Some("lifo")),
+        "POLYLOOP: unknown executor `lifo`; there are fifo, steal, global, percore, fair, edf"
+    );
     assert!(said(Some("fifo:2")).starts_with("POLYLOOP: "));
     assert!(said(Some("steal:0")).starts_with("POLYLOOP: "));
     assert!(said(Some("fifo+mio+wheel+x")).starts_with("POLYLOOP: "));

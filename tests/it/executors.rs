@@ -92,3 +92,9 @@ executor!(global_mio_wheel, declared("global:1+mio+wheel"), |clock| Worker(build
     "global:1+mio+wheel",
     clock
 )));
+executor!(percore_mio_wheel, declared("percore:1+mio+wheel"), |clock| Worker(build(
+    "percore:1+mio+wheel",
+    clock
+)));
+executor!(fair_mio_wheel, declared("fair:1+mio+wheel"), |clock| Worker(build("fair:1+mio+wheel", clock)));
+executor!(edf_mio_wheel, declared("edf:1+mio+wheel"), |clock| Worker(build("edf:1+mio+wheel", clock)));

@@ -11,6 +11,7 @@ mod budget;
 mod bugs;
 mod detect;
 mod drop_order;
+mod dump;
 mod environment;
 mod examples;
 mod executors;

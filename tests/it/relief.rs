@@ -147,7 +147,7 @@ fn watch(name: &str, workers: usize, how: Stuck) -> Seen {
         block_thread(TICK);
     }
     let end = SystemClock.now();
-    let lost = sentinel.lost();
+    let (lost, _) = sentinel.lost();
     let ready = runs.try_recv().ok().map(|at: Instant| at - start.min(at));
     let mut ticks = ticks.lock().unwrap().clone();
     scene.release();

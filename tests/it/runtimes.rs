@@ -52,6 +52,15 @@ combinations! {
     global_1_mio_wheel: one worker, "global:1+mio+wheel";
     global_2_mio_wheel: workers, "global:2+mio+wheel";
     global_4_mio_wheel: workers, "global:4+mio+wheel";
+    percore_1_mio_wheel: one worker, "percore:1+mio+wheel";
+    percore_2_mio_wheel: workers, "percore:2+mio+wheel";
+    percore_4_mio_wheel: workers, "percore:4+mio+wheel";
+    fair_1_mio_wheel: one worker, "fair:1+mio+wheel";
+    fair_2_mio_wheel: workers, "fair:2+mio+wheel";
+    fair_4_mio_wheel: workers, "fair:4+mio+wheel";
+    edf_1_mio_wheel: one worker, "edf:1+mio+wheel";
+    edf_2_mio_wheel: workers, "edf:2+mio+wheel";
+    edf_4_mio_wheel: workers, "edf:4+mio+wheel";
 }
 
 #[test]

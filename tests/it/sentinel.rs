@@ -11,7 +11,8 @@ use std::time::Duration;
 /// A thread that only sleeps: how late it is, the machine is.
 pub(crate) struct Sentinel {
     stop: Arc<AtomicBool>,
-    thread: thread::JoinHandle<Duration>,
+    /// The longest delay, and all of them together.
+    thread: thread::JoinHandle<(Duration, Duration)>,
 }
 
 impl Sentinel {
@@ -20,19 +21,22 @@ impl Sentinel {
         let stopped = stop.clone();
         let thread = thread::spawn(move || {
             let nap = Duration::from_millis(1);
-            let mut lost = Duration::ZERO;
+            let (mut lost, mut in_all) = (Duration::ZERO, Duration::ZERO);
             while !stopped.load(SeqCst) {
                 let before = SystemClock.now();
                 block_thread(nap);
-                lost = lost.max((SystemClock.now() - before).saturating_sub(nap));
+                let late = (SystemClock.now() - before).saturating_sub(nap);
+                lost = lost.max(late);
+                in_all += late;
             }
-            lost
+            (lost, in_all)
         });
         Self { stop, thread }
     }
 
-    /// The longest that it was kept from running.
-    pub(crate) fn lost(self) -> Duration {
+    /// The longest that it was kept from running; and how long altogether, for what takes several steps, each of which may come
+    /// late.
+    pub(crate) fn lost(self) -> (Duration, Duration) {
         self.stop.store(true, SeqCst);
         self.thread.join().unwrap()
     }

@@ -76,7 +76,7 @@ fn without_room_for_its_files_a_runtime_says_which_reactor_wants_them() {
 fn what_does_not_exist_is_said_with_what_does() {
     let said = |name: &str| Runtime::from_name(name).unwrap_err().to_string();
     assert_eq!(said("fifo+uring"), "unknown reactor `uring`; there are mio, polling, poll");
-    assert_eq!(said("lifo"), "unknown executor `lifo`; there are fifo, steal, global");
+    assert_eq!(said("lifo"), "unknown executor `lifo`; there are fifo, steal, global, percore, fair, edf");
     assert_eq!(said("fifo+mio+list"), "unknown timer queue `list`; there are wheel, heap");
     let kind = io::Error::from(Runtime::from_name("fifo+uring").unwrap_err()).kind();
     assert_eq!(kind, io::ErrorKind::InvalidInput);

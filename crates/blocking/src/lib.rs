@@ -1,4 +1,5 @@
-//! Threads for work that blocks, apart from the threads that poll; and the one monitor of the process.
+//! Threads for work that blocks, apart from the threads that poll; and the one monitor of the process, which names the polls that
+//! block all the same.
 //!
 //! Invariant: a blocking job never runs on a worker's thread, and no job is ever forgotten: it runs, is cancelled, or
 //! fails with the reason why no thread could be had.
@@ -6,9 +7,11 @@
 #![forbid(unsafe_code)]
 
 pub mod census;
+pub mod judge;
 pub mod monitor;
 mod pool;
 pub mod probe;
+pub mod stall;
 mod thread;
 
 pub use pool::{BlockingPool, Limits, Metrics, Report, Saturated, StartThread, while_waiting};

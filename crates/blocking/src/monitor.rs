@@ -11,6 +11,7 @@
 //! to work does so visibly and then looks whether the monitor sleeps. A `SeqCst` fence stands between the two on both
 //! sides.
 
+use crate::stall::look_after_reports;
 use parking_lot::{Condvar, Mutex};
 use polyloop_core::deadlock::AtRest;
 use polyloop_core::task::contain;
@@ -138,7 +139,7 @@ fn start() -> std::io::Result<&'static Arc<Monitor>> {
     clippy::disallowed_methods,
     reason = "a blocked thread blocks in real time, whatever a runtime's clock says"
 )]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
@@ -190,6 +191,7 @@ impl Monitor {
     fn look_at_all(&self, round: &Round) -> (bool, Duration) {
         let mut busy = false;
         let mut tick = TICK;
+        look_after_reports();
         for pool in self.pools() {
             let mut at_work = None;
             // The monitor is everybody's: it outlives a scheduler that breaks its promise.

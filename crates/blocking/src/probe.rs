@@ -3,6 +3,7 @@
 //! Invariant: looking changes nothing for the thread that is looked at. What the system does not tell is
 //! [`State::Unknown`], never a guess.
 
+use crate::stall::Place;
 use std::time::Duration;
 
 /// Looks at one thread.
@@ -41,11 +42,16 @@ impl Probe {
     pub fn sample(&self) -> Sample {
         self.0.sample().unwrap_or(Sample { state: State::Unknown, ran: Duration::ZERO })
     }
+
+    /// Where the thread is in the kernel.
+    pub fn place(&self) -> Place {
+        self.0.place()
+    }
 }
 
 #[cfg(target_os = "linux")]
 mod imp {
-    use super::{Sample, State};
+    use super::{Place, Sample, State};
     use std::fs;
     use std::path::{Path, PathBuf};
     use std::time::Duration;
@@ -69,6 +75,11 @@ mod imp {
             let (state, coarse) = parse_stat(&fs::read(folder.join("stat")).ok()?)?;
             let fine = fs::read(folder.join("schedstat")).ok().as_deref().and_then(parse_schedstat);
             Some(Sample { state, ran: fine.unwrap_or(coarse) })
+        }
+
+        pub(super) fn place(&self) -> Place {
+            let read = |file| fs::read_to_string(self.0.as_deref()?.join(file)).ok();
+            Place::parse(read("syscall").as_deref(), read("wchan").as_deref())
         }
     }
 
@@ -98,7 +109,7 @@ mod imp {
 
 #[cfg(not(target_os = "linux"))]
 mod imp {
-    use super::Sample;
+    use super::{Place, Sample};
 
     #[derive(Debug)]
     pub(super) struct Probe;
@@ -110,6 +121,10 @@ mod imp {
 
         pub(super) fn sample(&self) -> Option<Sample> {
             None
+        }
+
+        pub(super) fn place(&self) -> Place {
+            Place::default()
         }
     }
 }

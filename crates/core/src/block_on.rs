@@ -8,6 +8,7 @@
 
 use crate::context;
 use crate::deadlock::{Deadlock, Vigil};
+use crate::desk::Desk;
 use crate::driver::{Driver, Turn, Wakes};
 use crate::hooks::Hooks;
 use crate::local::{Entered, LocalQueue, Unpark};
@@ -36,6 +37,18 @@ const _: () = assert!(MAX_POLLS <= 1024);
 
 /// What an executor adds to a thread inside `block_on`.
 pub trait Host {
+    /// Where this thread shows what it polls.
+    fn desk(&self) -> &Desk;
+
+    /// Called at the beginning. The thread's local tasks live in `local`; its own future is the one that
+    /// [lies](crate::Polled::address) at `own`.
+    fn arrive(&self, local: &Arc<TaskSpace>, own: usize) {
+        let _ = (local, own);
+    }
+
+    /// Called whenever the thread goes from rest to work, after its desk has shown that.
+    fn rise(&self) {}
+
     /// Called before every poll: hands this thread what the executor has for it, if anything.
     fn collect(&self, entered: &Entered<'_>, parking: &Arc<Parking>);
 
@@ -263,6 +276,7 @@ fn run_to_end<F: Future>(
         local.enter_with(future, meta, |entered, root| {
             let _listed = host.space().map(|space| space.list_local(entered.space()));
             let _leave = Leave { host, entered, parking: &parking };
+            host.arrive(entered.space(), root.address());
             let mut root = pin!(root);
             let future = Root { task: root.task(), meta: &about, ends_by_deadlock };
             if let Some(deadlock) = run(driver, &parking, host, entered, &future, || root.is_finished()) {
@@ -316,6 +330,7 @@ fn run(
     let mut wakes = Wakes::new();
     let mut pacer = TurnPacer::new(driver);
     let mut busy = Some(driver.hold());
+    let desk = host.desk();
     let count = |pacer: &TurnPacer, now: Instant| {
         if let Some(counts) = host.counts() {
             pacer.count(counts, now);
@@ -324,10 +339,15 @@ fn run(
     };
     loop {
         parking.heed();
+        if desk.rise() {
+            host.rise();
+        }
         loop {
             host.collect(entered, parking);
             let Some(runnable) = entered.pop() else { break };
-            match runnable.run() {
+            let ran = runnable.run_at(desk);
+            desk.stir();
+            match ran {
                 Ran::Yielded(runnable) | Ran::Woken(runnable) => entered.push(runnable),
                 Ran::Pending | Ran::Done => {}
             }
@@ -361,6 +381,7 @@ fn run(
             count(&pacer, driver.now());
             counts.parked();
         }
+        desk.rest();
         let lease = if host.may_drive() {
             driver.rest(&mut busy)
         } else {

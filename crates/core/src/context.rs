@@ -81,7 +81,10 @@ const OUTSIDE: usize = 1;
 const _: () = assert!(align_of::<Header>() > OUTSIDE);
 
 impl Current {
-    const NOBODY: Self = Self(AtomicPtr::new(null_mut()));
+    /// No task.
+    const fn nobody() -> Self {
+        Self(AtomicPtr::new(null_mut()))
+    }
 
     fn get(&self) -> *const Header {
         self.0.load(Relaxed)
@@ -190,7 +193,7 @@ impl fmt::Debug for Visitors {
 thread_local! {
     static CONTEXT: Context = const {
         Context {
-            current: Current::NOBODY,
+            current: Current::nobody(),
             poll: Cell::new(ThisPoll::NONE),
             why: Cell::new(Why::Wake),
             homes: Cell::new(null()),
@@ -203,7 +206,7 @@ thread_local! {
 #[cfg(polyloop_loom)]
 loom::thread_local! {
     static CONTEXT: Context = Context {
-        current: Current::NOBODY,
+        current: Current::nobody(),
         poll: Cell::new(ThisPoll::NONE),
         why: Cell::new(Why::Wake),
         homes: Cell::new(null()),
@@ -389,6 +392,13 @@ pub fn is_polling() -> bool {
 pub(crate) fn current_id() -> Option<Id> {
     // The task lives: its runnable is further down this thread's stack.
     with_context(|context| context.current.task()).flatten().map(TaskPtr::id)
+}
+
+/// The id of the task that this thread polls, and what it asks of its scheduler.
+pub fn current_wishes() -> Option<(Id, crate::task::Wishes)> {
+    let current = with_context(|context| context.current.get())?;
+    // The task lives: as in `current_id`.
+    NonNull::new(current.cast_mut()).map(|task| (TaskPtr(task).id(), TaskPtr(task).wishes()))
 }
 
 /// Runs `f` as if this thread polled no task: what `f` does is no poll, and may block.

@@ -51,6 +51,9 @@ pub struct AtRest {
 /// none that a thread holds while it calls a waker.
 pub type RestGauge = Box<dyn Fn() -> Option<AtRest> + Send + Sync>;
 
+/// A function to be called with a deadlock.
+pub type DeadlockHook = Arc<dyn Fn(&Deadlock) + Send + Sync>;
+
 /// What a runtime tells its driver's [`Watch`], so that deadlocks are found.
 pub struct Lookout {
     /// Where the runtime's tasks live.
@@ -62,15 +65,17 @@ pub struct Lookout {
     /// How many threads the process has, if nothing else than these can run code in it: no signal handler, in particular.
     pub threads: Box<dyn Fn() -> Option<usize> + Send + Sync>,
     /// Told of every deadlock that `block_on` finds, once per call.
-    pub report: Box<dyn Fn(&Deadlock) + Send + Sync>,
+    pub report: DeadlockHook,
     /// Told of every deadlock that becomes an error.
-    pub returned: Option<Box<dyn Fn(&Deadlock) + Send + Sync>>,
+    pub returned: Option<DeadlockHook>,
 }
 
 /// Nothing is left that could wake a thread inside `block_on`, or any task of its runtime.
 ///
 /// Every thread of the process belongs to the runtime and rests, no timer is armed, no file is awaited, no blocking job is
-/// queued or runs, and no task is ready.
+/// queued or runs, and no task is ready. It is never a guess: wherever somebody else might still wake a task (another thread,
+/// another runtime, a signal handler, a foreign event loop that takes turns), nothing is said. The
+/// threads of a process are counted on Linux alone; elsewhere nothing is ever said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deadlock {
     root: Meta,

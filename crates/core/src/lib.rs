@@ -8,10 +8,12 @@ pub mod budget;
 #[expect(unsafe_code, reason = "thread-locals that point to the stack")]
 pub mod context;
 pub mod deadlock;
+mod desk;
 #[cfg_attr(all(test, not(polyloop_loom)), expect(unsafe_code, reason = "a waker of a test"))]
 mod driver;
 mod fairness;
 mod hooks;
+pub mod inheritance;
 mod local;
 #[cfg(all(test, polyloop_loom))]
 mod loom_parts;
@@ -32,6 +34,7 @@ pub mod time;
 mod wake_batch;
 mod yield_now;
 
+pub use desk::{Desk, Polled};
 pub use driver::{Busy, Driver, Gone, Lease, Turn, Wakes};
 pub use fairness::{Fairness, ReadyBound};
 pub use hooks::{Hooks, TaskHook, ThreadHook};
@@ -42,7 +45,8 @@ pub use schedule::{Honours, Notify, Schedule, Scheduler, Why};
 pub use sleep::Sleep;
 pub use source::{Direction, ReadyEvent, Registration};
 pub use task::{
-    AbortHandle, JoinError, JoinHandle, Meta, Phase, Ran, Runnable, TaskCounts, TaskInfo, TaskKind, TaskSpace,
+    AbortHandle, JoinError, JoinHandle, Meta, Phase, Ran, Runnable, TaskCounts, TaskInfo, TaskKind,
+    TaskSpace, Wishes,
 };
 pub use wake_batch::WakeBatch;
 pub use yield_now::{YieldNow, yield_now};

@@ -1,7 +1,7 @@
 //! Lists of runnables that need no memory: each task's own link is used.
 //!
 //! Invariant: a task is in at most one queue, because its runnable exists once; the link belongs to whoever owns the
-//! queue.
+//! queue. In no queue, it belongs to whoever has the runnable, and may hold a number ([`Runnable::note`]).
 
 use crate::shim::atomic::{
     AtomicPtr,

@@ -40,6 +40,8 @@ pub enum Notify {
     None,
     /// One more worker is worth its wake-up, if one sleeps.
     One,
+    /// This worker alone will come to it: it must be called if it sleeps.
+    Worker(usize),
 }
 
 /// Which of a task's wishes ([`Meta`](crate::Meta)) a scheduler heeds. What it does not, it ignores.
@@ -103,6 +105,9 @@ pub trait Scheduler: fmt::Debug + Send + Sync + 'static {
     /// What of a task's wishes it heeds.
     const HONOURS: Honours = Honours::NOTHING;
 
+    /// Whether it wants to be told how long each poll took. The clock is read once more per poll then; nothing is, if not.
+    const MEASURES_POLLS: bool = false;
+
     /// What one worker keeps to itself.
     type Local: Send;
 
@@ -126,6 +131,13 @@ pub trait Scheduler: fmt::Debug + Send + Sync + 'static {
     /// Whether `next` would find something on some worker. May be asked from any thread.
     fn has_work(&self) -> bool;
 
+    /// Whether `next` would find something on worker `index`. Differs from [`has_work`](Self::has_work) for a scheduler that
+    /// answers a push by [`Notify::Worker`].
+    fn has_work_for(&self, index: usize) -> bool {
+        let _ = index;
+        self.has_work()
+    }
+
     /// How many runnables wait where no worker keeps them. For reports.
     fn queued(&self) -> usize {
         0
@@ -145,6 +157,13 @@ pub trait Scheduler: fmt::Debug + Send + Sync + 'static {
 
     /// Worker `local` polls at `nanos` nanoseconds a task on average, for a scheduler that weighs costs.
     fn observe_poll(&self, local: &mut Self::Local, nanos: u64) {
+        let _ = (local, nanos);
+    }
+
+    /// The poll of the runnable that `next` gave to worker `local` last has ended and took `nanos` nanoseconds. Called before the
+    /// runnable is pushed again by this worker, if it is; another may have pushed it already. Only if the scheduler
+    /// [asks for it](Self::MEASURES_POLLS).
+    fn polled(&self, local: &mut Self::Local, nanos: u64) {
         let _ = (local, nanos);
     }
 

@@ -80,7 +80,8 @@ pub enum Kind {
         polls: u64,
     },
     /// A task was often polled without a wake, as by a runtime that queues a task once per wake. Heuristic:
-    /// [`Limits::spurious_polls`](crate::Limits::spurious_polls).
+    /// [`Limits::spurious_polls`](crate::Limits::spurious_polls). Not for the future of a `block_on` that polls it whenever it
+    /// polls anything, as smol's executor does.
     SpuriousPolls {
         /// How many polls had no wake before them.
         spurious: u64,

@@ -5,6 +5,9 @@
 //! local tasks, and takes over when the first one leaves. While nobody has the seat, runnables wait in the inbox. A
 //! foreign event loop has it for the length of a [`turn`](Fifo::turn).
 //!
+//! What the seated thread polls is shown to the monitor ([`Post`]), so that a stalled poll is named. It cannot be relieved: local tasks
+//! stay with their thread.
+//!
 //! It is not a scheduler in the pool's shell, because it would pay for what it does not need: with one thread there is
 //! nobody to announce idleness to, and the queue is plain memory.
 //!
@@ -20,6 +23,7 @@ mod turn;
 
 pub use turn::Turned;
 
+use polyloop_blocking::stall::{Post, Stalls};
 use polyloop_core::block_on::{BlockOnError, Host, Nested, block_on, try_block_on};
 use polyloop_core::deadlock::{AtRest, RestGauge};
 use polyloop_core::park::{Parking, ThreadParker};
@@ -29,7 +33,7 @@ use polyloop_core::shim::atomic::{
 };
 use polyloop_core::shim::sync::{Condvar, Mutex};
 use polyloop_core::{
-    Driver, Entered, Fairness, Gauges, Hooks, JoinHandle, Meta, RunQueue, Runnable, Schedule, Staff,
+    Desk, Driver, Entered, Fairness, Gauges, Hooks, JoinHandle, Meta, RunQueue, Runnable, Schedule, Staff,
     TaskSpace, Unpark, Why, WorkerCounts, WorkerMetrics, is_host_of, push_as_guest, take_as_guest,
 };
 use std::cell::Cell;
@@ -47,6 +51,7 @@ pub struct Fifo {
     space: Arc<TaskSpace>,
     driver: Arc<Driver>,
     hooks: Arc<Hooks>,
+    stalls: Stalls,
 }
 
 /// What wakers reach.
@@ -138,7 +143,15 @@ impl Fifo {
             driver: Arc::clone(&driver),
         });
         let space = TaskSpace::with_hooks(Arc::clone(&shared) as Arc<dyn Schedule>, &hooks);
-        Self { shared, space, driver, hooks: Arc::new(hooks) }
+        Self { shared, space, driver, hooks: Arc::new(hooks), stalls: Stalls::off() }
+    }
+
+    /// The same, with polls that last reported as `stalls` says: those of its tasks, of local tasks, and of the futures of
+    /// `block_on`. Nothing is reported unless this was called.
+    #[must_use]
+    pub fn with_stalls(mut self, stalls: Stalls) -> Self {
+        self.stalls = stalls;
+        self
     }
 
     /// The driver that the seated thread turns.
@@ -199,7 +212,8 @@ impl Fifo {
     }
 
     fn guest(&self) -> (Guest<'_>, Box<dyn ThreadParker>) {
-        let host = Guest { fifo: self, seated: Cell::new(false), listed: Cell::new(false) };
+        let post = Post::new(&self.stalls, &self.space);
+        let host = Guest { fifo: self, post, seated: Cell::new(false), listed: Cell::new(false) };
         (host, Box::new(OsThread(std::thread::current())))
     }
 
@@ -331,6 +345,7 @@ impl Shared {
 /// A thread inside `block_on`.
 struct Guest<'a> {
     fifo: &'a Fifo,
+    post: Post,
     seated: Cell<bool>,
     listed: Cell<bool>,
 }
@@ -342,6 +357,18 @@ impl Guest<'_> {
 }
 
 impl Host for Guest<'_> {
+    fn desk(&self) -> &Desk {
+        self.post.desk()
+    }
+
+    fn arrive(&self, local: &Arc<TaskSpace>, own: usize) {
+        self.post.arrive(local, own);
+    }
+
+    fn rise(&self) {
+        self.post.rise();
+    }
+
     fn space(&self) -> Option<&Arc<TaskSpace>> {
         Some(&self.fifo.space)
     }

@@ -5,6 +5,7 @@
 //! reactor's doorbell, whose file the loop watches; so does a deadline nearer than the one that the loop was told.
 
 use crate::{Call, Fifo, Shared};
+use polyloop_blocking::stall::Post;
 use polyloop_core::block_on::{CHECK_POLLS, Nested, refuse_nested};
 use polyloop_core::time::Instant;
 use polyloop_core::{Ran, Turn, Wakes, context};
@@ -147,7 +148,9 @@ impl Fifo {
             shared.seat.lock().turn = Phase::Running;
             hooks.unparks();
         }
-        let polled = self.poll_ready();
+        let post = Post::new(&self.stalls, &self.space);
+        let polled = self.poll_ready(&post);
+        drop(post);
         let time = driver.now() - since;
         shared.counts.polled(u32::try_from(polled).unwrap_or(u32::MAX), time);
         let next = driver.rest(&mut busy).and_then(|mut lease| lease.leave_wait());
@@ -155,15 +158,21 @@ impl Fifo {
     }
 
     /// Polls what is ready, each once. How many that were.
-    fn poll_ready(&self) -> usize {
+    fn poll_ready(&self, post: &Post) -> usize {
         let most = self.shared.seat.lock().inbox.len().min(CHECK_POLLS as usize);
+        let desk = post.desk();
+        if most > 0 && desk.rise() {
+            post.rise();
+        }
         for polled in 0..most {
             let runnable = {
                 let mut seat = self.shared.seat.lock();
                 if seat.closed { None } else { seat.inbox.pop_front() }
             };
             let Some(runnable) = runnable else { return polled };
-            match runnable.run() {
+            let ran = runnable.run_at(desk);
+            desk.stir();
+            match ran {
                 Ran::Yielded(runnable) | Ran::Woken(runnable) => {
                     let mut seat = self.shared.seat.lock();
                     if seat.closed {

@@ -6,6 +6,7 @@ use crate::handle::{Ambient, Handle};
 use crate::kinds::{Any, ExecutorKind, ReactorKind, TimersKind};
 use crate::net::{Names, Resolve};
 use crate::runtime::Runtime;
+use crate::stall::{LEAST_THRESHOLD, MOST_THRESHOLD, STALLS, StallSettings};
 use crate::threads::Threads;
 use crate::{Combination, CombinationError};
 use polyloop_blocking::Limits;
@@ -32,6 +33,7 @@ pub struct Builder {
     names: Names,
     workers: Option<usize>,
     pub(crate) threads: Threads,
+    pub(crate) stalls: StallSettings,
     pub(crate) deadlocks: Deadlocks,
     fault: Option<BuildError>,
 }
@@ -182,7 +184,7 @@ impl Builder {
         if paused { self.clock(ManualClock::automatic()) } else { self }
     }
 
-    fn blame(&mut self, error: BuildError) {
+    pub(crate) fn blame(&mut self, error: BuildError) {
         // The first mistake is the one to mend first.
         self.fault.get_or_insert(error);
     }
@@ -217,18 +219,20 @@ impl Builder {
             combination = numbered.workers().map_or(combination, |workers| combination.with_workers(workers));
         }
         let executor = executors::known(combination.executor());
-        if executor.has_one_thread() && combination.block_policy() != BlockPolicy::None {
+        if executor.has_one_thread() && matches!(combination.block_policy(), BlockPolicy::HandOff { .. }) {
             return Err(BuildError(Fault::OneThread));
         }
+        let stalls = self.stalls.resolve(combination.block_policy())?;
         let reactor = R::build(&combination)
             .map_err(|error| BuildError(Fault::Reactor(combination.reactor().to_owned(), error)))?;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let driver = Driver::new(reactor, T::build(&combination), clock);
         let workers = combination.workers().unwrap_or_else(default_workers);
-        let config = Config::new(workers).block(combination.block_policy());
+        let mut config = Config::new(workers).block(combination.block_policy());
+        config.stalls = stalls.clone();
         let start = Start { driver, config, threads: &self.threads };
         let Started { entry, owned, rests, ambient } = (executor.start)(start)?;
-        let handle = Handle::new(entry, combination, self.limits, &self.threads, self.names);
+        let handle = Handle::new(entry, combination, self.limits, &self.threads, self.names, stalls);
         let ends_are_seen = self.threads.stop.is_some();
         self.deadlocks.watch(handle.driver(), handle.space(), rests, handle.blocking(), ends_are_seen);
         if let Some(ambient) = ambient {
@@ -279,11 +283,23 @@ enum Fault {
     },
     /// A policy with numbers out of their ranges.
     Policy(BlockPolicy),
+    /// A threshold of stalls out of its range.
+    Threshold(Duration),
+    /// What stands in the variable for stalls.
+    StallVariable(String),
     /// A hand-off on an executor of one thread.
     OneThread,
 }
 
 impl BuildError {
+    pub(crate) fn threshold(threshold: Duration) -> Self {
+        Self(Fault::Threshold(threshold))
+    }
+
+    pub(crate) fn stall_variable(text: &str) -> Self {
+        Self(Fault::StallVariable(text.to_owned()))
+    }
+
     /// Whether the executor cannot keep the block policy that it was given: one thread with tasks that may not be sent cannot
     /// be relieved.
     pub fn is_policy_unsupported(&self) -> bool {
@@ -308,8 +324,17 @@ impl fmt::Display for BuildError {
                 BlockPolicy::MOST_AFTER,
                 BlockPolicy::MOST_THREADS
             ),
+            Fault::Threshold(threshold) => write!(
+                f,
+                "{threshold:?} is out of range for `stall_threshold`: {LEAST_THRESHOLD:?} to {MOST_THRESHOLD:?}, or `None`"
+            ),
+            Fault::StallVariable(text) => write!(
+                f,
+                "{STALLS}: `{text}` is neither `off` nor a time from {LEAST_THRESHOLD:?} to {MOST_THRESHOLD:?}, such as `50ms`"
+            ),
             Fault::OneThread => f.write_str(
-                "`fifo` cannot hand off: it has one thread, with tasks that are not `Send`; take `steal:1`, or `block=none`",
+                "`fifo` cannot hand off: it has one thread, with tasks that are not `Send`; take \
+                 `steal:1`, `block=none` or `block=detect`",
             ),
             Fault::Reactor(name, error) => write!(f, "the reactor `{name}` is not to be had here: {error}"),
         }
@@ -320,7 +345,11 @@ impl std::error::Error for BuildError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0 {
             Fault::Combination(error) | Fault::Variable(error) => Some(error),
-            Fault::NotUnicode | Fault::Policy(_) | Fault::OneThread => None,
+            Fault::NotUnicode
+            | Fault::Policy(_)
+            | Fault::OneThread
+            | Fault::Threshold(_)
+            | Fault::StallVariable(_) => None,
             Fault::Reactor(_, error) | Fault::Thread { error, .. } => Some(error),
         }
     }

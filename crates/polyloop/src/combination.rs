@@ -15,8 +15,8 @@ use std::time::Duration;
 /// Parts may be left out from the end: `fifo` is `fifo+mio+wheel`, `steal:4+poll` is `steal:4+poll+wheel`. The default is
 /// `steal+mio+wheel`.
 ///
-/// There is one option, [`block`](Self::block_policy): `block=none`, `block=handoff`, `block=handoff:20ms`, or `block=handoff:20ms:8` with
-/// the most threads beyond the workers. The time may be in `ms` or `us`.
+/// There is one option, [`block`](Self::block_policy): `block=none`, `block=detect`, `block=handoff`, `block=handoff:20ms`, or
+/// `block=handoff:20ms:8` with the most threads beyond the workers. The time may be in `ms` or `us`.
 ///
 /// # Examples
 ///
@@ -51,7 +51,7 @@ const DRIVERS: usize = REACTORS.len() * TIMERS.len();
 /// runs above it; the pool, which does turn the driver, is the same under all that have threads.
 const WIDE: usize = 2;
 
-const OPTIONS: [&str; 2] = ["block=none", "block=handoff[:AFTER[:THREADS]]"];
+const OPTIONS: [&str; 3] = ["block=none", "block=detect", "block=handoff[:AFTER[:THREADS]]"];
 
 /// More workers than this are a typing error.
 const MAX_WORKERS: usize = 1024;
@@ -180,6 +180,7 @@ impl fmt::Display for Combination {
                 }
                 if max_threads == BlockPolicy::THREADS { Ok(()) } else { write!(f, ":{max_threads}") }
             }
+            Some(BlockPolicy::Detect) => f.write_str(",block=detect"),
             Some(_) => f.write_str(",block=none"),
             None => Ok(()),
         }
@@ -191,6 +192,7 @@ fn policy(text: &str) -> Option<BlockPolicy> {
     let mut parts = text.split(':');
     match parts.next()? {
         "none" => parts.next().is_none().then_some(BlockPolicy::None),
+        "detect" => parts.next().is_none().then_some(BlockPolicy::Detect),
         "handoff" => {
             let BlockPolicy::HandOff { mut after, mut max_threads } = BlockPolicy::HAND_OFF else {
                 return None;
@@ -340,6 +342,7 @@ mod tests {
         }
         for name in [
             "steal:8+polling+heap,block=none",
+            "fifo+mio+wheel,block=detect",
             "steal+mio+wheel,block=handoff",
             "fifo+mio+wheel,block=handoff:20ms",
             "steal+mio+wheel,block=handoff:1500us:7",
@@ -370,8 +373,11 @@ mod tests {
     #[test]
     fn a_wrong_name_says_what_is_allowed() {
         let said = |text: &str| text.parse::<Combination>().unwrap_err().to_string();
-        assert_eq!(said("lifo"), "unknown executor `lifo`; there are fifo, steal, global");
-        assert_eq!(said(""), "unknown executor ``; there are fifo, steal, global");
+        assert_eq!(
+            said("lifo"),
+            "unknown executor `lifo`; there are fifo, steal, global, percore, fair, edf"
+        );
+        assert_eq!(said(""), "unknown executor ``; there are fifo, steal, global, percore, fair, edf");
         assert_eq!(said("fifo+epoll"), "unknown reactor `epoll`; there are mio, polling, poll");
         assert_eq!(said("fifo+mio+list"), "unknown timer queue `list`; there are wheel, heap");
         assert!(said("steal:0").contains("1 to 1024"));
@@ -382,6 +388,7 @@ mod tests {
             "block=maybe",
             "block=",
             "block=none:1ms",
+            "block=detect:1ms",
             "block=handoff:",
             "block=handoff:10",
             "block=handoff:0ms",

@@ -4,7 +4,7 @@
 
 use crate::{Builder, Deadlock};
 use polyloop_blocking::{BlockingPool, census, monitor};
-use polyloop_core::deadlock::{AtRest, Lookout, RestGauge};
+use polyloop_core::deadlock::{AtRest, DeadlockHook, Lookout, RestGauge};
 use polyloop_core::{Driver, TaskSpace};
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_millis(20);
 pub(crate) struct Deadlocks {
     off: bool,
     patience: Option<Duration>,
-    hook: Option<Arc<dyn Fn(&Deadlock) + Send + Sync>>,
+    hook: Option<DeadlockHook>,
 }
 
 impl Deadlocks {
@@ -39,18 +39,16 @@ impl Deadlocks {
         // A thread without work ends after a while; what the program does then may be to wake somebody.
         let jobs = move || jobs().filter(|idle: &AtRest| idle.threads == 0 || !ends_are_seen);
         let staff: Vec<RestGauge> = vec![executor, Box::new(jobs), Box::new(monitor::at_rest)];
-        let told = self.hook.clone();
-        let report = move |deadlock: &Deadlock| match &told {
-            Some(hook) => hook(deadlock),
-            None => eprintln!("polyloop: {deadlock}"),
-        };
         driver.deadlocks().begin(Lookout {
             space: Arc::downgrade(space),
             staff,
             patience: self.patience.unwrap_or(PATIENCE),
             threads: Box::new(census::threads),
-            report: Box::new(report),
-            returned: self.hook.map(|hook| Box::new(move |deadlock: &Deadlock| hook(deadlock)) as Box<_>),
+            report: self
+                .hook
+                .clone()
+                .unwrap_or_else(|| Arc::new(|deadlock| eprintln!("polyloop: {deadlock}"))),
+            returned: self.hook,
         });
     }
 }

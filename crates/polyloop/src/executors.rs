@@ -74,6 +74,7 @@ impl Start<'_> {
     /// Tasks run on the threads inside `block_on`.
     fn here(self) -> Result<Started, BuildError> {
         let fifo = FifoExecutor::with_hooks(self.driver, self.threads.hooks.clone());
+        let fifo = fifo.with_stalls(self.config.stalls);
         let rests = fifo.rest_gauge();
         Ok(Started { entry: Entry::Here(fifo.clone()), owned: Box::new(fifo), rests, ambient: None })
     }
@@ -164,6 +165,12 @@ executors! {
     Steal = "steal", polyloop_steal::Steal, |start| polyloop_steal::Steal::new(start.seats());
     /// One queue for all workers.
     Global = "global", polyloop_schedulers::Global, |start| polyloop_schedulers::Global::default();
+    /// A queue for each worker, and tasks that stay with theirs.
+    PerCore = "percore", polyloop_schedulers::PerCore, |start| polyloop_schedulers::PerCore::new(start.config.workers, start.seats());
+    /// Shares of the processor by weight, measured in run time.
+    Fair = "fair", polyloop_schedulers::Fair, |start| polyloop_schedulers::Fair::default();
+    /// Earliest deadline first.
+    Edf = "edf", polyloop_schedulers::Edf, |start| polyloop_schedulers::Edf::default();
 }
 
 #[cfg(test)]

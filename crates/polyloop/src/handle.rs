@@ -9,10 +9,11 @@ use crate::net::Names;
 use crate::shutdown::Beginning;
 use crate::threads::Threads;
 use crate::{Combination, RuntimeMetrics};
+use polyloop_blocking::stall::{Post, Stalls};
 use polyloop_blocking::{BlockingPool, Limits};
 use polyloop_core::block_on::{BlockOnError, Host, Nested, block_on, refuse_nested, try_block_on};
 use polyloop_core::park::{Parking, ThreadParker};
-use polyloop_core::{Driver, Entered, Fairness, Gauges, JoinHandle, Meta, TaskSpace, context};
+use polyloop_core::{Desk, Driver, Entered, Fairness, Gauges, JoinHandle, Meta, TaskSpace, context};
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
@@ -47,6 +48,7 @@ struct Shared {
     blocking: Arc<BlockingPool>,
     net: polyloop_net::Context,
     beginning: Beginning,
+    stalls: Stalls,
 }
 
 /// By what a runtime is entered.
@@ -87,6 +89,7 @@ impl Handle {
         limits: Limits,
         threads: &Threads,
         names: Names,
+        stalls: Stalls,
     ) -> Self {
         let driver = Arc::clone(entry.driver());
         let blocking = BlockingPool::with_threads_from(Arc::clone(&driver), limits, threads.starter());
@@ -94,8 +97,8 @@ impl Handle {
         let resolver = names.resolver(&blocking);
         polyloop_net::install(crate::net::current);
         let net = polyloop_net::Context { driver, resolver };
-        let handle =
-            Self(Arc::new(Shared { entry, combination, blocking, net, beginning: Beginning::default() }));
+        let beginning = Beginning::default();
+        let handle = Self(Arc::new(Shared { entry, combination, blocking, net, beginning, stalls }));
         dump::enlist(&handle);
         handle
     }
@@ -201,7 +204,8 @@ impl Handle {
         let ran = self.inside(|| match &self.0.entry {
             Entry::Here(fifo) => fifo.block_on(future, meta),
             Entry::Pool { space, driver, .. } => {
-                space.enter(|| block_on(driver, parker(), &Alone(space), future, meta))
+                let host = Alone::new(&self.0.stalls, space);
+                space.enter(|| block_on(driver, parker(), &host, future, meta))
             }
         });
         match ran {
@@ -244,7 +248,8 @@ impl Handle {
         self.inside(|| match &self.0.entry {
             Entry::Here(fifo) => fifo.try_block_on(future, meta),
             Entry::Pool { space, driver, .. } => {
-                space.enter(|| try_block_on(driver, parker(), &Alone(space), future, meta))
+                let host = Alone::new(&self.0.stalls, space);
+                space.enter(|| try_block_on(driver, parker(), &host, future, meta))
             }
         })
     }
@@ -316,6 +321,10 @@ impl Handle {
     /// and stops nobody.
     pub fn metrics(&self) -> RuntimeMetrics {
         RuntimeMetrics::of(self)
+    }
+
+    pub(crate) fn stalls(&self) -> &Stalls {
+        &self.0.stalls
     }
 
     /// What the runtime and each of its tasks are doing at this moment: name, spawn site, state, and since when. From any
@@ -448,11 +457,32 @@ impl Drop for EnterGuard {
 }
 
 /// A thread inside `block_on` of an executor whose tasks run elsewhere: only its own future and local tasks run here.
-struct Alone<'a>(&'a Arc<TaskSpace>);
+struct Alone<'a> {
+    space: &'a Arc<TaskSpace>,
+    post: Post,
+}
+
+impl<'a> Alone<'a> {
+    fn new(stalls: &Stalls, space: &'a Arc<TaskSpace>) -> Self {
+        Self { space, post: Post::new(stalls, space) }
+    }
+}
 
 impl Host for Alone<'_> {
+    fn desk(&self) -> &Desk {
+        self.post.desk()
+    }
+
+    fn arrive(&self, local: &Arc<TaskSpace>, own: usize) {
+        self.post.arrive(local, own);
+    }
+
+    fn rise(&self) {
+        self.post.rise();
+    }
+
     fn space(&self) -> Option<&Arc<TaskSpace>> {
-        Some(self.0)
+        Some(self.space)
     }
 
     fn collect(&self, _: &Entered<'_>, _: &Arc<Parking>) {}

@@ -37,6 +37,7 @@ mod metrics;
 pub mod net;
 mod runtime;
 mod shutdown;
+pub mod stall;
 pub mod sync;
 pub mod task;
 mod threads;
@@ -44,7 +45,7 @@ pub mod time;
 
 pub use builder::{BuildError, Builder};
 pub use combination::{Combination, CombinationError};
-pub use executors::{Fifo, Global, Steal};
+pub use executors::{Edf, Fair, Fifo, Global, PerCore, Steal};
 pub use foreign::{NotPollable, Turned};
 pub use handle::{EnterGuard, Handle, NoRuntime, ShutDown};
 pub use kinds::{Any, ExecutorKind, ReactorKind, TimersKind};

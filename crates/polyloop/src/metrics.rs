@@ -4,6 +4,7 @@
 //! without a read-modify-write, on lines of its own; the rest is counted where it is rare, or only when somebody asks.
 
 use crate::Handle;
+use polyloop_blocking::stall::StallCounts;
 use polyloop_core::{WorkerMetrics, contained_panics};
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ pub struct RuntimeMetrics {
     pending_timers: usize,
     relieved: usize,
     contained_panics: u64,
+    stalls: StallCounts,
 }
 
 impl RuntimeMetrics {
@@ -44,6 +46,7 @@ impl RuntimeMetrics {
             pending_timers: driver.armed_timers(),
             relieved: gauges.relieved(),
             contained_panics: contained_panics(),
+            stalls: handle.stalls().counts(),
         }
     }
 
@@ -141,7 +144,25 @@ impl RuntimeMetrics {
         self.pending_timers
     }
 
-    /// How many panics in wakers and in drops of outputs were contained, in the whole process.
+    /// How many polls were reported as stalled; see [`Builder::stall_threshold`](crate::Builder::stall_threshold).
+    pub fn stalls_count(&self) -> u64 {
+        self.stalls.stalls
+    }
+
+    /// How many polls were blocked for 10 ms: their thread waited in the kernel. Counted under
+    /// [`BlockPolicy::Detect`](crate::BlockPolicy::Detect) alone, otherwise 0.
+    pub fn blocked_polls_count(&self) -> u64 {
+        self.stalls.blocked
+    }
+
+    /// How many polls used the processor for 10 ms. Counted under [`BlockPolicy::Detect`](crate::BlockPolicy::Detect) alone,
+    /// otherwise 0.
+    pub fn computing_polls_count(&self) -> u64 {
+        self.stalls.computing
+    }
+
+    /// How many panics in wakers, in hooks and in drops of outputs were contained, in the whole process. While any runtime is at
+    /// work, a line on stderr says so as well, at once and then once a minute at most.
     pub fn contained_panics_count(&self) -> u64 {
         self.contained_panics
     }

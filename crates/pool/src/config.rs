@@ -1,6 +1,7 @@
 //! What a pool is told.
 
 use crate::policy::BlockPolicy;
+use polyloop_blocking::stall::Stalls;
 use polyloop_core::Hooks;
 use std::fmt;
 use std::io;
@@ -31,6 +32,8 @@ pub struct Config {
     pub block: BlockPolicy,
     /// How many threads there may be beyond the workers, to take the places of stuck ones; 0 unless said.
     pub spare: usize,
+    /// What is done about polls that last. Nothing, unless said.
+    pub stalls: Stalls,
     /// Starts the workers' threads, those that take a stuck one's place included, which is then called on the monitor's
     /// thread.
     pub start_thread: Arc<StartThread>,
@@ -47,6 +50,7 @@ impl Config {
             hooks: Hooks::default(),
             block: BlockPolicy::None,
             spare: 0,
+            stalls: Stalls::off(),
             start_thread: Arc::new(|thread, main| thread.spawn(main).map(drop)),
         }
     }
@@ -72,6 +76,7 @@ impl fmt::Debug for Config {
             .field("stack_size", &self.stack_size)
             .field("block", &self.block)
             .field("spare", &self.spare)
+            .field("stalls", &self.stalls)
             .finish_non_exhaustive()
     }
 }

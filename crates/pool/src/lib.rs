@@ -66,7 +66,7 @@ impl<S: Scheduler> Pool<S> {
         for index in 0..workers {
             worker::start(&pool.crew, index)?;
         }
-        if seats > 1 {
+        if seats > 1 || pool.crew.config.stalls.is_on() {
             let watched: Weak<Crew<S>> = Arc::downgrade(&pool.crew);
             monitor::watch(watched)?;
         }

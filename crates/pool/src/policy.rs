@@ -11,6 +11,11 @@ use std::time::Duration;
 pub enum BlockPolicy {
     /// Nothing: the worker is lost until its poll returns. When all are lost, nothing runs.
     None,
+    /// Nothing, but it is noted: each poll that was blocked or computing for [10 ms](Self::DETECT_AFTER) is counted.
+    ///
+    /// The same looks decide as for a hand-off, without the hand-off. Whether stalled polls are *reported* does not depend on
+    /// the policy.
+    Detect,
     /// Another thread takes its place, and the returning one waits on standby.
     ///
     /// A worker whose thread waits in the kernel is always replaced. For those that compute there is one thread more per
@@ -35,6 +40,8 @@ impl BlockPolicy {
     pub const MOST_THREADS: usize = 1024;
     /// [`max_threads`](Self::HandOff::max_threads) where nobody says another number.
     pub const THREADS: usize = 32;
+    /// From when on a poll counts under [`Detect`](Self::Detect).
+    pub const DETECT_AFTER: Duration = Duration::from_millis(10);
     /// A hand-off after 10 ms, with up to [`THREADS`](Self::THREADS) more threads.
     pub const HAND_OFF: Self = Self::HandOff { after: Duration::from_millis(10), max_threads: Self::THREADS };
 
@@ -42,7 +49,7 @@ impl BlockPolicy {
     /// some for [`block_in_place`](crate::try_block_in_place).
     pub fn max_threads(&self) -> usize {
         match self {
-            Self::None => Self::THREADS,
+            Self::None | Self::Detect => Self::THREADS,
             Self::HandOff { max_threads, .. } => *max_threads,
         }
     }
@@ -50,7 +57,7 @@ impl BlockPolicy {
     /// Whether the numbers are within their ranges.
     pub fn is_valid(&self) -> bool {
         match self {
-            Self::None => true,
+            Self::None | Self::Detect => true,
             Self::HandOff { after, max_threads } => {
                 (Self::LEAST_AFTER..=Self::MOST_AFTER).contains(after)
                     && (1..=Self::MOST_THREADS).contains(max_threads)

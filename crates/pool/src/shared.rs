@@ -6,12 +6,12 @@ use crate::relief::{Crew, Mark};
 use crate::worker::Here;
 use parking_lot::{Condvar, Mutex};
 use polyloop_blocking::probe::{Probe, Sample, State};
+use polyloop_blocking::stall::Witness;
 use polyloop_core::context;
 use polyloop_core::deadlock::AtRest;
 use polyloop_core::park::{Parking, ThreadParker};
-use polyloop_core::shim::atomic::{AtomicU64, Ordering::Relaxed};
 use polyloop_core::{
-    Driver, Fairness, Gauges, Notify, Runnable, Schedule, Scheduler, Staff, TaskSpace, Unpark, Why,
+    Desk, Driver, Fairness, Gauges, Notify, Runnable, Schedule, Scheduler, Staff, TaskSpace, Unpark, Why,
     WorkerCounts, WorkerMetrics,
 };
 use std::fmt;
@@ -37,9 +37,9 @@ pub(crate) struct Shared<S: Scheduler> {
 /// One worker, as others see it. On lines of its own, because it is written at every poll.
 #[repr(align(128))]
 pub(crate) struct Seat<L> {
-    /// Odd while the worker runs code of others, which may block: a poll, or wakers. Moves with each of them. Written by
-    /// the worker alone, without a read-modify-write.
-    epoch: AtomicU64,
+    /// What the worker does at this moment. Its epoch is odd while the worker runs code of others, which may block: a poll, or
+    /// wakers.
+    pub(crate) desk: Desk,
     pub(crate) counts: WorkerCounts,
     /// Somebody else is on duty for it: it is to go on standby.
     pub(crate) mark: Mark,
@@ -140,6 +140,23 @@ impl<S: Scheduler> Shared<S> {
         }
     }
 
+    /// Calls whom a push by a worker asks for.
+    pub(crate) fn notify(&self, notify: Notify) {
+        match notify {
+            Notify::None => {}
+            Notify::One if !self.idle.anybody_sleeps() => {}
+            Notify::One => self.call_one(),
+            Notify::Worker(index) => self.call_worker(index),
+        }
+    }
+
+    /// Calls this worker if it sleeps. What it is called for was pushed before, under a lock that its second look takes.
+    fn call_worker(&self, index: usize) {
+        if self.idle.call(index) {
+            self.seats[index].parking.unpark();
+        }
+    }
+
     /// Calls a sleeper, whoever searches.
     pub(crate) fn call_any(&self) {
         if let Some(index) = self.idle.pick() {
@@ -165,14 +182,13 @@ impl<S: Scheduler> Schedule for Shared<S> {
             runnable.take().map(|runnable| here.push(&self.scheduler, runnable, why))
         });
         if let Some(notify) = notify {
-            if notify == Notify::One && self.idle.anybody_sleeps() {
-                self.call_one();
-            }
-            return;
+            return self.notify(notify);
         }
         let Some(runnable) = runnable else { return };
-        let _ = self.scheduler.push(None, runnable, why);
-        self.call_one();
+        match self.scheduler.push(None, runnable, why) {
+            Notify::Worker(index) => self.call_worker(index),
+            Notify::None | Notify::One => self.call_one(),
+        }
         if self.gate.has_closed_on_push() {
             self.cancel_queued();
         }
@@ -238,7 +254,7 @@ impl<L> Seat<L> {
         let thread = Arc::default();
         let parker = Box::new(WorkerThread(Arc::clone(&thread)));
         Self {
-            epoch: AtomicU64::new(0),
+            desk: Desk::new(),
             mark: Mark::new(),
             parking: Arc::new(Parking::new(Arc::clone(driver), parker)),
             thread,
@@ -270,16 +286,11 @@ impl<L> Seat<L> {
         probe.map_or(Sample { state: State::Unknown, ran: Duration::ZERO }, |probe| probe.sample())
     }
 
-    /// Odd while the worker runs code of others.
-    pub(crate) fn epoch(&self) -> u64 {
-        self.epoch.load(Relaxed)
-    }
-
-    /// The worker begins or ends to run code of others.
-    #[inline]
-    pub(crate) fn step(&self) {
-        // Ordering: Relaxed; nobody decides by it but the monitor, which looks twice.
-        self.epoch.store(self.epoch.load(Relaxed).wrapping_add(1), Relaxed);
+    /// What can be asked about the seat's thread, whose tasks live in `space`.
+    pub(crate) fn witness(&self, space: Arc<TaskSpace>) -> Option<Witness> {
+        let occupant = self.thread.lock();
+        let Occupant { thread, probe } = occupant.as_ref()?;
+        Some(Witness { probe: Arc::clone(probe), thread: thread.clone(), spaces: vec![space], own: None })
     }
 }
 

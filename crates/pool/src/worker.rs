@@ -8,7 +8,7 @@ use polyloop_blocking::monitor;
 use polyloop_core::block_on::{TurnPacer, as_worker};
 use polyloop_core::time::Instant;
 use polyloop_core::{
-    Busy, Driver, Hooks, Notify, Ran, Runnable, Scheduler, TaskSpace, Turn, Wakes, Why, context,
+    Busy, Desk, Driver, Hooks, Notify, Ran, Runnable, Scheduler, TaskSpace, Turn, Wakes, Why, context,
 };
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -60,7 +60,8 @@ impl<S: Scheduler> Here<S> {
             }
         }
         let _back = Back(&self.shared, self.shared.replace(null()));
-        f()
+        // What a closure does that may block is no stall of the task.
+        self.crew.shared.seat(self.index).desk.aside(f)
     }
 }
 
@@ -262,12 +263,18 @@ impl<S: Scheduler> Worker<'_, S> {
 
     /// Polls `runnable` and whatever comes after it, until there is nothing left or the pool closes.
     fn work(&mut self, mut runnable: Runnable) {
+        let desk = &self.seat.desk;
+        desk.step();
+        self.rise();
         loop {
-            let ran = self.watched(|_| runnable.run());
-            match ran {
-                Ran::Yielded(runnable) => self.push(runnable, Why::Yield),
-                Ran::Woken(runnable) => self.push(runnable, Why::Wake),
-                Ran::Pending | Ran::Done => {}
+            let ran = self.measured(runnable, desk);
+            let again = match ran {
+                Ran::Yielded(runnable) => Some((runnable, Why::Yield)),
+                Ran::Woken(runnable) => Some((runnable, Why::Wake)),
+                Ran::Pending | Ran::Done => None,
+            };
+            if let Some((runnable, why)) = again {
+                self.push(runnable, why);
             }
             self.stretch.polls += 1;
             // Looked at after every poll: a task that is polled after the end finds its driver gone.
@@ -277,24 +284,41 @@ impl<S: Scheduler> Worker<'_, S> {
             if self.pacer.polled(&self.driver) {
                 self.turn();
             }
-            match self.next() {
-                Some(next) => runnable = next,
-                None => return,
-            }
+            let Some(next) = self.next() else { return };
+            runnable = next;
+            desk.step();
         }
+    }
+
+    /// Polls at the desk, where it has stepped up for this, and tells a scheduler that wants to know how long it took.
+    #[inline(always)]
+    fn measured(&mut self, runnable: Runnable, desk: &Desk) -> Ran {
+        let begun = S::MEASURES_POLLS.then(|| self.driver.now());
+        let ran = runnable.run_at(desk);
+        desk.step();
+        if let Some(begun) = begun {
+            let took = (self.driver.now() - begun).as_nanos();
+            let took = u64::try_from(took).unwrap_or(u64::MAX);
+            self.shared.scheduler.polled(&mut self.here.local.borrow_mut(), took);
+        }
+        ran
     }
 
     /// Runs code of others, which may block, where the monitor sees it.
     #[inline]
     fn watched<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {
-        self.seat.step();
+        self.seat.desk.step();
+        self.rise();
+        let result = f(self);
+        self.seat.desk.step();
+        result
+    }
+
+    /// Comes after the first step since the rest: the monitor sees that, or is seen asleep.
+    fn rise(&mut self) {
         if std::mem::take(&mut self.rested) {
-            // After the step: the monitor sees that, or is seen asleep.
             monitor::kick();
         }
-        let result = f(self);
-        self.seat.step();
-        result
     }
 
     /// Wakes whom a turn has found. Their wakers may be anybody's, and this worker may count as searching meanwhile, so that
@@ -305,12 +329,10 @@ impl<S: Scheduler> Worker<'_, S> {
         }
     }
 
+    #[inline(always)]
     fn push(&self, runnable: Runnable, why: Why) {
-        if self.here.push(&self.shared.scheduler, runnable, why) == Notify::One
-            && self.shared.idle.anybody_sleeps()
-        {
-            self.shared.call_one();
-        }
+        let notify = self.here.push(&self.shared.scheduler, runnable, why);
+        self.shared.notify(notify);
     }
 
     /// A driver turn that does not wait, unless somebody is in the driver anyway.
@@ -345,7 +367,8 @@ impl<S: Scheduler> Worker<'_, S> {
         let idle = &self.shared.idle;
         idle.announce(self.here.index);
         // The second look: see `idle/README.md`.
-        if self.shared.scheduler.has_work() || self.shared.is_closed() || self.seat.mark.is_set() {
+        let has_work = self.shared.scheduler.has_work_for(self.here.index);
+        if has_work || self.shared.is_closed() || self.seat.mark.is_set() {
             return idle.retract(self.here.index);
         }
         self.seat.counts.parked();

@@ -5,6 +5,14 @@
 
 #![forbid(unsafe_code)]
 
+pub mod edf;
+pub mod fair;
 mod global;
+pub mod percore;
+#[cfg(all(test, not(polyloop_loom)))]
+mod tests;
 
+pub use edf::Edf;
+pub use fair::Fair;
 pub use global::Global;
+pub use percore::PerCore;

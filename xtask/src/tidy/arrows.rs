@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("time", &["core"]),
     ("reactor", &["core"]),
     ("blocking", &["core"]),
-    ("fifo", &["core"]),
+    ("fifo", &["core", "blocking"]),
     ("net", &["core"]),
     ("pool", &["core", "blocking"]),
     ("steal", &["core", "pool"]),

@@ -42,7 +42,7 @@ fn scene(threads: usize) -> Scene {
         staff: vec![Box::new(move || gauge.upgrade()?.at_rest().map(|moves| AtRest { threads: 1, moves }))],
         patience: Duration::ZERO,
         threads: Box::new(move || Some(count.load(loom::sync::atomic::Ordering::Acquire))),
-        report: Box::new(|_| ()),
+        report: Arc::new(|_| ()),
         returned: None,
     });
     Scene { driver, inside, worker, space, threads }

@@ -284,6 +284,11 @@ impl TaskPtr {
         unsafe { (*self.0.as_ptr()).meta.get() }
     }
 
+    pub(crate) fn wishes(self) -> super::Wishes {
+        // SAFETY: as above.
+        unsafe { (*self.0.as_ptr()).meta.wishes() }
+    }
+
     pub(crate) fn id(self) -> Id {
         // SAFETY: as above; the word can be asked from any thread.
         unsafe { (*self.0.as_ptr()).meta.id() }

@@ -76,6 +76,11 @@ impl<T> JoinHandle<T> {
         AbortHandle(Whose::Task(self.task))
     }
 
+    /// Where the task lies; see [`Polled::address`](crate::Polled::address).
+    pub(crate) fn address(&self) -> usize {
+        self.task.0.addr().get()
+    }
+
     /// What the task is called and where it was spawned; `None` once the handle has yielded.
     pub fn meta(&self) -> Option<Meta> {
         (!self.end.is_end()).then(|| self.task.meta())

@@ -4,6 +4,7 @@
 //! mutant each of them catches stands in `loom.toml`.
 
 use super::*;
+use crate::desk::Desk;
 use crate::queue::RunSlot;
 use crate::schedule::{Schedule, Why};
 use crate::time::Instant;
@@ -338,6 +339,50 @@ fn loom_a_task_is_named_while_it_ends() {
         });
         assert!(matches!(runnable.run(), Ran::Done));
         telling.join().unwrap();
+        world.end();
+    });
+}
+
+#[test]
+fn loom_a_poll_is_told_by_the_name_of_its_own_task() {
+    loom::model(|| {
+        let world = World::new();
+        let desk = LoomArc::new(Desk::new());
+        for name in ["first", "second"] {
+            let mut meta = Meta::new(Location::caller());
+            meta.name = Some(name.into());
+            let mut yields = name == "first";
+            let future = poll_fn(move |cx| {
+                if !std::mem::take(&mut yields) {
+                    return Poll::Ready(());
+                }
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            });
+            world.space.spawn_detached(future, meta);
+        }
+        let (second, first) = (world.pop().unwrap(), world.pop().unwrap());
+        let looking = {
+            let (desk, space) = (desk.clone(), world.space.clone());
+            thread::spawn(move || {
+                let epoch = desk.epoch();
+                if let Some(polled) = desk.polled(epoch, [&space]) {
+                    let own = if epoch == 1 { "first" } else { "second" };
+                    assert_eq!(polled.meta.name.as_deref(), Some(own), "in the poll of number {epoch}");
+                }
+            })
+        };
+        let run = |runnable: Runnable| {
+            desk.step();
+            let ran = runnable.run_at(&desk);
+            desk.step();
+            ran
+        };
+        // The first one lives on, so that nothing but the order of stores tells the two polls apart.
+        let Ran::Yielded(first) = run(first) else { panic!("it has yielded") };
+        assert!(matches!(run(second), Ran::Done));
+        looking.join().unwrap();
+        first.cancel();
         world.end();
     });
 }

@@ -38,6 +38,22 @@ impl Meta {
     }
 }
 
+/// What a task asks of its scheduler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Wishes {
+    /// As [`Meta::class`].
+    pub class: u8,
+    /// As [`Meta::weight`].
+    pub weight: u32,
+    /// As [`Meta::deadline`].
+    pub deadline: Option<crate::time::Instant>,
+}
+
+impl Wishes {
+    const NONE: Self = Self { class: 0, weight: 1, deadline: None };
+}
+
 impl fmt::Display for Meta {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.name {
@@ -88,6 +104,18 @@ impl MetaWord {
     pub(crate) fn get(&self) -> Meta {
         // SAFETY: the word was set before the task was, and stays until the task is freed.
         unsafe { unpack(self.word()) }
+    }
+
+    /// What the task asks of its scheduler. For one who keeps the task.
+    pub(crate) fn wishes(&self) -> Wishes {
+        let Some(known) = boxed(self.word()) else { return Wishes::NONE };
+        // SAFETY: as in `get`; it is never written.
+        unsafe {
+            (*known).with(|known| {
+                let Meta { class, weight, deadline, .. } = (*known).meta;
+                Wishes { class, weight, deadline }
+            })
+        }
     }
 
     /// The id, if it is known yet. For one who keeps the task.

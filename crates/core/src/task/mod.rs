@@ -32,7 +32,7 @@ pub use error::JoinError;
 pub use id::{Id, id, try_id};
 pub use info::{Phase, TaskInfo, TaskKind};
 pub use join::{AbortHandle, JoinHandle};
-pub use meta::Meta;
+pub use meta::{Meta, Wishes};
 pub use runnable::{Ran, Runnable};
 pub use space::{TaskCounts, TaskSpace};
 

@@ -10,6 +10,7 @@ use super::state::{AfterPoll, Completion};
 use super::waker::{self, PackedWaker};
 use super::{Header, JoinError, Meta, context};
 use crate::Why;
+use crate::desk::Desk;
 use core::fmt;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
@@ -68,6 +69,37 @@ impl Runnable {
         self.0.meta()
     }
 
+    /// What it asks of its scheduler; without the cost of [`meta`](Self::meta), which copies the name.
+    pub fn wishes(&self) -> super::Wishes {
+        self.0.wishes()
+    }
+
+    /// The earliest of its own deadline and those that it has [inherited](crate::inheritance); far in the future if it has none.
+    pub fn deadline(&self) -> crate::time::Instant {
+        let own = self.wishes().deadline.unwrap_or(crate::time::Instant::FAR_FUTURE);
+        // Only who has an id can be waited for.
+        let inherits = crate::inheritance::version() > 0;
+        let inherited = inherits.then(|| self.0.known_id()).flatten().and_then(crate::inheritance::of);
+        inherited.map_or(own, |inherited| inherited.min(own))
+    }
+
+    /// What its scheduler has noted on the task, 0 on a new one. The note lasts from one runnable of the task to the next, and
+    /// shares its room with the link of a [`RunQueue`](crate::RunQueue): after that it is any number.
+    pub fn note(&self) -> usize {
+        self.0.next().with(|next| {
+            // SAFETY: the link is whose the runnable is.
+            unsafe { *next }.addr()
+        })
+    }
+
+    /// Notes a number on the task; see [`note`](Self::note).
+    pub fn set_note(&mut self, note: usize) {
+        self.0.next().with_mut(|next| {
+            // SAFETY: as above.
+            unsafe { *next = core::ptr::without_provenance_mut(note) }
+        });
+    }
+
     /// Whether the task must stay on the thread that spawned it.
     pub fn is_local(&self) -> bool {
         self.0.state().load().local()
@@ -81,6 +113,21 @@ impl Runnable {
     ///
     /// If the task is not `Send` and this is not the thread that it was spawned on.
     pub fn run(self) -> Ran {
+        self.run_with(None)
+    }
+
+    /// As [`run`](Self::run), on a thread that shows at its desk which task it polls.
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    #[inline]
+    pub fn run_at(self, desk: &Desk) -> Ran {
+        self.run_with(Some(desk))
+    }
+
+    #[inline(always)]
+    fn run_with(self, desk: Option<&Desk>) -> Ran {
         let task = ManuallyDrop::new(self).0;
         let seen = task.state().load();
         debug_assert!(seen.wakes() > 0 && !seen.done(), "a runnable stands for a wake: {seen:?}");
@@ -89,10 +136,16 @@ impl Runnable {
             panic!("a task that is not Send was run on a thread that is not its own");
         }
         let polling = context::Polling::begin(task);
+        if let Some(desk) = desk {
+            desk.show(task);
+        }
         if seen.abort() {
             // SAFETY: this is the runnable, and the future has not ended.
             unsafe { task.cancel(JoinError::cancelled()) };
             drop(polling);
+            if let Some(desk) = desk {
+                desk.clear();
+            }
             complete(task, seen.hooked());
             return Ran::Done;
         }
@@ -102,6 +155,10 @@ impl Runnable {
         let polled = unsafe { task.poll(&mut Context::from_waker(&waker)) };
         let woke_itself = polling.woke_itself();
         drop(polling);
+        // Before anybody else may free the task.
+        if let Some(desk) = desk {
+            desk.clear();
+        }
         match polled {
             Poll::Ready(()) => {
                 complete(task, seen.hooked());

@@ -337,6 +337,28 @@ unsafe fn each_slot_of(page: *mut Page, f: &mut impl FnMut(NonNull<Header>, &Sta
     }
 }
 
+/// Calls `f` with the slot at this address, if it is one of `space`'s that has a state word. The list of pages stays locked
+/// meanwhile: `f` runs no foreign code.
+pub(crate) fn with_slot_at<R>(
+    space: &TaskSpace,
+    address: usize,
+    f: impl FnOnce(NonNull<Header>) -> R,
+) -> Option<R> {
+    let base = address & !(PAGE_SIZE - 1);
+    let header = base + header_offset(base);
+    let pages = space.pages().lock();
+    let page = pages.iter().find(|page| page.0.addr().get() == header)?.0.as_ptr();
+    // SAFETY: a listed page is live while the lock is held. Ordering: Acquire pairs with the owner's Release.
+    let (first, filled, slot_size) =
+        unsafe { ((*page).first, (*page).filled.load(Acquire), (*page).slot_size) };
+    let at = address - base;
+    if !(first..filled).contains(&at) || !(at - first).is_multiple_of(slot_size) {
+        return None;
+    }
+    // SAFETY: below `filled`, every slot's state word was written.
+    Some(f(unsafe { NonNull::new_unchecked(base_of(page).add(at).cast::<Header>()) }))
+}
+
 /// Bytes of all pages of `space`.
 pub(crate) fn allocated_bytes(space: &TaskSpace) -> usize {
     let pages = space.pages().lock();

@@ -3,7 +3,7 @@
 //! Invariant: a space lives as long as any of its tasks' memory, so a waker that outlives its runtime still finds a
 //! scheduler, which has closed. The scheduler does not own its space.
 
-use super::cell::{Kind, TaskPtr};
+use super::cell::{Header, Kind, TaskPtr};
 use super::info::{self, TaskInfo};
 use super::slab::{self, Heap, PagePtr};
 use super::{JoinHandle, Meta, Runnable, contain, context};
@@ -296,6 +296,17 @@ impl TaskSpace {
             }
         });
         unfinished
+    }
+
+    /// What the task in this slot is called, if the slot is one of this space's: for a caller who does not keep the task, and
+    /// so cannot know whether it is still the same one.
+    pub(crate) fn meta_at(&self, slot: NonNull<Header>) -> Option<Meta> {
+        slab::with_slot_at(self, slot.addr().get(), |slot| {
+            // SAFETY: the slot's page is listed; below `filled`, every slot has a meta word.
+            let meta = unsafe { &(*slot.as_ptr()).meta };
+            meta.peek(slab::meta_lock(slot))
+        })
+        .flatten()
     }
 
     /// Whether every task that has not ended waits for a wake.

@@ -1,6 +1,6 @@
 //! Tasks that are polled by hand, so that every order of events can be had.
 
-use polyloop_detect::{Certainty, Detect, Kind};
+use polyloop_detect::{Certainty, Detect, Finding, Kind};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -57,4 +57,9 @@ pub(crate) fn keeps(kept: &Kept) -> impl Future<Output = ()> + use<> {
 /// What was found, with its certainty.
 pub(crate) fn kinds(detect: &Detect) -> Vec<(Kind, Certainty)> {
     detect.findings().into_iter().map(|finding| (finding.kind, finding.certainty)).collect()
+}
+
+/// Whether it says no more than that something happened often, which a preempted thread can bring about.
+pub(crate) fn is_count(finding: &Finding) -> bool {
+    matches!(finding.kind, Kind::SelfWakes { .. } | Kind::SpuriousPolls { .. })
 }

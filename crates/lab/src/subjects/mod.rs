@@ -29,6 +29,9 @@ pub(crate) struct Nature {
     pub(crate) workers: usize,
     /// What yielding does.
     pub(crate) yields: Yields,
+    /// Whether a task that yields comes after all that are ready, on one worker. An executor that looks into several queues in
+    /// some rhythm only bounds how often it is passed over.
+    pub(crate) in_turn: bool,
     /// Whether a worker that is stuck in a poll is replaced by a fresh one.
     pub(crate) relief: bool,
     /// Whether nobody could replace its one thread, because its tasks may not be sent.
@@ -142,6 +145,7 @@ struct Row {
     /// Whether a number of workers may follow the name.
     many: bool,
     yields: Yields,
+    in_turn: bool,
     reachable: bool,
     private_slot: bool,
     hostage: bool,
@@ -158,6 +162,7 @@ const PEERS: &[Row] = &[
         launch: Launch::TokioCt,
         many: false,
         yields: Yields::AfterDriver,
+        in_turn: true,
         reachable: false,
         private_slot: false,
         hostage: true,
@@ -168,6 +173,7 @@ const PEERS: &[Row] = &[
         launch: Launch::TokioMt,
         many: true,
         yields: Yields::AfterDriver,
+        in_turn: false,
         reachable: false,
         private_slot: true,
         hostage: true,
@@ -182,6 +188,7 @@ const SMOL_ROW: Row = Row {
     launch: Launch::SmolN,
     many: true,
     yields: Yields::Requeue,
+    in_turn: true,
     reachable: true,
     private_slot: false,
     hostage: false,
@@ -205,6 +212,7 @@ impl Row {
         let nature = Nature {
             workers,
             yields: self.yields,
+            in_turn: self.in_turn,
             relief: false,
             alone: false,
             reachable: self.reachable,
@@ -245,6 +253,7 @@ fn own(name: String, combination: Combination) -> Contestant {
     let nature = Nature {
         workers,
         yields: Yields::Requeue,
+        in_turn: combination.executor() == "fifo",
         relief,
         alone: combination.executor() == "fifo",
         reachable: true,

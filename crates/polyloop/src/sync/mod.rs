@@ -14,6 +14,8 @@
 //! - Inside of a poll of a *tokio* task, tokio's budget counts as well: do not block a tokio worker with our `block_on` there,
 //!   except in its `spawn_blocking` or `block_in_place`.
 //!
+//! [`PriorityMutex`] has no counterpart in tokio.
+//!
 //! Invariant: a call of one of these types that awaits goes through [`budgeted`](crate::task::budgeted).
 
 mod barrier;
@@ -23,6 +25,7 @@ mod mutex;
 mod notify;
 mod once_cell;
 pub mod oneshot;
+mod priority_mutex;
 mod rwlock;
 mod semaphore;
 mod set_once;
@@ -32,6 +35,7 @@ pub use barrier::Barrier;
 pub use mutex::Mutex;
 pub use notify::Notify;
 pub use once_cell::OnceCell;
+pub use priority_mutex::{PriorityMutex, PriorityMutexGuard};
 pub use rwlock::RwLock;
 pub use semaphore::Semaphore;
 pub use set_once::SetOnce;

@@ -81,6 +81,25 @@ impl fmt::Display for NotLocal {
 impl std::error::Error for NotLocal {}
 
 /// Spawns tasks with a name and with wishes to the scheduler.
+///
+/// A scheduler ignores the wishes that it does not heed: `steal`, `global`, `percore` and `fifo` heed none, `fair` classes and
+/// weights, `edf` deadlines. [`Combination::honours`](crate::Combination::honours) says so.
+///
+/// # Examples
+///
+/// ```
+/// use polyloop::{Runtime, task};
+///
+/// let runtime = Runtime::from_name("fair:1")?;
+/// assert!(runtime.combination().honours().weight);
+/// let sum = runtime.block_on(async {
+///     let urgent = task::Builder::new().name("urgent").class(1).weight(3).spawn(async { 40 });
+///     let other = task::Builder::new().class(2).spawn(async { 2 });
+///     urgent.await.unwrap() + other.await.unwrap()
+/// });
+/// assert_eq!(sum, 42);
+/// # Ok::<(), polyloop::BuildError>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "a builder spawns nothing until it is told to"]
 pub struct Builder {
@@ -104,6 +123,24 @@ impl Builder {
     /// The name by which diagnostics call the task.
     pub fn name(mut self, name: impl Into<Box<str>>) -> Self {
         self.meta.name = Some(name.into());
+        self
+    }
+
+    /// The class of the task, 0 unless said; what it means is the scheduler's. `fair` gives each class its share.
+    pub fn class(mut self, class: u8) -> Self {
+        self.meta.class = class;
+        self
+    }
+
+    /// The share of the processor relative to others, 1 unless said; 0 counts as 1. Heeded by `fair`.
+    pub fn weight(mut self, weight: u32) -> Self {
+        self.meta.weight = weight.max(1);
+        self
+    }
+
+    /// When the task wants to be done, on the runtime's clock. Heeded by `edf`, as an order: nothing happens when it has passed.
+    pub fn deadline(mut self, deadline: crate::time::Instant) -> Self {
+        self.meta.deadline = Some(deadline.0);
         self
     }
 

@@ -2,9 +2,8 @@
 //!
 //! Invariant: *nothing is taken from a thread that is inside a poll*. What it had queued can be stolen anyway; a seat's
 //! duty is all that changes hands, so that it does not matter whether the poll ends in the same moment. Who has which
-//! seat is in `roster.rs`, who deserves relief in `judge.rs`; why it is so, in `docs/design/0004-relief.md`.
+//! seat is in `roster.rs`, who deserves relief in `polyloop_blocking::judge`; why it is so, in `docs/design/0004-relief.md`.
 
-mod judge;
 #[cfg(all(test, polyloop_loom))]
 mod loom_tests;
 mod roster;
@@ -15,9 +14,10 @@ use crate::config::Config;
 use crate::policy::BlockPolicy;
 use crate::shared::Shared;
 use crate::worker;
-use judge::{Seen, Verdict};
 use parking_lot::Mutex;
+use polyloop_blocking::judge::{Seen, Verdict};
 use polyloop_blocking::monitor::{Round, TICK, Watched};
+use polyloop_blocking::stall::Case;
 use polyloop_core::{Scheduler, TaskSpace, Unpark};
 use roster::{Hire, Refusal, Roster};
 use std::fmt;
@@ -72,6 +72,8 @@ pub(crate) enum NoRelief {
 #[derive(Debug, Default)]
 struct Judgement {
     seats: Vec<Seen>,
+    /// The same seats, for naming what they are stuck in.
+    cases: Vec<Case>,
     /// The seat that was relieved although it computes: there is one at a time.
     computing: Option<usize>,
     /// How much time has passed for those on standby.
@@ -84,6 +86,7 @@ impl<S: Scheduler> Crew<S> {
             roster: Roster::new(shared.workers(), shared.seats().len()),
             judgement: Mutex::new(Judgement {
                 seats: shared.seats().iter().map(|_| Seen::default()).collect(),
+                cases: shared.seats().iter().map(|_| Case::default()).collect(),
                 ..Judgement::default()
             }),
             shared,
@@ -193,10 +196,11 @@ impl<S: Scheduler> Crew<S> {
 
 impl<S: Scheduler> Watched for Crew<S> {
     fn tick(&self) -> Duration {
-        match self.config.block {
+        let tick = match self.config.block {
             BlockPolicy::HandOff { after, .. } => TICK.min(after / 4),
-            BlockPolicy::None => TICK,
-        }
+            BlockPolicy::None | BlockPolicy::Detect => TICK,
+        };
+        tick.min(self.config.stalls.tick())
     }
 
     /// The scheduler has panicked: as when it does so on a worker, the pool ends, and every joiner hears of it (C10).
@@ -212,7 +216,9 @@ impl<S: Scheduler> Watched for Crew<S> {
         let mut at_work = false;
         let mut stuck = false;
         for (index, seat) in shared.seats().iter().enumerate() {
-            let epoch = seat.epoch();
+            judgement.cases[index]
+                .look(&seat.desk, round, &self.config.stalls, || seat.witness(Arc::clone(&self.space)));
+            let epoch = seat.desk.epoch();
             let moved = judgement.seats[index].note(epoch, round);
             let is_away = !epoch.is_multiple_of(2);
             let is_stuck = is_away && !moved;

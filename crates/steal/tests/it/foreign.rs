@@ -3,16 +3,21 @@
 use crate::kit::{here, join, no_hang, pool, spawn};
 use polyloop_core::block_on::{Host, Nested, block_on};
 use polyloop_core::park::{Parking, ThreadParker};
-use polyloop_core::{Driver, Entered, Sleep, TaskSpace};
+use polyloop_core::{Desk, Driver, Entered, Sleep, TaskSpace};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
 
 /// The calling thread inside `block_on`, beside the workers.
-struct Alone;
+#[derive(Default)]
+struct Alone(Desk);
 
 impl Host for Alone {
+    fn desk(&self) -> &Desk {
+        &self.0
+    }
+
     fn collect(&self, _: &Entered<'_>, _: &Arc<Parking>) {}
 
     fn may_drive(&self) -> bool {
@@ -47,7 +52,7 @@ impl Blocks {
         let space = self.space.clone();
         let waits = async move { space.spawn(async {}, here()).await.unwrap() };
         let parker = Box::new(OsThread(std::thread::current()));
-        let _ = self.tell.send(block_on(&self.driver, parker, &Alone, waits, here()));
+        let _ = self.tell.send(block_on(&self.driver, parker, &Alone::default(), waits, here()));
     }
 }
 

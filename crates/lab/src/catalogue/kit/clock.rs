@@ -11,11 +11,12 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// Holds this thread in short sleeps until `over`, for `limit` at most.
+/// Holds this thread in short sleeps until `over`, for `limit` at most. Short enough to end soon, and long enough that a busy
+/// machine sees a thread that sleeps, and not one that works now and then.
 pub(crate) fn hold(limit: Duration, over: impl Fn() -> bool) {
     let start = now();
     while start.elapsed() < limit && !over() {
-        block(Duration::from_millis(1));
+        block(Duration::from_millis(4));
     }
 }
 
@@ -29,6 +30,14 @@ pub(crate) fn block(duration: Duration) {
 pub(crate) fn spin(duration: Duration) {
     let start = now();
     while start.elapsed() < duration {
+        std::hint::spin_loop();
+    }
+}
+
+/// Keeps this thread busy until `over`, for `limit` at most.
+pub(crate) fn spin_until(limit: Duration, over: impl Fn() -> bool) {
+    let start = now();
+    while start.elapsed() < limit && !over() {
         std::hint::spin_loop();
     }
 }

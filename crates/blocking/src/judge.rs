@@ -1,0 +1,239 @@
+//! Whether a thread that does not move on is blocked, computes, or has just not been let run.
+//!
+//! Invariant: time alone condemns nobody. A thread is blocked if it was seen asleep twice with hardly any processor time in
+//! between, and computes if it was seen to use the processor. Time in which it was ready and not let run, or stopped, is held
+//! against nobody.
+
+use crate::monitor::Round;
+use crate::probe::{Sample, State};
+use std::time::Duration;
+
+/// What was seen of one thread. It starts anew with every step of the thread.
+#[derive(Debug, Default)]
+pub struct Seen {
+    epoch: u64,
+    /// For how long the present poll has been seen.
+    age: Duration,
+    /// The first look at the thread in this poll.
+    first: Option<Sample>,
+    /// The last look, if it was asleep then, and the age at that moment.
+    asleep: Option<(Sample, Duration)>,
+    /// How long it was asleep, as far as that was seen.
+    slept: Duration,
+    /// How long it was on the processor since the first look.
+    ran: Duration,
+    /// Whether it was asleep at the last two looks, with hardly any time on the processor in between.
+    is_asleep: bool,
+    /// Whether the system tells what a thread does.
+    is_known: bool,
+}
+
+/// What a thread is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing is to be done about it, or nothing is known yet.
+    Unsure,
+    /// Its thread waits in the kernel.
+    Blocked,
+    /// Its thread uses the processor, or nobody can tell.
+    Computing,
+}
+
+/// The part of the time that a thread may be awake and still count as blocked: some wait in small slices.
+const AWAKE_SHARE: u32 = 8;
+
+impl Seen {
+    /// Takes note of the thread's epoch; whether it has moved since the last look.
+    pub fn note(&mut self, epoch: u64, round: &Round) -> bool {
+        if epoch != self.epoch {
+            *self = Self { epoch, ..Self::default() };
+            return true;
+        }
+        if round.gap {
+            // Whether it was asleep or stopped with the rest of the process, nobody knows; what it has run, it has run.
+            self.age = Duration::ZERO;
+            self.slept = Duration::ZERO;
+            self.asleep = None;
+            self.is_asleep = false;
+        } else {
+            self.age += round.elapsed;
+        }
+        false
+    }
+
+    /// Whatever it does, it does from now on: it is in no poll, or nothing is known of the time before.
+    pub fn rests(&mut self) {
+        *self = Self { epoch: self.epoch, ..Self::default() };
+    }
+
+    /// For how long the present poll has been seen.
+    pub fn age(&self) -> Duration {
+        self.age
+    }
+
+    /// Judges by one more look at the thread.
+    pub fn judge(&mut self, sample: Sample, after: Duration) -> Verdict {
+        self.look(sample);
+        if self.age < after {
+            Verdict::Unsure
+        } else if self.is_asleep {
+            Verdict::Blocked
+        } else if self.ran >= after / 2 || (self.first.is_some() && !self.is_known) {
+            Verdict::Computing
+        } else {
+            Verdict::Unsure
+        }
+    }
+
+    /// Takes one more look at the thread into account.
+    pub fn look(&mut self, sample: Sample) {
+        self.is_asleep = false;
+        self.is_known = sample.state != State::Unknown;
+        match sample.state {
+            State::Asleep => {
+                if let Some((before, at)) = self.asleep.replace((sample, self.age)) {
+                    let (awake, passed) = (sample.ran.saturating_sub(before.ran), self.age - at);
+                    self.is_asleep = awake * AWAKE_SHARE <= passed;
+                    if self.is_asleep {
+                        self.slept += passed.saturating_sub(awake);
+                    }
+                }
+            }
+            State::Stopped => return self.rests(),
+            State::Running | State::Unknown => self.asleep = None,
+        }
+        let first = *self.first.get_or_insert(sample);
+        self.ran = sample.ran.saturating_sub(first.ran);
+    }
+
+    /// How much of the present poll was time asleep or on the processor, for certain. Where the system does not tell, its
+    /// age.
+    pub fn proven(&self) -> Duration {
+        if self.first.is_some() && !self.is_known { self.age } else { self.slept + self.ran }
+    }
+
+    /// What most of the proven time was; `Unsure` where the system does not tell.
+    pub fn mostly(&self) -> Verdict {
+        if !self.is_known {
+            Verdict::Unsure
+        } else if self.slept >= self.ran {
+            Verdict::Blocked
+        } else {
+            Verdict::Computing
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AFTER: Duration = Duration::from_millis(10);
+    const TICK: Round = Round { elapsed: Duration::from_micros(2_500), gap: false };
+
+    /// The verdicts on a thread whose state and time on the processor, in µs, are these at the looks.
+    fn verdicts(looks: &[(State, u64)]) -> Vec<Verdict> {
+        let mut seen = Seen::default();
+        assert!(seen.note(1, &TICK));
+        let judge = |(state, ran): &(State, u64)| {
+            assert!(!seen.note(1, &TICK));
+            seen.judge(Sample { state: *state, ran: Duration::from_micros(*ran) }, AFTER)
+        };
+        looks.iter().map(judge).collect()
+    }
+
+    use State::{Asleep, Running, Stopped, Unknown};
+    use Verdict::{Blocked, Computing, Unsure};
+
+    #[test]
+    fn a_thread_that_sleeps_is_blocked_once_it_is_late() {
+        let seen = verdicts(&[(Asleep, 40); 5]);
+        assert_eq!(seen, [Unsure, Unsure, Unsure, Blocked, Blocked]);
+    }
+
+    #[test]
+    fn a_thread_that_sleeps_in_small_slices_is_blocked() {
+        let seen = verdicts(&[(Asleep, 100), (Asleep, 220), (Asleep, 300), (Asleep, 420)]);
+        assert_eq!(seen.last(), Some(&Blocked));
+    }
+
+    #[test]
+    fn a_thread_that_was_not_let_run_is_neither() {
+        assert_eq!(verdicts(&[(Running, 40); 20]), [Unsure; 20]);
+    }
+
+    #[test]
+    fn a_thread_that_runs_computes_once_it_has_had_the_time() {
+        let looks: Vec<_> = (0..6).map(|at| (Running, at * 2_500)).collect();
+        assert_eq!(verdicts(&looks), [Unsure, Unsure, Unsure, Computing, Computing, Computing]);
+    }
+
+    #[test]
+    fn one_sleep_between_stretches_of_work_is_no_block() {
+        let looks = [(Running, 0), (Asleep, 1_000), (Running, 1_500), (Asleep, 2_000), (Running, 2_500)];
+        assert_eq!(verdicts(&looks), [Unsure; 5]);
+    }
+
+    #[test]
+    fn a_thread_that_was_stopped_begins_anew() {
+        let looks = [(Asleep, 0), (Asleep, 0), (Stopped, 0), (Asleep, 0), (Asleep, 0), (Asleep, 0)];
+        assert_eq!(verdicts(&looks), [Unsure; 6]);
+    }
+
+    #[test]
+    fn where_nobody_can_tell_it_counts_as_computing() {
+        assert_eq!(verdicts(&[(Unknown, 0); 4]), [Unsure, Unsure, Unsure, Computing]);
+    }
+
+    #[test]
+    fn a_gap_in_the_monitors_own_ticks_cancels_what_was_seen() {
+        let mut seen = Seen::default();
+        let asleep = Sample { state: Asleep, ran: Duration::ZERO };
+        seen.note(1, &TICK);
+        for _ in 0..3 {
+            seen.note(1, &TICK);
+            assert_eq!(seen.judge(asleep, AFTER), Unsure);
+        }
+        seen.note(1, &Round { gap: true, ..TICK });
+        assert_eq!(seen.age(), Duration::ZERO);
+        assert_eq!(seen.judge(asleep, AFTER), Unsure);
+    }
+
+    /// What is proven after looks, one per tick, at such states and times on the processor, in µs.
+    fn proven(looks: &[(State, u64)]) -> Duration {
+        let mut seen = Seen::default();
+        seen.note(1, &TICK);
+        for (state, ran) in looks {
+            seen.note(1, &TICK);
+            seen.look(Sample { state: *state, ran: Duration::from_micros(*ran) });
+        }
+        seen.proven()
+    }
+
+    #[test]
+    fn only_time_asleep_and_on_the_processor_is_proven() {
+        let us = Duration::from_micros;
+        assert_eq!(proven(&[(Running, 40); 20]), Duration::ZERO, "it was not let run");
+        assert_eq!(proven(&[(Asleep, 40); 5]), us(10_000));
+        assert_eq!(proven(&[(Running, 0), (Running, 2_000), (Running, 2_500)]), us(2_500));
+        assert_eq!(proven(&[(Running, 0), (Running, 2_000), (Asleep, 2_100), (Asleep, 2_100)]), us(4_600));
+        assert_eq!(proven(&[(Asleep, 0), (Stopped, 0), (Asleep, 0)]), Duration::ZERO);
+        assert_eq!(proven(&[(Unknown, 0); 4]), us(10_000), "there is nothing but time to go by");
+    }
+
+    #[test]
+    fn a_gap_takes_back_what_it_slept_and_not_what_it_ran() {
+        let mut seen = Seen::default();
+        let look = |seen: &mut Seen, state, ran, gap| {
+            seen.note(1, &Round { gap, ..TICK });
+            seen.look(Sample { state, ran: Duration::from_micros(ran) });
+        };
+        seen.note(1, &TICK);
+        look(&mut seen, Running, 0, false);
+        look(&mut seen, Asleep, 2_000, false);
+        look(&mut seen, Asleep, 2_000, false);
+        assert_eq!((seen.proven(), seen.mostly()), (Duration::from_micros(4_500), Blocked));
+        look(&mut seen, Asleep, 2_000, true);
+        assert_eq!((seen.proven(), seen.mostly()), (Duration::from_micros(2_000), Computing));
+    }
+}

@@ -1,0 +1,123 @@
+//! One thread's poll under watch: from the first look at it to the report of its end.
+//!
+//! Invariant: a stall that was reported is reported once more when it is over, also if the watch ends first.
+
+use super::report::report;
+use super::{Cause, Phase, Stall, Stalls, What};
+use crate::judge::{Seen, Verdict};
+use crate::monitor::{Round, now};
+use crate::probe::Probe;
+use polyloop_core::{Desk, TaskSpace};
+use std::sync::Arc;
+use std::thread::Thread;
+use std::time::Instant;
+
+/// What the monitor knows of the present poll of one thread.
+#[derive(Debug, Default)]
+pub struct Case {
+    seen: Seen,
+    /// When the poll was seen first.
+    since: Option<Instant>,
+    /// Whether it was counted as [detected](Stalls::detect).
+    counted: bool,
+    told: Option<Told>,
+}
+
+/// A stall that was reported and is not over.
+#[derive(Debug)]
+struct Told {
+    stall: Stall,
+    since: Instant,
+    stalls: Stalls,
+}
+
+/// What can be asked about the thread.
+#[derive(Debug)]
+pub struct Witness {
+    /// Looks at it.
+    pub probe: Arc<Probe>,
+    /// It.
+    pub thread: Thread,
+    /// Where the tasks live that it may poll.
+    pub spaces: Vec<Arc<TaskSpace>>,
+    /// Where the future of its `block_on` lies, if it is inside one.
+    pub own: Option<usize>,
+}
+
+impl Case {
+    /// One look at the thread whose desk this is. Whether it is at work. `witness` is only called if that may take a while.
+    pub fn look(
+        &mut self,
+        desk: &Desk,
+        round: &Round,
+        stalls: &Stalls,
+        witness: impl FnOnce() -> Option<Witness>,
+    ) -> bool {
+        let epoch = desk.epoch();
+        if self.seen.note(epoch, round) {
+            self.close();
+            self.since = Some(now());
+            self.counted = false;
+            return true;
+        }
+        if epoch.is_multiple_of(2) {
+            return false;
+        }
+        if self.told.is_none()
+            && desk.shows_task()
+            && stalls.is_on()
+            && let Some(witness) = witness()
+        {
+            self.seen.look(witness.probe.sample());
+            self.detect(stalls);
+            self.name(desk, epoch, stalls, witness);
+        }
+        true
+    }
+
+    fn detect(&mut self, stalls: &Stalls) {
+        let lasts = stalls.detect.is_some_and(|after| self.seen.proven() >= after);
+        if lasts && !std::mem::replace(&mut self.counted, true) {
+            match self.seen.mostly() {
+                Verdict::Blocked => stalls.counts.blocked.add(1),
+                Verdict::Computing | Verdict::Unsure => stalls.counts.computing.add(1),
+            }
+        }
+    }
+
+    fn name(&mut self, desk: &Desk, epoch: u64, stalls: &Stalls, witness: Witness) {
+        let Some(since) = self.since else { return };
+        if stalls.threshold.is_none_or(|threshold| self.seen.proven() < threshold) {
+            return;
+        }
+        // Before the name: if that is still right afterwards, so is the place.
+        let place = witness.probe.place();
+        let Some(polled) = desk.polled(epoch, &witness.spaces) else { return };
+        let what = if witness.own == Some(polled.address) { What::BlockOn } else { What::Task };
+        let stall = Stall {
+            what,
+            task: polled.meta,
+            phase: Phase::Lasting,
+            lasted: now() - since,
+            cause: Cause::of(self.seen.mostly()),
+            thread: witness.thread.name().map(Into::into),
+            place,
+        };
+        stalls.counts.stalls.add(1);
+        report(stall.clone(), stalls);
+        self.told = Some(Told { stall, since, stalls: stalls.clone() });
+    }
+
+    /// The poll is over, as far as anybody here will see.
+    pub fn close(&mut self) {
+        if let Some(Told { stall, since, stalls }) = self.told.take() {
+            report(Stall { phase: Phase::Over, lasted: now() - since, ..stall }, &stalls);
+        }
+    }
+}
+
+impl Drop for Case {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,148 @@
+//! A thread inside `block_on`, or in a turn, as the monitor sees it.
+//!
+//! Invariant: a thread is made known to the monitor once in its life, and has something to show only while it is at its post.
+
+use super::{Case, Stalls, Witness};
+use crate::monitor::{self, Round, TICK, Watched};
+use crate::probe::Probe;
+use parking_lot::Mutex;
+use polyloop_core::{Desk, TaskSpace};
+use std::cell::RefCell;
+use std::sync::{Arc, Weak};
+use std::thread::Thread;
+use std::time::Duration;
+
+/// The calling thread runs tasks until this is dropped.
+#[derive(Debug)]
+pub struct Post(Watch);
+
+#[derive(Debug)]
+enum Watch {
+    /// Nobody looks.
+    Off(Desk),
+    On(Arc<Lookout>),
+}
+
+/// What the monitor looks at.
+#[derive(Debug)]
+struct Lookout {
+    desk: Desk,
+    probe: Arc<Probe>,
+    thread: Thread,
+    /// While the thread is at its post.
+    duty: Mutex<Option<Duty>>,
+}
+
+#[derive(Debug)]
+struct Duty {
+    stalls: Stalls,
+    /// Not kept: what they keep is not the monitor's to drop.
+    spaces: Vec<Weak<TaskSpace>>,
+    own: Option<usize>,
+    case: Case,
+}
+
+thread_local! {
+    static HERE: RefCell<Option<Arc<Lookout>>> = const { RefCell::new(None) };
+}
+
+impl Post {
+    /// Has the monitor look at the calling thread, which runs tasks of `space`, if anybody wants to know. If the monitor cannot be
+    /// started, nobody does.
+    pub fn new(stalls: &Stalls, space: &Arc<TaskSpace>) -> Self {
+        let lookout = if stalls.is_on() { Lookout::of_this_thread() } else { None };
+        let Some(lookout) = lookout else { return Self(Watch::Off(Desk::new())) };
+        *lookout.duty.lock() = Some(Duty {
+            stalls: stalls.clone(),
+            spaces: vec![Arc::downgrade(space)],
+            own: None,
+            case: Case::default(),
+        });
+        Self(Watch::On(lookout))
+    }
+
+    /// Where the thread shows what it does.
+    pub fn desk(&self) -> &Desk {
+        match &self.0 {
+            Watch::Off(desk) => desk,
+            Watch::On(lookout) => &lookout.desk,
+        }
+    }
+
+    /// The thread runs local tasks as well, which live in `local`, and a future of its own, which lies at `own`.
+    pub fn arrive(&self, local: &Arc<TaskSpace>, own: usize) {
+        if let Watch::On(lookout) = &self.0
+            && let Some(duty) = &mut *lookout.duty.lock()
+        {
+            duty.spaces.push(Arc::downgrade(local));
+            duty.own = Some(own);
+        }
+    }
+
+    /// The thread has gone from rest to work, which its desk shows.
+    pub fn rise(&self) {
+        if let Watch::On(_) = &self.0 {
+            monitor::kick();
+        }
+    }
+}
+
+impl Drop for Post {
+    fn drop(&mut self) {
+        if let Watch::On(lookout) = &self.0 {
+            lookout.desk.rest();
+            let duty = lookout.duty.lock().take();
+            // Tells of the end of a stall, which is done outside of the lock.
+            drop(duty);
+        }
+    }
+}
+
+impl Lookout {
+    /// The thread's own one; another one if that is taken, because a blocking closure inside a poll is in a `block_on` again, and
+    /// where thread-locals are gone.
+    fn of_this_thread() -> Option<Arc<Self>> {
+        let mine = HERE.try_with(|here| {
+            let here = &mut *here.borrow_mut();
+            if here.is_none() {
+                *here = Self::start();
+            }
+            here.clone()
+        });
+        match mine {
+            Ok(Some(lookout)) if lookout.duty.lock().is_some() => Self::start(),
+            Ok(mine) => mine,
+            Err(_) => Self::start(),
+        }
+    }
+
+    fn start() -> Option<Arc<Self>> {
+        let lookout = Arc::new(Self {
+            desk: Desk::new(),
+            probe: Arc::new(Probe::here()),
+            thread: std::thread::current(),
+            duty: Mutex::new(None),
+        });
+        let watched: Weak<Self> = Arc::downgrade(&lookout);
+        monitor::watch(watched).ok()?;
+        Some(lookout)
+    }
+}
+
+impl Watched for Lookout {
+    fn tick(&self) -> Duration {
+        self.duty.lock().as_ref().map_or(TICK, |duty| duty.stalls.tick())
+    }
+
+    fn inspect(&self, round: &Round) -> bool {
+        let Some(Duty { stalls, spaces, own, case }) = &mut *self.duty.lock() else { return false };
+        case.look(&self.desk, round, stalls, || {
+            Some(Witness {
+                probe: Arc::clone(&self.probe),
+                thread: self.thread.clone(),
+                spaces: spaces.iter().filter_map(Weak::upgrade).collect(),
+                own: *own,
+            })
+        })
+    }
+}

@@ -1,0 +1,213 @@
+//! How a stall gets out: to the program's hook, as an event of `tracing`, or as a line on stderr.
+//!
+//! Invariant: *the monitor waits for nobody*. A hook may take its time, and stderr may be locked by the very task that stalls; so
+//! reports are told by a thread of their own, which is there only while there is something to tell. Lines are few: [`LINES`] in
+//! any [`MINUTE`], and one that says how many more there would have been.
+
+use super::{Stall, StallHook, Stalls};
+use crate::monitor::now;
+use parking_lot::Mutex;
+use polyloop_core::contained_panics;
+use polyloop_core::task::contain;
+use std::collections::VecDeque;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+/// How many lines about stalls there are in any minute.
+const LINES: usize = 5;
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What waits to be told, at the most: a hook that blocks must not fill the memory.
+const MOST_WAITING: usize = 256;
+
+static OUTBOX: Mutex<Outbox> = Mutex::new(Outbox { waiting: VecDeque::new(), is_served: false });
+static LINES_SAID: Mutex<Limit> = Mutex::new(Limit::new());
+static PANICS: Mutex<Panics> = Mutex::new(Panics { known: 0, said: None });
+
+struct Outbox {
+    waiting: VecDeque<Report>,
+    /// Whether there is a thread that tells.
+    is_served: bool,
+}
+
+enum Report {
+    Stall(Stall, Option<StallHook>),
+    Line(String),
+}
+
+/// Tells of a stall, as soon as may be.
+pub(super) fn report(stall: Stall, stalls: &Stalls) {
+    push(Report::Stall(stall, stalls.hook.clone()));
+}
+
+/// What is due by the time alone. Called by the monitor at each look.
+pub(crate) fn look_after_reports() {
+    let now = now();
+    let left_out = LINES_SAID.lock().due(now);
+    if let Some(left_out) = left_out {
+        push(Report::Line(format!(
+            "{left_out} more reports of stalled polls were left out in the last minute"
+        )));
+    }
+    let panics = PANICS.lock().due(contained_panics(), now);
+    if let Some(panics) = panics {
+        let times = if panics == 1 { "a panic".to_owned() } else { format!("{panics} panics") };
+        push(Report::Line(format!(
+            "{times} in wakers, in hooks or in drops of outputs and payloads went no further than there"
+        )));
+    }
+}
+
+fn push(report: Report) {
+    let start = {
+        let mut outbox = OUTBOX.lock();
+        if outbox.waiting.len() >= MOST_WAITING {
+            LINES_SAID.lock().leave_out(now());
+            return;
+        }
+        outbox.waiting.push_back(report);
+        !std::mem::replace(&mut outbox.is_served, true)
+    };
+    if start {
+        let started = std::thread::Builder::new().name("polyloop-stalls".to_owned()).spawn(serve);
+        if started.is_err() {
+            // What waits is told with the next one.
+            OUTBOX.lock().is_served = false;
+        }
+    }
+}
+
+fn serve() {
+    loop {
+        let report = {
+            let mut outbox = OUTBOX.lock();
+            let Some(report) = outbox.waiting.pop_front() else {
+                outbox.is_served = false;
+                return;
+            };
+            report
+        };
+        match report {
+            Report::Line(line) => say(&line),
+            Report::Stall(stall, hook) => {
+                #[cfg(feature = "tracing")]
+                contain(|| emit(&stall));
+                match hook {
+                    // Its own drop may be the last, and may panic as well.
+                    Some(hook) => contain(move || hook(&stall)),
+                    None if LINES_SAID.lock().allows(now()) => say(&stall.to_string()),
+                    None => {}
+                }
+            }
+        }
+    }
+}
+
+/// A line on stderr, which may be closed.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "polyloop: {line}");
+}
+
+#[cfg(feature = "tracing")]
+fn emit(stall: &Stall) {
+    tracing::warn!(
+        target: "polyloop::stall",
+        what = ?stall.what,
+        task.name = stall.task.name.as_deref(),
+        task.file = stall.task.location.file(),
+        task.line = stall.task.location.line(),
+        phase = ?stall.phase,
+        cause = ?stall.cause,
+        lasted_ms = stall.lasted.as_secs_f64() * 1e3,
+        thread = stall.thread.as_deref(),
+        syscall.number = stall.place.syscall.map(|syscall| syscall.number),
+        syscall.name = stall.place.syscall.and_then(|syscall| syscall.name),
+        wchan = stall.place.wait.as_deref(),
+        "{stall}"
+    );
+}
+
+/// Which lines may be said.
+struct Limit {
+    /// When the last ones were.
+    said: VecDeque<Instant>,
+    left_out: u64,
+    /// Since when some were left out.
+    since: Option<Instant>,
+}
+
+impl Limit {
+    const fn new() -> Self {
+        Self { said: VecDeque::new(), left_out: 0, since: None }
+    }
+
+    /// Whether one more may be said, which is then taken for said.
+    fn allows(&mut self, now: Instant) -> bool {
+        self.said.retain(|said| now.saturating_duration_since(*said) < MINUTE);
+        if self.said.len() >= LINES {
+            self.leave_out(now);
+            return false;
+        }
+        self.said.push_back(now);
+        true
+    }
+
+    fn leave_out(&mut self, now: Instant) {
+        self.left_out += 1;
+        self.since.get_or_insert(now);
+    }
+
+    /// How many were left out, once that is to be said: a minute after the first of them.
+    fn due(&mut self, now: Instant) -> Option<u64> {
+        self.since.take_if(|since| now.saturating_duration_since(*since) >= MINUTE)?;
+        Some(std::mem::take(&mut self.left_out))
+    }
+}
+
+/// How many contained panics have been told of, and when.
+struct Panics {
+    known: u64,
+    said: Option<Instant>,
+}
+
+impl Panics {
+    /// How many there are that nobody was told of, once that is to be said: at once, and then after a minute.
+    fn due(&mut self, panics: u64, now: Instant) -> Option<u64> {
+        let fresh = panics.checked_sub(self.known).filter(|fresh| *fresh > 0)?;
+        if self.said.is_some_and(|said| now.saturating_duration_since(said) < MINUTE) {
+            return None;
+        }
+        (self.known, self.said) = (panics, Some(now));
+        Some(fresh)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn five_lines_in_any_minute_and_one_that_counts_the_rest() {
+        let (mut limit, start) = (Limit::new(), now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let said = |limit: &mut Limit, seconds| limit.allows(at(seconds));
+        assert!([0, 10, 20, 30, 40].into_iter().all(|second| said(&mut limit, second)));
+        assert!(!said(&mut limit, 50) && !said(&mut limit, 59));
+        assert_eq!(limit.due(at(60)), None, "not every few seconds");
+        assert!(said(&mut limit, 60), "the first one was a minute ago");
+        assert!(!said(&mut limit, 61));
+        assert_eq!(limit.due(at(110)), Some(3));
+        assert_eq!(limit.due(at(500)), None);
+    }
+
+    #[test]
+    fn contained_panics_are_told_of_at_once_and_then_once_a_minute() {
+        let (mut panics, start) = (Panics { known: 0, said: None }, now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(panics.due(0, at(0)), None);
+        assert_eq!(panics.due(2, at(1)), Some(2));
+        assert_eq!(panics.due(2, at(2)), None);
+        assert_eq!(panics.due(5, at(3)), None);
+        assert_eq!(panics.due(6, at(61)), Some(4));
+    }
+}

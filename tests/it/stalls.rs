@@ -1,0 +1,550 @@
+//! Polls that last are named (C7), and nobody else is. A process of its own, because the monitor and the limit of lines are the
+//! process's.
+//!
+//! Invariant: who is named, and that somebody is, is exact. The time until then is asserted beside it: for a poll that sleeps, by
+//! the clock and what an idle thread lost in all; for one that computes, by its own time on the processor.
+
+#![forbid(unsafe_code)]
+
+mod sentinel;
+mod subjects;
+
+use polyloop::stall::{Cause, Phase, Stall, What};
+use polyloop::{Runtime, SystemClock, task, time};
+use polyloop_conformance::{LIMIT, block_thread, watched};
+use polyloop_core::time::Clock;
+use rustix::time::{ClockId, clock_gettime};
+use sentinel::Sentinel;
+use std::panic::Location;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, mpsc};
+use std::time::Duration;
+use subjects::{builder, names};
+
+const THRESHOLD: Duration = Duration::from_millis(25);
+const BLOCKED: Duration = Duration::from_millis(200);
+/// Says to the children below what to do.
+const CHILD: &str = "POLYLOOP_TEST_STALLS";
+
+/// One after the other, so that they do not disturb each other.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+fn own_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.try_into().unwrap(), time.tv_nsec.try_into().unwrap())
+}
+
+/// How a poll lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    Sleep,
+    Spin,
+}
+
+/// Whose poll lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Who {
+    Task,
+    Local,
+    BlockOn,
+}
+
+/// What has been seen of one stall.
+struct Scene {
+    told: AtomicBool,
+    /// From the beginning of the poll, by the clock for one that sleeps, by its own time for one that computes.
+    after: Mutex<Option<Duration>>,
+    start: Mutex<Option<polyloop_core::time::Instant>>,
+}
+
+impl Scene {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { told: AtomicBool::new(false), after: Mutex::default(), start: Mutex::default() })
+    }
+
+    fn stall(&self, how: How) {
+        *self.start.lock().unwrap() = Some(SystemClock.now());
+        match how {
+            How::Sleep => block_thread(BLOCKED),
+            How::Spin => {
+                let (own, start) = (own_time(), SystemClock.now());
+                while !self.told.load(SeqCst) && SystemClock.now() - start < LIMIT / 2 {
+                    std::hint::spin_loop();
+                }
+                *self.after.lock().unwrap() = Some(own_time() - own);
+            }
+        }
+    }
+
+    fn tell(&self, how: How) {
+        if how == How::Sleep {
+            let start = self.start.lock().unwrap().unwrap();
+            *self.after.lock().unwrap() = Some(SystemClock.now() - start);
+        }
+        self.told.store(true, SeqCst);
+    }
+}
+
+#[track_caller]
+fn here() -> &'static Location<'static> {
+    Location::caller()
+}
+
+fn is_named(name: &str, who: Who, how: How) {
+    let scene = Scene::new();
+    let (tell, told) = mpsc::channel::<Stall>();
+    let hooked = scene.clone();
+    let runtime = builder(name)
+        .on_stall(move |stall| {
+            if stall.phase == Phase::Lasting {
+                hooked.tell(how);
+            }
+            tell.send(stall.clone()).unwrap();
+        })
+        .build()
+        .unwrap();
+    let sentinel = Sentinel::start();
+    let inner = scene.clone();
+    let future = async move { inner.stall(how) };
+    let place = match who {
+        Who::Task => {
+            let named = task::Builder::new().name("the culprit");
+            let _entered = runtime.enter();
+            let (handle, place) = (named.spawn(future), here());
+            runtime.block_on(handle).unwrap();
+            place
+        }
+        Who::Local => runtime.block_on(async {
+            let (handle, place) = (task::spawn_local(future), here());
+            handle.await.unwrap();
+            place
+        }),
+        Who::BlockOn => {
+            let ((), place) = (runtime.block_on(future), here());
+            place
+        }
+    };
+    let lasting = told.recv_timeout(LIMIT).unwrap_or_else(|_| panic!("{name} {who:?} {how:?}: not told"));
+    let over = told.recv_timeout(LIMIT).unwrap_or_else(|_| panic!("{name} {who:?} {how:?}: no end told"));
+    let (_, lost) = sentinel.lost();
+    let context = format!("{name} {who:?} {how:?}: {lasting}; {over}");
+    assert_eq!((lasting.phase, over.phase), (Phase::Lasting, Phase::Over), "{context}");
+    assert_eq!(lasting.what, if who == Who::BlockOn { What::BlockOn } else { What::Task }, "{context}");
+    let own = if who == Who::Task { Some("the culprit") } else { None };
+    for stall in [&lasting, &over] {
+        assert_eq!(stall.task.name.as_deref(), own, "{context}");
+        let at = (stall.task.location.file(), stall.task.location.line());
+        assert_eq!(at, (place.file(), place.line()), "{context}");
+    }
+    let after = scene.after.lock().unwrap().unwrap();
+    assert!(after <= 2 * THRESHOLD + lost, "{context}: told after {after:?}, {lost:?} lost");
+    if cfg!(target_os = "linux") {
+        let cause = if how == How::Sleep { Cause::Blocked } else { Cause::Computing };
+        assert_eq!(lasting.cause, cause, "{context}");
+        if how == How::Sleep {
+            // Either of the two, as the standard library likes.
+            let call = lasting.place.syscall.and_then(|call| call.name);
+            assert!(matches!(call, Some("clock_nanosleep" | "nanosleep")), "{context}");
+        }
+    }
+    if how == How::Sleep {
+        assert!(over.lasted >= BLOCKED / 2, "{context}");
+    }
+    assert!(told.try_recv().is_err(), "{name} {who:?} {how:?}: told a third time");
+    assert_eq!(runtime.metrics().stalls_count(), 1, "{context}");
+}
+
+#[test]
+fn each_executor_names_the_poll_that_lasts() {
+    let _alone = alone();
+    for name in names(&[1, 2]) {
+        for how in [How::Sleep, How::Spin] {
+            for who in [Who::Task, Who::Local, Who::BlockOn] {
+                let name = name.clone();
+                watched(&format!("{name} {who:?} {how:?}"), LIMIT, move || is_named(&name, who, how));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_poll_in_a_turn_of_a_foreign_loop_is_named() {
+    let _alone = alone();
+    let (tell, told) = mpsc::channel();
+    let runtime = builder("fifo").on_stall(move |stall| tell.send(stall.clone()).unwrap()).build().unwrap();
+    let (_handle, place) = (runtime.spawn(async { block_thread(BLOCKED) }), here());
+    runtime.turn(Duration::ZERO).unwrap();
+    let stall = told.recv_timeout(LIMIT).unwrap();
+    assert_eq!((stall.phase, stall.task.location.line()), (Phase::Lasting, place.line()));
+    assert_eq!(told.recv_timeout(LIMIT).unwrap().phase, Phase::Over);
+}
+
+#[test]
+fn what_is_no_poll_of_a_task_is_no_stall() {
+    let _alone = alone();
+    for name in ["fifo", "steal:2"] {
+        let stalls = Arc::new(Mutex::new(Vec::new()));
+        let log = stalls.clone();
+        let parks = Arc::new(AtomicUsize::new(0));
+        let counted = parks.clone();
+        let runtime = builder(name)
+            .on_stall(move |stall| log.lock().unwrap().push(stall.to_string()))
+            .on_thread_park(move || {
+                if counted.fetch_add(1, SeqCst) == 0 {
+                    block_thread(3 * THRESHOLD);
+                }
+            })
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            task::spawn_blocking(|| block_thread(3 * THRESHOLD)).await.unwrap();
+            if name != "fifo" {
+                let place = || task::block_in_place(|| block_thread(3 * THRESHOLD));
+                polyloop::spawn(async move { place() }).await.unwrap();
+            }
+            // A poll that waits as it should.
+            time::sleep(3 * THRESHOLD).await;
+        });
+        assert!(parks.load(SeqCst) > 0);
+        block_thread(THRESHOLD);
+        assert_eq!(*stalls.lock().unwrap(), [""; 0], "{name}");
+    }
+}
+
+#[test]
+fn a_hook_that_panics_is_called_again() {
+    let _alone = alone();
+    let (tell, told) = mpsc::channel();
+    let hook = move |stall: &Stall| {
+        tell.send(stall.phase).unwrap();
+        panic!("of the hook");
+    };
+    let runtime = builder("fifo").on_stall(hook).build().unwrap();
+    let before = runtime.metrics().contained_panics_count();
+    for _ in 0..2 {
+        runtime.block_on(async { block_thread(4 * THRESHOLD) });
+        assert_eq!(told.recv_timeout(LIMIT), Ok(Phase::Lasting));
+        assert_eq!(told.recv_timeout(LIMIT), Ok(Phase::Over));
+    }
+    watched("the last panic is counted", LIMIT, move || {
+        while runtime.metrics().contained_panics_count() < before + 4 {
+            std::thread::yield_now();
+        }
+    });
+}
+
+#[test]
+fn detect_counts_what_blocks_and_what_computes_and_relieves_nobody() {
+    let _alone = alone();
+    for name in names(&[2]) {
+        let name = format!("{name},block=detect");
+        // Not reported, and counted all the same.
+        let runtime = builder(&name).stall_threshold(None).build().unwrap();
+        let spin = async {
+            let start = own_time();
+            while own_time() - start < 4 * THRESHOLD {
+                std::hint::spin_loop();
+            }
+        };
+        runtime.block_on(runtime.spawn(async { block_thread(4 * THRESHOLD) })).unwrap();
+        runtime.block_on(runtime.spawn(spin)).unwrap();
+        let metrics = runtime.metrics();
+        let counts = (metrics.blocked_polls_count(), metrics.computing_polls_count());
+        assert_eq!(counts, (1, 1), "{name}");
+        assert_eq!((metrics.num_relief_threads(), metrics.stalls_count()), (0, 0), "{name}");
+    }
+    for name in ["fifo,block=none", "steal:1"] {
+        let runtime = builder(name).build().unwrap();
+        runtime.block_on(runtime.spawn(async { block_thread(4 * THRESHOLD) })).unwrap();
+        assert_eq!(runtime.metrics().blocked_polls_count(), 0, "{name}");
+    }
+    let refused = builder("fifo,block=handoff").build().unwrap_err();
+    assert!(refused.is_policy_unsupported() && refused.to_string().contains("block=detect"), "{refused}");
+}
+
+#[test]
+fn a_threshold_out_of_range_is_an_error() {
+    for wrong in [Duration::ZERO, Duration::from_micros(999), Duration::from_secs(61), Duration::MAX] {
+        let error = builder("fifo").stall_threshold(wrong).build().unwrap_err().to_string();
+        assert!(error.contains("1ms to 60s"), "{error}");
+    }
+}
+
+mod events {
+    //! The events of `tracing`.
+
+    use super::*;
+    use std::fmt::Debug;
+    use tracing::field::{Field, Visit};
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Level, Metadata, Subscriber};
+
+    struct Collector(mpsc::Sender<(Level, Vec<(String, String)>)>);
+
+    #[derive(Default)]
+    struct Fields(Vec<(String, String)>);
+
+    impl Visit for Fields {
+        fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+            self.0.push((field.name().to_owned(), format!("{value:?}")));
+        }
+    }
+
+    impl Subscriber for Collector {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            metadata.target() == "polyloop::stall"
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn event(&self, event: &Event<'_>) {
+            let mut fields = Fields::default();
+            event.record(&mut fields);
+            self.0.send((*event.metadata().level(), fields.0)).unwrap();
+        }
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn a_stall_is_an_event_of_tracing() {
+        let _alone = alone();
+        let (tell, told) = mpsc::channel();
+        tracing::subscriber::set_global_default(Collector(tell)).unwrap();
+        let runtime = builder("steal:1").on_stall(|_| ()).build().unwrap();
+        let _entered = runtime.enter();
+        let handle = task::Builder::new().name("traced").spawn(async { block_thread(BLOCKED) });
+        runtime.block_on(handle).unwrap();
+        let (level, fields) = loop {
+            let (level, fields) = told.recv_timeout(LIMIT).unwrap();
+            // Others of this process may end meanwhile.
+            if fields.contains(&("task.name".to_owned(), "\"traced\"".to_owned())) {
+                break (level, fields);
+            }
+        };
+        assert_eq!(level, Level::WARN);
+        let has = |name: &str, value: &str| {
+            fields.iter().any(|(field, said)| field == name && (value.is_empty() || said == value))
+        };
+        assert!(has("task.file", &format!("{:?}", file!())) && has("task.line", ""), "{fields:?}");
+        assert!(has("phase", "Lasting") && has("lasted_ms", "") && has("message", ""), "{fields:?}");
+    }
+}
+
+/// What the children do: a way to stall, or to be busy without stalling.
+#[test]
+fn child() {
+    let Ok(part) = std::env::var(CHILD) else { return };
+    match part.as_str() {
+        "twelve" => {
+            let runtime = builder("fifo").build().unwrap_or_else(|error| {
+                println!("<{error}>");
+                std::process::exit(0)
+            });
+            for _ in 0..12 {
+                runtime.block_on(async { block_thread(BLOCKED) });
+            }
+            block_thread(4 * THRESHOLD);
+            println!("<{}>", runtime.metrics().stalls_count());
+        }
+        "silent" => {
+            let runtime = builder("steal:1").stall_threshold(None).build().unwrap();
+            runtime.block_on(runtime.spawn(async { block_thread(4 * THRESHOLD) })).unwrap();
+            println!("<{}>", runtime.metrics().stalls_count());
+        }
+        "panics" => {
+            struct Bomb;
+            impl Drop for Bomb {
+                fn drop(&mut self) {
+                    panic!("in the drop of an output");
+                }
+            }
+            let runtime = builder("steal:1").build().unwrap();
+            runtime.block_on(async {
+                drop(polyloop::spawn(async { Bomb }));
+                while runtime.metrics().contained_panics_count() == 0 {
+                    time::sleep(THRESHOLD).await;
+                }
+                // It is at work until the monitor has looked once more.
+                time::sleep(8 * THRESHOLD).await;
+            });
+            println!("<{}>", runtime.metrics().contained_panics_count());
+        }
+        milliseconds => be_busy(Duration::from_millis(milliseconds.parse().unwrap())),
+    }
+}
+
+/// Four workers and a thread in `block_on`, busy all the time with polls of 200 µs, and with some of 8 ms, which are long and no stalls.
+fn be_busy(length: Duration) {
+    let runtime = Runtime::from_name("steal:4").unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let busy = |poll: Duration| {
+        let stop = stop.clone();
+        async move {
+            let mut polls = 0;
+            while !stop.load(SeqCst) {
+                let own = own_time();
+                while own_time() - own < poll {
+                    std::hint::spin_loop();
+                }
+                task::yield_now().await;
+                polls += 1;
+            }
+            polls
+        }
+    };
+    let tasks: Vec<_> = (0..8)
+        .map(|index| if index < 6 { Duration::from_micros(200) } else { Duration::from_millis(8) })
+        .map(|poll| runtime.spawn(busy(poll)))
+        .collect();
+    let stopper = stop.clone();
+    let clock = std::thread::spawn(move || {
+        block_thread(length);
+        stopper.store(true, SeqCst);
+    });
+    let mut ended = u32::from(runtime.block_on(busy(Duration::from_micros(200))) > 0);
+    for task in tasks {
+        ended += u32::from(runtime.block_on(task).unwrap() > 0);
+    }
+    clock.join().unwrap();
+    println!("<{ended} ended, {} stalls>", runtime.metrics().stalls_count());
+}
+
+/// A child behind the words of another command, unless there is none of that name.
+fn start(part: &str, words: &[&str], variable: Option<&str>) -> Option<Child> {
+    let own = std::env::current_exe().unwrap();
+    let words: Vec<_> = words.iter().copied().chain([own.to_str().unwrap()]).collect();
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).args(["child", "--exact", "--nocapture", "--test-threads=1"]);
+    command.env(CHILD, part).env("RUST_BACKTRACE", "0").env_remove("POLYLOOP_STALLS");
+    if let Some(variable) = variable {
+        command.env("POLYLOOP_STALLS", variable);
+    }
+    match command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() {
+        Ok(child) => Some(child),
+        Err(error) => {
+            eprintln!("not run: {}: {error}", words[0]);
+            None
+        }
+    }
+}
+
+/// What the child says between `<` and `>`, and the lines of ours on its stderr.
+fn said(child: Child) -> (String, Vec<String>) {
+    let output = child.wait_with_output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let said = out.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
+    let said = said.unwrap_or_else(|| panic!("{out}\n{err}")).0.to_owned();
+    (said, err.lines().filter(|line| line.starts_with("polyloop: ")).map(str::to_owned).collect())
+}
+
+fn run(part: &str, variable: Option<&str>) -> (String, Vec<String>) {
+    said(start(part, &["env"], variable).unwrap())
+}
+
+#[test]
+fn five_lines_a_minute_are_said_on_stderr() {
+    let _alone = alone();
+    let (stalls, lines) = run("twelve", None);
+    // Each is two lines; on a machine that is very busy not every one may be proven.
+    assert!(stalls.parse::<usize>().unwrap() >= 3, "{stalls}: {lines:?}");
+    assert_eq!(lines.len(), 5, "{lines:?}");
+    let (lasting, over) = (&lines[0], &lines[1]);
+    assert!(lasting.contains("the future of `block_on` at ") && lasting.contains("stalls.rs:"), "{lines:?}");
+    assert!(over.contains("altogether"), "{lines:?}");
+}
+
+#[test]
+fn the_variable_and_the_builder_switch_reports_off() {
+    let _alone = alone();
+    assert_eq!(run("twelve", Some("off")), ("0".to_owned(), vec![]));
+    assert_eq!(run("twelve", Some("30s")), ("0".to_owned(), vec![]));
+    assert_ne!(run("twelve", Some("50ms")).0, "0");
+    assert!(run("twelve", Some("never")).0.starts_with("POLYLOOP_STALLS: `never` is neither `off` nor"));
+    // What the program says wins.
+    assert_eq!(run("silent", Some("1ms")), ("0".to_owned(), vec![]));
+}
+
+#[test]
+fn a_contained_panic_is_told_of() {
+    let _alone = alone();
+    // To write a backtrace is a stall of its own.
+    let (count, lines) = run("panics", Some("off"));
+    assert_eq!((count.as_str(), lines.len()), ("1", 1), "{lines:?}");
+    assert!(
+        lines[0].starts_with("polyloop: a panic in wakers, in hooks or in drops of outputs"),
+        "{lines:?}"
+    );
+}
+
+mod alarms {
+    //! Nobody is named in a program that yields in time, however the machine treats it.
+
+    use super::*;
+
+    /// All have ended, and nobody was named.
+    fn assert_quiet(child: Child) {
+        assert_eq!(said(child), ("9 ended, 0 stalls".to_owned(), vec![]));
+    }
+
+    fn signal(child: &Child, name: &str) {
+        assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+    }
+
+    #[test]
+    fn on_one_processor_that_four_workers_fight_for() {
+        let _alone = alone();
+        if let Some(child) = start("10000", &["taskset", "-c", "0"], None) {
+            assert_quiet(child);
+        }
+    }
+
+    #[test]
+    fn in_a_process_that_is_stopped_and_continued() {
+        let _alone = alone();
+        let child = start("3000", &["env"], None).unwrap();
+        // Shorter and longer than what counts as a gap, and much longer than the threshold.
+        for stop in [5, 15, 40, 80, 12, 300, 25, 1_000] {
+            block_thread(Duration::from_millis(60));
+            signal(&child, "-STOP");
+            block_thread(Duration::from_millis(stop));
+            signal(&child, "-CONT");
+        }
+        assert_quiet(child);
+    }
+
+    /// A quota of 20 %, as the kernel enforces it: 20 ms of each 100 ms. By signals, because control groups need not be ours.
+    #[test]
+    fn under_a_quota_of_a_fifth() {
+        let _alone = alone();
+        let child = start("3000", &["env"], None).unwrap();
+        for _ in 0..25 {
+            block_thread(Duration::from_millis(20));
+            signal(&child, "-STOP");
+            block_thread(Duration::from_millis(80));
+            signal(&child, "-CONT");
+        }
+        assert_quiet(child);
+    }
+
+    /// Each of its system calls stops the thread twice.
+    #[test]
+    fn under_a_debugger() {
+        let _alone = alone();
+        if let Some(child) = start("2000", &["strace", "-f", "-o", "/dev/null"], None) {
+            assert_quiet(child);
+        }
+    }
+}
