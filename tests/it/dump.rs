@@ -147,8 +147,11 @@ fn each_task_is_told_with_its_state() {
             assert!(of_kind(&dump, kind).all(is_waiting), "{dump}");
             assert_eq!(of_kind(&dump, kind).count(), 1, "{dump}");
         }
-        assert_eq!(queued(&dump), 1, "{dump}");
         let metrics = dump.scheduler().metrics();
+        // What the thread of `fifo` has queued it says when it turns the driver, which it cannot now; this came from outside.
+        let is_fifo = runtime.combination().executor() == "fifo";
+        let ready = if is_fifo { metrics.global_queue_depth() } else { queued(&dump) };
+        assert_eq!(ready, 1, "{dump}");
         assert_eq!(alive(&dump), metrics.num_alive_tasks(), "{dump}");
         assert_eq!(alive(&dump), 3 + gates.len(), "{dump}");
         assert_eq!(dump.scheduler().running_jobs(), 1);
@@ -163,8 +166,7 @@ fn each_task_is_told_with_its_state() {
         assert_eq!(dump.scheduler().metrics().num_alive_tasks(), 1);
         drop((job, ended));
         // The thread inside `block_on` keeps its own.
-        let dump = settled(runtime, |dump| dump.tasks().len() == 3);
-        assert_eq!(queued(&dump), 0);
+        settled(runtime, |dump| dump.tasks().len() == 3 && queued(dump) == 0);
     });
 }
 
@@ -361,11 +363,11 @@ fn a_thousand_dumps_race_a_hundred_thousand_tasks() {
                 for _ in 0..1000 {
                     let spawn = |n: usize| {
                         let future = async move {
-                            if n % 5 == 0 {
+                            if n.is_multiple_of(5) {
                                 task::yield_now().await;
                             }
                         };
-                        if n % 3 == 0 {
+                        if n.is_multiple_of(3) {
                             task::Builder::new().name("named").spawn(future)
                         } else {
                             polyloop::spawn(future)

@@ -321,9 +321,14 @@ pub(crate) fn enter_home<R>(space: &Arc<TaskSpace>, f: impl FnOnce() -> R) -> R 
             next: Cell::new(null()),
         },
     };
+    #[cfg(not(polyloop_mutant = "visit_stays_listed"))]
+    let home = &home;
+    // The mutant leaks it: the model is to see the list, not to crash.
+    #[cfg(polyloop_mutant = "visit_stays_listed")]
+    let home: &Home = Box::leak(Box::new(home));
     space.visitors().join(&home.visit);
-    let _leave = Leave(space, &home);
-    CONTEXT.with(|context| context.homes.set(&raw const home));
+    let _leave = Leave(space, home);
+    CONTEXT.with(|context| context.homes.set(home));
     f()
 }
 

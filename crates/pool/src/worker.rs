@@ -263,11 +263,11 @@ impl<S: Scheduler> Worker<'_, S> {
 
     /// Polls `runnable` and whatever comes after it, until there is nothing left or the pool closes.
     fn work(&mut self, mut runnable: Runnable) {
-        let desk = &self.seat.desk;
-        desk.step();
+        let seat = self.seat;
+        seat.desk.step();
         self.rise();
         loop {
-            let ran = self.measured(runnable, desk);
+            let ran = self.measured(runnable, &seat.desk);
             let again = match ran {
                 Ran::Yielded(runnable) => Some((runnable, Why::Yield)),
                 Ran::Woken(runnable) => Some((runnable, Why::Wake)),
@@ -278,7 +278,7 @@ impl<S: Scheduler> Worker<'_, S> {
             }
             self.stretch.polls += 1;
             // Looked at after every poll: a task that is polled after the end finds its driver gone.
-            if self.shared.is_closed() || self.seat.mark.is_set() {
+            if self.shared.is_closed() || seat.mark.is_set() {
                 return;
             }
             if self.pacer.polled(&self.driver) {
@@ -286,7 +286,7 @@ impl<S: Scheduler> Worker<'_, S> {
             }
             let Some(next) = self.next() else { return };
             runnable = next;
-            desk.step();
+            seat.desk.step();
         }
     }
 

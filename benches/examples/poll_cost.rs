@@ -4,7 +4,7 @@
 //! to a build without it:
 //!
 //! ```sh
-//! cargo build --release -p polyloop --example poll_cost
+//! cargo build --release -p polyloop-benches --example poll_cost
 //! for polls in 100000 200000; do
 //!     valgrind --tool=callgrind --callgrind-out-file=/dev/null target/release/examples/poll_cost fifo $polls
 //! done
