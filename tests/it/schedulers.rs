@@ -25,22 +25,23 @@ fn a_scheduler_that_ignores_a_wish_says_so() {
     assert_eq!("steal".parse::<Combination>().unwrap().honours(), Honours::NOTHING);
 }
 
-/// Percent of the polls that class 1, of weight 3, gets beside class 2, of weight 1; each poll does `work`.
+/// Percent of the run time that class 1, of weight 3, gets beside class 2, of weight 1; each poll does `work`.
 fn percent(runtime: &Runtime, tasks: usize, work: impl Fn() + Send + Sync + 'static) -> u64 {
-    const POLLS: u64 = 4_000;
-    let polls: Arc<[AtomicU64; 2]> = Arc::default();
+    const POLLS: u64 = 10_000;
+    let (polls, spent) = (Arc::new(AtomicU64::new(0)), Arc::<[AtomicU64; 2]>::default());
     let work = Arc::new(work);
     // No class begins before all are there.
     let go = Arc::new(AtomicBool::new(false));
     let hog = |class: usize| {
-        let (polls, work, go) = (polls.clone(), work.clone(), go.clone());
+        let (polls, spent, work, go) = (polls.clone(), spent.clone(), work.clone(), go.clone());
         async move {
             while !go.load(SeqCst) {
                 task::yield_now().await;
             }
-            while polls.iter().map(|polls| polls.load(SeqCst)).sum::<u64>() < POLLS {
+            while polls.fetch_add(1, SeqCst) < POLLS {
+                let begun = Instant::now();
                 work();
-                polls[class].fetch_add(1, SeqCst);
+                spent[class].fetch_add(begun.elapsed().as_nanos().try_into().unwrap(), SeqCst);
                 task::yield_now().await;
             }
         }
@@ -56,19 +57,28 @@ fn percent(runtime: &Runtime, tasks: usize, work: impl Fn() + Send + Sync + 'sta
             hog.await.unwrap();
         }
     });
-    100 * polls[0].load(SeqCst) / (polls[0].load(SeqCst) + polls[1].load(SeqCst))
+    100 * spent[0].load(SeqCst) / (spent[0].load(SeqCst) + spent[1].load(SeqCst))
+}
+
+/// Polls of 50 µs on a clock that nobody else moves but the polls of the other worker.
+fn virtual_percent(name: &str, tasks: usize) -> u64 {
+    let clock = ManualClock::new();
+    let runtime = Builder::new().combination(name).clock(clock.clone()).build().unwrap();
+    percent(&runtime, tasks, move || clock.advance(Duration::from_micros(50)))
 }
 
 #[test]
 fn fair_gives_three_quarters_to_weight_three_in_virtual_time() {
-    for (name, tasks) in [("fair:1", 1), ("fair:1", 8), ("fair:2", 8)] {
-        watched(name, LIMIT, move || {
-            let clock = ManualClock::new();
-            let runtime = Builder::new().combination(name).clock(clock.clone()).build().unwrap();
-            let got = percent(&runtime, tasks, move || clock.advance(Duration::from_micros(50)));
-            assert!((70..=80).contains(&got), "{name}, {tasks} tasks: {got} %");
-        });
-    }
+    watched("fair", LIMIT, || {
+        for tasks in [1, 8] {
+            let got = virtual_percent("fair:1", tasks);
+            assert!((74..=76).contains(&got), "{tasks} tasks: {got} %");
+        }
+        // A thread that is put aside in a poll is charged with all polls of the other one: not a tight bound. What two workers do
+        // in step is in the scheduler's own tests.
+        let got = virtual_percent("fair:2", 8);
+        assert!((60..=90).contains(&got), "two workers: {got} %");
+    });
 }
 
 #[test]
@@ -76,10 +86,10 @@ fn fair_gives_three_quarters_to_weight_three_in_real_time() {
     watched("fair", LIMIT, || {
         let runtime = Runtime::from_name("fair:1").unwrap();
         let got = percent(&runtime, 8, || {
-            let begun = std::time::Instant::now();
+            let begun = Instant::now();
             while begun.elapsed() < Duration::from_micros(20) {}
         });
-        // A thread that is put aside in the middle of a poll pays for it: not a tight bound.
+        // A thread that is put aside between the two looks at the clock pays for it: not a tight bound.
         assert!((60..=90).contains(&got), "{got} %");
     });
 }
@@ -87,8 +97,7 @@ fn fair_gives_three_quarters_to_weight_three_in_real_time() {
 #[test]
 fn one_that_ignores_weights_gives_halves() {
     watched("global", LIMIT, || {
-        let runtime = Runtime::from_name("global:1").unwrap();
-        let got = percent(&runtime, 8, || ());
+        let got = virtual_percent("global:1", 8);
         assert!((49..=51).contains(&got), "{got} %");
     });
 }
@@ -145,7 +154,7 @@ fn inversion<L: Lock>(new: fn() -> L, chain: bool) -> u64 {
         held.recv().unwrap();
     }
     let wanted = if chain { outer } else { lock };
-    let (count, ended, finished) = (hogged.clone(), done.clone(), done);
+    let (count, ended, finished) = (hogged, done.clone(), done);
     // One poll starts everybody.
     let first = runtime.block_on(runtime.spawn(async move {
         let counted = count.clone();
