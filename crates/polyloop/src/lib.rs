@@ -55,6 +55,7 @@ pub use polyloop_core::block_on::{BlockOnError, Nested};
 pub use polyloop_core::deadlock::Deadlock;
 pub use polyloop_core::{Fairness, Honours};
 pub use polyloop_pool::BlockPolicy;
+pub use polyloop_steal::Lifo;
 pub use polyloop_reactor::{Mio, Poll, Polling};
 pub use polyloop_time::{Heap, ManualClock, SystemClock, Wheel};
 pub use runtime::Runtime;

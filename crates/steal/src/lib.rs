@@ -3,8 +3,8 @@
 //! Each worker has a FIFO deque and a LIFO slot; runnables from outside go to a shared injector. A worker takes from its
 //! slot, its deque, the injector, and then from its siblings.
 //!
-//! Invariant: whatever is pushed can be taken by any worker (C5): from the injector and the deques at once, from a slot
-//! when its owner is stuck. The slot is spared otherwise, because a task that was just woken finds its data in the
+//! Invariant: whatever is pushed can be taken by any worker (C5), except with [`Lifo::Private`]: from the injector and the
+//! deques at once, from a slot when its owner is stuck. The slot is spared otherwise, because a task that was just woken finds its data in the
 //! owner's cache; two tasks that wake each other would bounce between workers.
 //!
 //! What a stuck worker has queued goes to the injector, because its siblings look for victims only when they run dry: one
@@ -52,8 +52,24 @@ const WAKE_COST: u64 = 11_000;
 /// How long a poll takes until it has been measured: long enough that the first backlog is shared.
 const FIRST_GUESS: u64 = 50_000;
 
+/// What becomes of a task that a poll wakes or spawns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Lifo {
+    /// It goes to the end of the deque, as one that yielded does.
+    Off,
+    /// It waits in the slot and is the worker's next, at most [`LIFO_POLLS`] times in a row. Others take it from there once its
+    /// owner is stuck, not before.
+    #[default]
+    Stealable,
+    /// The same, but nobody else takes it: it waits for as long as the owner's poll lasts, relief or not. This breaks C5; it is
+    /// here to measure what the promise costs.
+    Private,
+}
+
 /// The scheduler.
 pub struct Steal {
+    lifo: Lifo,
     injector: Injector<Runnable>,
     /// What siblings can reach of each worker, once it has begun.
     workers: Box<[OnceLock<Arc<Public>>]>,
@@ -89,7 +105,13 @@ pub struct Local {
 impl Steal {
     /// A scheduler with room for so many workers, those included that stand in for others.
     pub fn new(workers: NonZeroUsize) -> Self {
+        Self::with_lifo(workers, Lifo::default())
+    }
+
+    /// The same with another use of the LIFO slot.
+    pub fn with_lifo(workers: NonZeroUsize, lifo: Lifo) -> Self {
         Self {
+            lifo,
             injector: Injector::new(),
             workers: (0..workers.get()).map(|_| OnceLock::new()).collect(),
             begun: AtomicUsize::new(0),
@@ -208,8 +230,8 @@ impl Scheduler for Steal {
         };
         let to_deque = match why {
             // Whoever woke or spawned it has just touched its data.
-            Why::Spawn | Why::Wake => local.public.slot.replace(runnable),
-            Why::Yield | Why::Io | Why::Timer => Some(runnable),
+            Why::Spawn | Why::Wake if self.lifo != Lifo::Off => local.public.slot.replace(runnable),
+            Why::Spawn | Why::Wake | Why::Yield | Why::Io | Why::Timer => Some(runnable),
         };
         match to_deque {
             None => Notify::None,
@@ -282,7 +304,9 @@ impl Scheduler for Steal {
             let Some(runnable) = retry(|| stealer.steal()) else { break };
             self.injector.push(runnable);
         }
-        if let Some(runnable) = slot.take() {
+        if self.lifo != Lifo::Private
+            && let Some(runnable) = slot.take()
+        {
             self.injector.push(runnable);
         }
     }
@@ -305,6 +329,7 @@ impl Scheduler for Steal {
 impl fmt::Debug for Steal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Steal")
+            .field("lifo", &self.lifo)
             .field("workers", &self.begun())
             .field("injector", &self.injector.len())
             .finish_non_exhaustive()
