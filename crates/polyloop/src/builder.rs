@@ -403,3 +403,16 @@ impl From<BuildError> for io::Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_breaks_a_contract_is_built_only_as_an_experiment() {
+        let builder = || Builder::new().combination("steal:1,lifo=private");
+        assert!(builder().build().unwrap_err().is_experiment());
+        assert_eq!(builder().experiments(true).build().unwrap().combination().lifo(), Some(Lifo::Private));
+        assert!(Builder::new().combination("steal:1,lifo=off").build().is_ok());
+    }
+}

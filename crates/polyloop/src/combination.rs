@@ -318,7 +318,10 @@ impl fmt::Display for CombinationError {
                 write!(f, "`fifo` runs on one thread, not on {workers}; take `steal:{workers}`")
             }
             Fault::NoSlot(executor) => {
-                write!(f, "`{executor}` has no LIFO slot, so `lifo` means nothing to it; `{WITH_SLOT}` has one")
+                write!(
+                    f,
+                    "`{executor}` has no LIFO slot, so `lifo` means nothing to it; `{WITH_SLOT}` has one"
+                )
             }
             Fault::Option(text) => write!(
                 f,

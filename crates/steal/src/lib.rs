@@ -158,6 +158,19 @@ impl Steal {
         local.public.stolen.add(local.deque.len() as u64 + 1);
         Some(stolen)
     }
+
+    /// Moves what worker `index` has to the injector.
+    fn give_away(&self, index: usize, with_slot: bool) {
+        let Some(Public { slot, stealer, .. }) = self.public(index) else { return };
+        // No more than there is now: a poll that never ends may push for ever.
+        for _ in 0..stealer.len() {
+            let Some(runnable) = retry(|| stealer.steal()) else { break };
+            self.injector.push(runnable);
+        }
+        if with_slot && let Some(runnable) = slot.take() {
+            self.injector.push(runnable);
+        }
+    }
 }
 
 impl Local {
@@ -295,20 +308,14 @@ impl Scheduler for Steal {
     }
 
     fn observe_stuck(&self, index: usize, stuck: bool) {
-        if !stuck {
-            return;
+        if stuck {
+            self.give_away(index, self.lifo != Lifo::Private);
         }
-        let Some(Public { slot, stealer, .. }) = self.public(index) else { return };
-        // No more than there is now: a poll that never ends may push for ever.
-        for _ in 0..stealer.len() {
-            let Some(runnable) = retry(|| stealer.steal()) else { break };
-            self.injector.push(runnable);
-        }
-        if self.lifo != Lifo::Private
-            && let Some(runnable) = slot.take()
-        {
-            self.injector.push(runnable);
-        }
+    }
+
+    fn observe_standby(&self, index: usize) {
+        // Also what is private: the poll beside which it waited has ended, and nobody else would ever look.
+        self.give_away(index, true);
     }
 
     fn drain(&self) -> Vec<Runnable> {

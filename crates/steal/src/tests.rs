@@ -337,8 +337,7 @@ fn without_a_slot_what_was_woken_waits_its_turn() {
         let _ = world.push(0, number, Why::Wake);
     }
     assert!(world.steal.has_work(), "a sibling sees it from the push on");
-    assert_eq!(world.next(1), Some(0));
-    assert_eq!(world.all(0), [1, 2]);
+    assert_eq!(world.all(1), [0, 1, 2]);
 }
 
 #[test]
@@ -358,4 +357,12 @@ fn a_private_slot_is_emptied_at_the_end() {
     let mut world = World::with_lifo(1, Lifo::Private);
     let _ = world.push(0, 7, Why::Wake);
     assert_eq!(world.steal.drain().len(), 1);
+}
+
+#[test]
+fn a_worker_on_standby_keeps_nothing_private() {
+    let mut world = World::with_lifo(2, Lifo::Private);
+    let _ = world.push(0, 7, Why::Wake);
+    world.steal.observe_standby(0);
+    assert_eq!(world.next(1), Some(7));
 }
