@@ -281,7 +281,7 @@ impl<S: Scheduler> Worker<'_, S> {
             if self.shared.is_closed() || seat.mark.is_set() {
                 return;
             }
-            if self.pacer.polled(&self.driver) {
+            if self.pacer.polled(&self.driver, &seat.desk) {
                 self.turn();
             }
             let Some(next) = self.next() else { return };

@@ -94,7 +94,7 @@ impl Contestant {
     }
 
     /// Starts the runtime and runs `program` on it. With a frozen clock, one of ours turns its driver after so many polls, and
-    /// never because time has passed.
+    /// never because time has passed; and nobody looks whether its polls stall.
     ///
     /// # Errors
     ///
@@ -107,7 +107,7 @@ impl Contestant {
             Launch::Own(combination) => {
                 let mut builder = Builder::new().combination(combination).worker_threads(nature.workers);
                 if frozen {
-                    builder = builder.start_paused(true);
+                    builder = builder.start_paused(true).stall_threshold(None);
                 }
                 let runtime = builder.blocking_resolver(slow_names::lookup).build()?;
                 let driver = runtime.handle().driver();
