@@ -52,7 +52,7 @@ fn a_timer_waits_for_few_long_polls(name: &str) {
         })
     };
     let hog = {
-        let (fired, polls) = (fired.clone(), polls.clone());
+        let polls = polls.clone();
         runtime.spawn(async move {
             for _ in 0..4 * CHECK_POLLS {
                 task::yield_now().await;
