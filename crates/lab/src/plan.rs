@@ -248,7 +248,7 @@ impl Plan {
         }
         let (usual, budget) = match selection.size {
             Size::Single => return 1,
-            Size::Quick => (6..=6, selection.budget),
+            Size::Quick => (7..=7, selection.budget),
             Size::Usual => (5..=21, selection.budget.or(Some(USUAL))),
             Size::Full => (31..=31, selection.budget),
         };
