@@ -291,3 +291,54 @@ fn percore_polls_a_task_on_one_thread() {
         assert!((0..100).any(|_| stay_at_home(&runtime)));
     });
 }
+
+/// In which order those who wait for a lock get it: three with a deadline, and one without that has what somebody more urgent
+/// wants.
+async fn line_behind_a_lock() -> Vec<&'static str> {
+    let (inner, outer) = (Arc::new(PriorityMutex::new(())), Arc::new(PriorityMutex::new(())));
+    let (came, order) = (Arc::new(AtomicU64::new(0)), Arc::<Mutex<Vec<&'static str>>>::default());
+    let held = inner.try_lock().unwrap();
+    let mut tasks = Vec::new();
+    for _ in 0..3 {
+        let (inner, came, order) = (inner.clone(), came.clone(), order.clone());
+        tasks.push(task::Builder::new().deadline(due(20)).spawn(async move {
+            came.fetch_add(1, SeqCst);
+            let _held = inner.lock().await;
+            order.lock().unwrap().push("in between");
+        }));
+    }
+    let (lock, mine, at, to) = (inner.clone(), outer.clone(), came.clone(), order.clone());
+    tasks.push(task::spawn(async move {
+        let _mine = mine.lock().await;
+        at.fetch_add(1, SeqCst);
+        let _held = lock.lock().await;
+        to.lock().unwrap().push("last");
+    }));
+    // The last one has its lock before the first one wants it, and all wait before any goes on.
+    while came.load(SeqCst) < 4 {
+        task::yield_now().await;
+    }
+    let (at, to) = (came.clone(), order.clone());
+    tasks.push(task::Builder::new().deadline(due(10)).spawn(async move {
+        at.fetch_add(1, SeqCst);
+        let _held = outer.lock().await;
+        to.lock().unwrap().push("first");
+    }));
+    while came.load(SeqCst) < 5 {
+        task::yield_now().await;
+    }
+    drop(held);
+    for task in tasks {
+        task.await.unwrap();
+    }
+    Arc::into_inner(order).unwrap().into_inner().unwrap()
+}
+
+#[test]
+fn who_has_inherited_a_deadline_waits_by_it() {
+    watched("inherited place", LIMIT, || {
+        let runtime = Runtime::from_name("edf:1").unwrap();
+        let order = runtime.block_on(runtime.spawn(line_behind_a_lock())).unwrap();
+        assert_eq!(order[0], "last", "{order:?}");
+    });
+}

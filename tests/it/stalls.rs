@@ -343,6 +343,21 @@ mod events {
     }
 }
 
+/// A poll that is told of before it has lasted as long as one that is detected.
+#[test]
+fn a_poll_that_was_told_of_is_detected_all_the_same() {
+    let _alone = alone();
+    for name in ["steal:1,block=detect", "fifo,block=detect"] {
+        watched(name, LIMIT, move || {
+            let builder = builder(name).stall_threshold(Duration::from_millis(1)).on_stall(|_| ());
+            let runtime = builder.build().unwrap();
+            runtime.block_on(runtime.spawn(async { block_thread(BLOCKED) })).unwrap();
+            let metrics = runtime.metrics();
+            assert_eq!((metrics.stalls_count(), metrics.blocked_polls_count()), (1, 1), "{name}");
+        });
+    }
+}
+
 /// What the children do: a way to stall, or to be busy without stalling.
 #[test]
 fn child() {

@@ -13,8 +13,11 @@ pub fn threads() -> Option<usize> {
 #[cfg(target_os = "linux")]
 mod imp {
     /// Signals whose handlers do not count, as a mask: SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE and SIGSEGV tell of a crash
-    /// (the standard library has handlers for two of them), and 32 to 34 are the C library's own.
-    const HARMLESS: u64 = mask(&[4, 5, 6, 7, 8, 11, 32, 33, 34]);
+    /// (the standard library has handlers for two of them), and 32 and 33 are the C library's own.
+    const HARMLESS: u64 = mask(&[4, 5, 6, 7, 8, 11, 32, 33]) | OWN_IN_MUSL;
+
+    /// With musl 34 is the C library's, too; with glibc it is SIGRTMIN, and the program's.
+    const OWN_IN_MUSL: u64 = if cfg!(target_env = "musl") { mask(&[34]) } else { 0 };
 
     const fn mask(signals: &[u32]) -> u64 {
         let mut mask = 0;
@@ -56,6 +59,8 @@ mod tests {
         assert_eq!(parse(&status("0000000180000440")), Some(3));
         assert_eq!(parse(&status("0000000000004440")), None, "SIGTERM");
         assert_eq!(parse(&status("0000000800000000")), None, "a real-time signal");
+        let first = 1_u64 << (libc::SIGRTMIN() - 1);
+        assert_eq!(parse(&status(&format!("{first:016x}"))), None, "the first of them");
         assert_eq!(parse("Threads:\t3\n"), None);
         assert_eq!(parse(""), None);
     }

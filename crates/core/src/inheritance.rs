@@ -108,7 +108,7 @@ pub fn version() -> u64 {
 }
 
 /// What the task inherits.
-pub(crate) fn of(id: Id) -> Option<Instant> {
+pub fn of(id: Id) -> Option<Instant> {
     let state = STATE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     state.inherited.get(&id).copied()
 }

@@ -65,14 +65,17 @@ impl Case {
         }
         // Timers and sockets may be due since it began.
         desk.hail();
-        if self.told.is_none()
+        let to_count = stalls.detect.is_some() && !self.counted;
+        let to_tell = stalls.threshold.is_some() && self.told.is_none();
+        if (to_count || to_tell)
             && desk.shows_task()
-            && stalls.is_on()
             && let Some(witness) = witness()
         {
             self.seen.look(witness.probe.sample());
             self.detect(stalls);
-            self.name(desk, epoch, stalls, witness);
+            if to_tell {
+                self.name(desk, epoch, stalls, witness);
+            }
         }
         true
     }

@@ -6,7 +6,7 @@
 use crate::task::budgeted;
 use parking_lot::Mutex as Lock;
 use polyloop_core::context::current_wishes;
-use polyloop_core::inheritance::Awaited;
+use polyloop_core::inheritance::{self, Awaited};
 use polyloop_core::task::Id;
 use polyloop_core::time::Instant;
 use std::collections::BTreeMap;
@@ -20,7 +20,8 @@ use tokio::sync as inner;
 /// Mutual exclusion with priority inheritance: as long as tasks wait for it, its holder has the earliest of their deadlines
 /// ([`task::Builder::deadline`](crate::task::Builder::deadline)), through any number of such locks.
 ///
-/// The one who waits with the earliest deadline is next, and among equals, such as tasks without one, who came first. So on an
+/// The one who waits with the earliest deadline, its own or one that it has in this way, is next, and among equals, such as
+/// tasks without one, who came first. So on an
 /// executor that ignores deadlines, and with tasks that have none, it is a fair mutex. Inheritance has effect where deadlines
 /// have: on `edf`.
 ///
@@ -51,6 +52,8 @@ struct Line {
     /// How many came so far.
     came: u64,
     awaited: Awaited,
+    /// Whether it was told last that somebody waits.
+    is_awaited: bool,
 }
 
 /// A deadline, and a number.
@@ -62,15 +65,32 @@ struct Waiter {
 }
 
 impl Line {
-    /// Tells who waits for whom.
-    fn tell(&self) {
+    /// Tells who waits for whom; nothing while nobody does, so that a lock without contention is nobody else's business.
+    fn tell(&mut self) {
+        let was_awaited = std::mem::replace(&mut self.is_awaited, !self.waiting.is_empty());
+        if !was_awaited && !self.is_awaited {
+            return;
+        }
         let waiting = self.waiting.iter().map(|((deadline, _), waiter)| (waiter.task, *deadline));
         self.awaited.update(self.holder, waiting);
     }
 
+    /// The one who waits with the earliest deadline. What it has inherited may have come after it.
+    fn take_next(&mut self) -> Option<Waiter> {
+        let urgency = |(place, waiter): (&Place, &Waiter)| {
+            let inherited = waiter.task.and_then(inheritance::of);
+            (inherited.map_or(place.0, |inherited| inherited.min(place.0)), place.1)
+        };
+        let next = match self.waiting.len() {
+            0 | 1 => *self.waiting.first_key_value()?.0,
+            _ => *self.waiting.iter().min_by_key(|(place, waiter)| urgency((place, waiter)))?.0,
+        };
+        self.waiting.remove(&next)
+    }
+
     /// The turn is somebody else's.
     fn pass_on(&mut self) -> Option<Waker> {
-        let next = self.waiting.pop_first().map(|(_, waiter)| waiter);
+        let next = self.take_next();
         self.taken = next.is_some();
         self.holder = next.as_ref().and_then(|waiter| waiter.task);
         self.tell();
