@@ -37,10 +37,9 @@ async fn an_hour_passes_at_once_on_each() {
     assert!(start.elapsed() >= HOUR);
 }
 
-/// The attributes above and below ours hold for each of the tests.
+/// An attribute above ours holds for each of the tests.
 #[should_panic(expected = "as it should")]
 #[polyloop::test(all, workers = 2)]
-#[allow(clippy::panic)]
 async fn a_panic_is_each_tests_own() {
     let workers = Handle::current().combination().workers();
     assert_eq!(workers.is_none(), combination().starts_with("fifo"));

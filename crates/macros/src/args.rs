@@ -6,7 +6,7 @@ use quote::{ToTokens, quote};
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Error, Expr, ExprLit, Lit, LitBool, LitInt, LitStr, Meta, Path, Result, Token};
+use syn::{Error, Expr, ExprLit, Ident, Lit, LitBool, LitInt, LitStr, Meta, Path, Result, Token};
 
 const KNOWN: &str = "`combination`, `workers`, `worker_threads`, `start_paused`, `flavor`, `crate`";
 
@@ -118,13 +118,13 @@ impl Args {
     }
 
     /// The builder for the combination that the variable `combination` names.
-    pub(crate) fn builder_of_each(&self) -> TokenStream {
+    pub(crate) fn builder_of_each(&self, combination: &Ident) -> TokenStream {
         let (facade, paused) = (self.facade(), self.paused());
         let workers = match &self.workers {
             Some(workers) => quote!(::core::option::Option::Some(#workers)),
             None => quote!(::core::option::Option::None),
         };
-        quote!(#facade::__macros::builder(combination, #workers) #paused)
+        quote!(#facade::__macros::builder(#combination, #workers) #paused)
     }
 
     fn paused(&self) -> TokenStream {

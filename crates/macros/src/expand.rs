@@ -5,7 +5,7 @@
 use crate::args::Args;
 use crate::item::{self, AsyncFn, Place};
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Error, FnArg, Ident, Result, ReturnType};
 
@@ -68,7 +68,12 @@ fn attribute(
 
 /// Names for the arguments of the plain function, which the inner one takes apart.
 fn arguments(function: &AsyncFn) -> Vec<Ident> {
-    (0..function.signature.inputs.len()).map(|index| format_ident!("argument_{index}")).collect()
+    (0..function.signature.inputs.len()).map(|index| local(&format!("argument_{index}"))).collect()
+}
+
+/// A variable that the code of the user cannot see, so that it hides none of his names.
+fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
 }
 
 fn on_one(args: &Args, function: &AsyncFn) -> TokenStream {
@@ -90,7 +95,8 @@ fn on_one(args: &Args, function: &AsyncFn) -> TokenStream {
 fn on_each(args: &Args, function: &AsyncFn) -> TokenStream {
     let AsyncFn { attributes, visibility, signature, .. } = function;
     let (name, output) = (&signature.ident, &signature.output);
-    let (inner, facade, builder) = (function.inner(), args.facade(), args.builder_of_each());
+    let combination = local("combination");
+    let (inner, facade, builder) = (function.inner(), args.facade(), args.builder_of_each(&combination));
     let at =
         |places: &'static [Place]| attributes.iter().filter(move |&one| places.contains(&item::place(one)));
     let of_code = item::tokens(at(&[Place::Both, Place::Code]));
@@ -110,7 +116,7 @@ fn on_each(args: &Args, function: &AsyncFn) -> TokenStream {
     quote! {
         #[cfg(test)]
         #of_code
-        #visibility fn #name(combination: &'static ::core::primitive::str) #output {
+        #visibility fn #name(#combination: &'static ::core::primitive::str) #output {
             #inner
             #facade::__macros::test(#builder, #name())
         }
