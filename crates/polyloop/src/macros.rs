@@ -8,7 +8,8 @@ use std::io::Write;
 use std::num::NonZeroUsize;
 
 /// Calls `callback!` with all combinations of [`Combination::ALL`](crate::Combination::ALL), each as an identifier and a name, and
-/// with whatever else it is given: `callback! { (fifo_mio_wheel "fifo+mio+wheel") … => whatever else }`.
+/// with whatever else it is given: `callback! { (fifo_mio_wheel "fifo+mio+wheel") … => whatever else }`. It stands
+/// where items do.
 ///
 /// `#[polyloop::test(all)]` expands to it; with a macro of your own you fan out whatever you like.
 ///
@@ -110,14 +111,17 @@ mod tests {
     use super::*;
 
     macro_rules! table {
-        ($(($id:ident $name:literal))* =>) => { [$((stringify!($id), $name)),*] };
+        ($(($id:ident $name:literal))* =>) => {
+            const NAMED: &[(&str, &str)] = &[$((stringify!($id), $name)),*];
+        };
     }
+
+    crate::for_each_combination!(table);
 
     #[test]
     fn the_macro_names_what_the_table_holds() {
-        let named = crate::for_each_combination!(table);
         let held = Combination::ALL.map(|combination| combination.to_string());
-        assert_eq!(named.map(|(_, name)| name).as_slice(), held.as_slice());
-        assert!(named.iter().all(|(id, name)| *id == name.replace('+', "_")));
+        assert!(NAMED.iter().map(|(_, name)| *name).eq(held.iter().map(String::as_str)), "{NAMED:?}");
+        assert!(NAMED.iter().all(|(id, name)| *id == name.replace('+', "_")));
     }
 }
