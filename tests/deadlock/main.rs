@@ -1,8 +1,8 @@
 //! Deadlocks: which are found, and what is none.
 //!
 //! Invariant: each case has a process of its own, whose main thread it runs on, because a thread of a test harness is a
-//! stranger who might wake somebody. So this is a harness itself: called without the variable below, it starts itself once
-//! for each case and combination, several at a time, and judges by what they say.
+//! stranger who might wake somebody. So the harness runs in another one: called without the variable below, it starts itself
+//! once for each combination, all at a time because most of them sleep, and judges by what they say.
 
 #![forbid(unsafe_code)]
 
@@ -13,12 +13,11 @@ mod found;
 mod race;
 mod silent;
 
+use libtest_mimic::{Arguments, Failed, Trial};
 use polyloop::Builder;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
@@ -33,9 +32,6 @@ const LATE: Duration = Duration::from_millis(900);
 
 /// Nothing here takes half as long.
 const LIMIT: Duration = Duration::from_secs(120);
-
-/// How many children there are at a time; most of them sleep.
-const AT_ONCE: usize = 8;
 
 /// What a case is to say, in the end.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -78,29 +74,22 @@ fn main() -> ExitCode {
         println!("skipped: nothing tells the threads of a process here");
         return ExitCode::SUCCESS;
     }
-    let wanted: Vec<_> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let is_wanted = |title: &str| wanted.is_empty() || wanted.iter().any(|part| title.contains(part));
-    let all: Vec<(&Case, String)> = cases()
-        .flat_map(|case| subjects::names(&[1, 2]).into_iter().map(move |name| (case, name)))
-        .filter(|(case, name)| is_wanted(&format!("{} {name}", case.name)))
+    let trials = cases().map(|case| Trial::test(case.name, move || on_all_combinations(case)));
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
+}
+
+fn on_all_combinations(case: &'static Case) -> Result<(), Failed> {
+    let children: Vec<_> = subjects::names(&[1, 2])
+        .into_iter()
+        .map(|name| thread::spawn(move || judge(case, &name).map_err(|what| format!("{name}: {what}"))))
         .collect();
-    let next = AtomicUsize::new(0);
-    let faults = Mutex::new(String::new());
-    thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                while let Some((case, name)) = all.get(next.fetch_add(1, Relaxed)) {
-                    if let Err(what) = judge(case, name) {
-                        writeln!(faults.lock().unwrap(), "{} {name}: {what}", case.name).unwrap();
-                    }
-                }
-            });
+    let mut faults = String::new();
+    for child in children {
+        if let Err(what) = child.join().unwrap() {
+            writeln!(faults, "{what}").unwrap();
         }
-    });
-    let faults = faults.into_inner().unwrap();
-    print!("{faults}");
-    println!("{} cases, {} faults", all.len(), faults.lines().count());
-    if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults.into()) }
 }
 
 /// A child, ended in any case.
@@ -115,7 +104,8 @@ impl Drop for Running {
 
 fn judge(case: &Case, name: &str) -> Result<(), String> {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.env(VARIABLE, format!("{} {name}", case.name));
+    // Some of the cases are long polls, which would be told of, too.
+    command.env(VARIABLE, format!("{} {name}", case.name)).env("POLYLOOP_STALLS", "off");
     let process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = Running(process.map_err(|error| error.to_string())?);
     let mut input = child.0.stdin.take().unwrap();

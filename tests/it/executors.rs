@@ -88,6 +88,10 @@ executor!(steal_poll_wheel, declared("steal:1+poll+wheel"), |clock| Worker(build
     clock
 )));
 executor!(steal_poll_heap, declared("steal:1+poll+heap"), |clock| Worker(build("steal:1+poll+heap", clock)));
+executor!(steal_without_slot, declared("steal:1+mio+wheel,lifo=off"), |clock| Worker(build(
+    "steal:1+mio+wheel,lifo=off",
+    clock
+)));
 executor!(global_mio_wheel, declared("global:1+mio+wheel"), |clock| Worker(build(
     "global:1+mio+wheel",
     clock

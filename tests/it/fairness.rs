@@ -44,6 +44,10 @@ combinations! {
     steal_polling_heap: Worker, "steal:1+polling+heap";
     steal_poll_wheel: Worker, "steal:1+poll+wheel";
     steal_poll_heap: Worker, "steal:1+poll+heap";
+    global_mio_wheel: Worker, "global:1+mio+wheel";
+    percore_mio_wheel: Worker, "percore:1+mio+wheel";
+    fair_mio_wheel: Worker, "fair:1+mio+wheel";
+    edf_mio_wheel: Worker, "edf:1+mio+wheel";
 }
 
 #[test]

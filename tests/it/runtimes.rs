@@ -49,6 +49,8 @@ combinations! {
     steal_4_polling_heap: workers, "steal:4+polling+heap";
     steal_4_poll_wheel: workers, "steal:4+poll+wheel";
     steal_4_poll_heap: workers, "steal:4+poll+heap";
+    steal_1_without_slot: one worker, "steal:1+mio+wheel,lifo=off";
+    steal_2_without_slot: workers, "steal:2+mio+wheel,lifo=off";
     global_1_mio_wheel: one worker, "global:1+mio+wheel";
     global_2_mio_wheel: workers, "global:2+mio+wheel";
     global_4_mio_wheel: workers, "global:4+mio+wheel";

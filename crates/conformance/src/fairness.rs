@@ -28,7 +28,13 @@ pub struct Peer {
     pub declared: Fairness,
     /// Where they are from.
     pub source: &'static str,
+    /// Whether a thread of the peer's own may have the reactor in the worker's place. Then its numbers hold only while that
+    /// thread is not in it, and one of several tries must keep them.
+    pub has_helper: bool,
 }
+
+/// How often a peer with a helper is asked.
+const TRIES: usize = 8;
 
 /// The peers' constants.
 pub const PEERS: &[Peer] = &[
@@ -41,6 +47,7 @@ pub const PEERS: &[Peer] = &[
         },
         source: "tokio 1.54.1, `Builder::event_interval` (61) and `global_queue_interval` (31): one of 31 tasks comes \
                  from outside, the others in their order",
+        has_helper: false,
     },
     Peer {
         subject: "tokio_mt_1",
@@ -51,9 +58,10 @@ pub const PEERS: &[Peer] = &[
         },
         source: "tokio 1.54.1, `event_interval` (61) ticks, each with up to `MAX_LIFO_POLLS_PER_TICK` (3) polls more from the \
                  LIFO slot; `global_queue_interval` tunes itself down to one tick of two",
+        has_helper: false,
     },
-    Peer { subject: "smol_1", declared: SMOL, source: SMOL_SOURCE },
-    Peer { subject: "smol_n_1", declared: SMOL, source: SMOL_SOURCE },
+    Peer { subject: "smol_1", declared: SMOL, source: SMOL_SOURCE, has_helper: true },
+    Peer { subject: "smol_n_1", declared: SMOL, source: SMOL_SOURCE, has_helper: true },
 ];
 
 const TOKIO_LIFO_POLLS: u64 = 3;
@@ -65,7 +73,7 @@ const SMOL: Fairness = Fairness {
 };
 
 const SMOL_SOURCE: &str = "async-executor 1.14.1, `Executor::run`: 200 tasks, then a yield to `async_io::block_on`, which \
-                           turns the reactor if nobody else does; the queues are in order";
+                           turns the reactor if nobody else does, as the thread `async-io` may; the queues are in order";
 
 /// What this peer declares.
 ///
@@ -87,7 +95,7 @@ pub type Property<R, K> = fn(&Subject<R, K>, Fairness);
 ///
 /// # Panics
 ///
-/// If the property does not hold.
+/// If the property does not hold; of a peer that has a helper, in several tries.
 pub fn check<R: Runtime, K: Send + Sync + 'static>(
     subject: &str,
     test: &str,
@@ -97,10 +105,17 @@ pub fn check<R: Runtime, K: Send + Sync + 'static>(
     property: Property<R, K>,
 ) {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let has_helper = PEERS.iter().any(|peer| peer.subject == subject && peer.has_helper);
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     watched(&format!("{subject}::{test}"), LIMIT, move || {
-        let (runtime, alive) = new();
-        property(&Subject { runtime, tasks, _alive: alive }, declared);
+        let ask = || {
+            let (runtime, alive) = new();
+            property(&Subject { runtime, tasks, _alive: alive }, declared);
+        };
+        let holds = |_| std::panic::catch_unwind(ask).is_ok();
+        if !(has_helper && (1..TRIES).any(holds)) {
+            ask();
+        }
     });
 }
 

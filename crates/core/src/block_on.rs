@@ -164,7 +164,8 @@ pub fn as_stranger<R>(f: impl FnOnce() -> R) -> R {
 /// Decides when the driver is due, by polls and by the clock.
 ///
 /// The clock is looked at as often as the polls are long: after every poll if each takes as long as the interval, every
-/// [`CHECK_POLLS`] if they are short.
+/// [`CHECK_POLLS`] if they are short. Where long polls come after short ones, the monitor sees it before the count does, and
+/// hails the thread.
 #[derive(Debug)]
 pub struct TurnPacer {
     /// Polls since the last turn.
@@ -182,15 +183,16 @@ impl TurnPacer {
         Self { polls: 0, check_at: 1, stride: 1, turned: driver.now() }
     }
 
-    /// Counts a poll; whether the driver is due.
+    /// Counts a poll of the thread whose desk this is; whether the driver is due.
     #[inline]
-    pub fn polled(&mut self, driver: &Driver) -> bool {
+    pub fn polled(&mut self, driver: &Driver, desk: &Desk) -> bool {
         self.polls += 1;
-        self.polls >= self.check_at && self.is_due(driver)
+        (self.polls >= self.check_at || desk.is_hailed()) && self.is_due(driver, desk)
     }
 
     #[cold]
-    fn is_due(&mut self, driver: &Driver) -> bool {
+    fn is_due(&mut self, driver: &Driver, desk: &Desk) -> bool {
+        desk.heed_hail();
         let elapsed = driver.now() - self.turned;
         if elapsed >= TURN_INTERVAL {
             let fitting = u128::from(self.polls) * TURN_INTERVAL.as_nanos() / elapsed.as_nanos();
@@ -351,7 +353,7 @@ fn run(
                 Ran::Yielded(runnable) | Ran::Woken(runnable) => entered.push(runnable),
                 Ran::Pending | Ran::Done => {}
             }
-            let due = pacer.polled(driver);
+            let due = pacer.polled(driver, desk);
             if finished() {
                 count(&pacer, driver.now());
                 return None;

@@ -7,17 +7,27 @@
 //! The budget belongs to the poll, not to the future: [`Polling`](crate::context) puts it where the thread notes anyway which task
 //! it polls. Outside of a task there is none, and everything may go on.
 //!
+//! A budget of time ([`timed`]) is one of [`SLICE`] operations that is filled up as long as there is time. So only the branch
+//! for a poll that has none left knows of it, and nobody else pays.
+//!
 //! A poll that is refused again and again and does not end is not a selfish one but an executor of somebody else's inside
 //! of the task (`block_on` of another crate, say), which waits for a wake that it has had. After [`PATIENCE`] refusals it gets
 //! a budget again, so that it is slow instead of stuck.
 
 use crate::context;
+use crate::driver::Driver;
+use crate::time::Instant;
 use core::cell::Cell;
 use core::marker::PhantomData;
 use core::task::{Context, Poll};
+use core::time::Duration;
+use std::sync::Arc;
 
 /// How many operations a poll may do. Tokio's number.
 pub const OPERATIONS: u32 = 128;
+
+/// After how many operations a poll with a budget of time looks at the clock.
+pub const SLICE: u32 = 16;
 
 /// How many refusals end in a new budget within the same poll. Far more than a poll with many branches needs. (Miri takes a
 /// millisecond for each, and sees nothing new in them.)
@@ -76,9 +86,13 @@ impl Budget {
 pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<Operation> {
     let Budget(left) = context::budget();
     if left <= 0 {
-        refuse(left, cx);
-        return Poll::Pending;
+        return fill_up_or_refuse(left, cx);
     }
+    take(left)
+}
+
+#[inline]
+fn take(left: i32) -> Poll<Operation> {
     let counted = Budget(left).is_limited();
     if counted {
         context::set_budget(Budget(left - 1));
@@ -86,7 +100,19 @@ pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<Operation> {
     Poll::Ready(Operation { give_back: Cell::new(counted), here: PhantomData })
 }
 
+/// Looks at the clock if the budget is one of time and not known to be over; otherwise, or if it is over now, refuses.
 #[cold]
+fn fill_up_or_refuse(left: i32, cx: &Context<'_>) -> Poll<Operation> {
+    if left == 0
+        && context::is_timed()
+        && context::with_scope(|time: Option<&Time>| time.is_some_and(Time::is_left))
+    {
+        return take(SLICE.cast_signed());
+    }
+    refuse(left, cx);
+    Poll::Pending
+}
+
 fn refuse(left: i32, cx: &Context<'_>) {
     context::set_budget(if left <= SPENT_FOR_LONG { Budget::FULL } else { Budget(left - 1) });
     cx.waker().wake_by_ref();
@@ -109,6 +135,54 @@ pub fn unlimited<R>(f: impl FnOnce() -> R) -> R {
     let _restore = Restore(context::budget());
     context::set_budget(Budget::UNLIMITED);
     f()
+}
+
+/// The time that a poll may last.
+struct Time {
+    driver: Arc<Driver>,
+    end: Instant,
+}
+
+impl Time {
+    fn is_left(&self) -> bool {
+        self.driver.now() <= self.end
+    }
+}
+
+/// Runs `f`, in which operations are admitted until `limit` has passed on the driver's clock, which is looked at now and after
+/// each [`SLICE`] of them. A poll that has no budget left gets none, one that has no limit keeps none, and a limit within
+/// another one does not lengthen it.
+///
+/// However many operations `f` did, they count as one of the poll around; if the time is over, that has none left either.
+pub fn timed<R>(driver: &Arc<Driver>, limit: Duration, f: impl FnOnce() -> R) -> R {
+    struct Restore {
+        outer: Budget,
+        was_timed: bool,
+    }
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            let Budget(left) = context::budget();
+            let outer = match left {
+                ..0 => Budget(0),
+                _ if left == SLICE.cast_signed() => self.outer,
+                _ => Budget(self.outer.0 - 1),
+            };
+            context::set_budget(outer);
+            context::set_timed(self.was_timed);
+        }
+    }
+    let outer = context::budget();
+    if outer.0 <= 0 || !outer.is_limited() {
+        return f();
+    }
+    let was_timed = context::is_timed();
+    let around = context::with_scope(|time: Option<&Time>| time.filter(|_| was_timed).map(|time| time.end));
+    let end = driver.now() + limit;
+    let time = Time { driver: driver.clone(), end: around.map_or(end, |around| end.min(around)) };
+    let _restore = Restore { outer, was_timed };
+    context::set_budget(Budget(SLICE.cast_signed()));
+    context::set_timed(true);
+    context::enter_scope(&time, f)
 }
 
 /// One operation that was admitted. Dropping it gives it back, unless it [made progress](Self::made_progress).

@@ -42,11 +42,12 @@ struct Context {
 }
 
 /// What is noted about the poll that is going on, in one word, so that a poll begins with one store: what it may still do,
-/// and above that the bit that the task has woken itself.
+/// and above that the bits that the task has woken itself, and that its budget is one of time.
 #[derive(Clone, Copy)]
 struct ThisPoll(u64);
 
 const SELF_WOKEN: u64 = 1 << 32;
+const TIMED: u64 = 1 << 33;
 
 impl ThisPoll {
     const BEGIN: Self = Self::with(Budget::FULL);
@@ -62,7 +63,15 @@ impl ThisPoll {
     }
 
     fn set_budget(self, budget: Budget) -> Self {
-        Self(self.0 & SELF_WOKEN | u64::from(budget.to_bits()))
+        Self(self.0 & (SELF_WOKEN | TIMED) | u64::from(budget.to_bits()))
+    }
+
+    fn set_timed(self, timed: bool) -> Self {
+        Self(if timed { self.0 | TIMED } else { self.0 & !TIMED })
+    }
+
+    fn timed(self) -> bool {
+        self.0 & TIMED != 0
     }
 
     fn self_woken(self) -> bool {
@@ -277,6 +286,15 @@ pub(crate) fn budget() -> Budget {
 #[inline]
 pub(crate) fn set_budget(budget: Budget) {
     with_context(|context| context.poll.set(context.poll.get().set_budget(budget)));
+}
+
+/// Whether the budget of the poll that is going on is one of time. A poll within it begins without.
+pub(crate) fn is_timed() -> bool {
+    with_context(|context| context.poll.get().timed()).unwrap_or(false)
+}
+
+pub(crate) fn set_timed(timed: bool) {
+    with_context(|context| context.poll.set(context.poll.get().set_timed(timed)));
 }
 
 /// Why tasks that are woken now are woken, unless said otherwise.

@@ -6,7 +6,7 @@
 //! time.
 
 use crate::shim::atomic::{
-    AtomicPtr, AtomicU64,
+    AtomicBool, AtomicPtr, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
 use crate::task::{Header, Meta, TaskPtr, TaskSpace};
@@ -20,6 +20,9 @@ pub struct Desk {
     epoch: AtomicU64,
     /// The task that is polled; null between polls and in all other code of others.
     task: AtomicPtr<Header>,
+    /// Whether somebody who looked has seen one piece of code take long. The one word that others write; nothing but the
+    /// moment of a driver turn follows from it, so that it needs no order and no model.
+    hailed: AtomicBool,
 }
 
 /// A task in the middle of a poll.
@@ -35,7 +38,7 @@ pub struct Polled {
 impl Desk {
     /// A desk at which nobody works.
     pub fn new() -> Self {
-        Self { epoch: AtomicU64::new(0), task: AtomicPtr::new(null_mut()) }
+        Self { epoch: AtomicU64::new(0), task: AtomicPtr::new(null_mut()), hailed: AtomicBool::new(false) }
     }
 
     /// The thread begins or ends to run code of others.
@@ -108,6 +111,23 @@ impl Desk {
         let result = f();
         drop(back);
         result
+    }
+
+    /// Somebody has seen one piece of code take long: the thread is to look at the clock when it is over, however many short
+    /// ones came before.
+    pub fn hail(&self) {
+        self.hailed.store(true, Relaxed);
+    }
+
+    /// Whether it was hailed.
+    #[inline]
+    pub(crate) fn is_hailed(&self) -> bool {
+        self.hailed.load(Relaxed)
+    }
+
+    /// The thread looks at the clock.
+    pub(crate) fn heed_hail(&self) {
+        self.hailed.store(false, Relaxed);
     }
 
     /// Odd while the thread runs code of others.

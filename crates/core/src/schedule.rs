@@ -173,6 +173,12 @@ pub trait Scheduler: fmt::Debug + Send + Sync + 'static {
         let _ = (index, stuck);
     }
 
+    /// Worker `index` is in no poll and goes on standby, so that it will not come back to what it has: all of that is the others'
+    /// now. Called on its thread.
+    fn observe_standby(&self, index: usize) {
+        self.observe_stuck(index, true);
+    }
+
     /// Gives everything out, at shutdown. Called from any thread and more than once, while others may still push, call
     /// `next`, or drain: each runnable goes to one of them, and what was pushed before the call, and nobody else has, is
     /// in the result.

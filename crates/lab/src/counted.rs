@@ -29,7 +29,8 @@ pub(crate) const METHOD: &str = "by callgrind, two runs of which one does twice 
      operations: instructions of user space; atomics are executed instructions with a lock prefix, exchanges with memory and \
      fences; allocations are calls of malloc, calloc, realloc, posix_memalign and aligned_alloc; system calls are all of the \
      process's but those that read the clock, which are none without valgrind. Ours run on a clock that stands still, so that \
-     their drivers turn after so many polls, however slow valgrind is. One number: the same in every run; two: the least and the most";
+     their drivers turn after so many polls, however slow valgrind is, and nobody watches for stalls. \
+     One number: the same in every run; two: the least and the most";
 
 /// Whether there is a valgrind that runs, and a processor whose instructions it can tell apart.
 ///

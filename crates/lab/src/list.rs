@@ -24,6 +24,12 @@ pub(crate) fn render(catalogue: &dyn Catalogue, what: What, json: bool) -> Strin
     text(&cases, &subjects)
 }
 
+/// Which of a task's wishes our executor heeds; peers have none.
+fn heeds(subject: &Subject) -> Option<polyloop::Honours> {
+    let executor = subject.executor.as_deref()?;
+    Some(executor.parse::<polyloop::Combination>().ok()?.honours())
+}
+
 /// What a plan chose.
 pub(crate) fn of_plan(plan: &Plan) -> String {
     let subjects: Vec<Subject> = plan.entries.iter().map(|entry| entry.subject.clone()).collect();
@@ -49,9 +55,10 @@ fn text(cases: &[CaseInfo], subjects: &[Subject]) -> String {
         for subject in subjects {
             let kind = format!("{:?}", subject.kind).to_lowercase();
             let workers = crate::plan::count(subject.workers, "worker");
+            let heeds = heeds(subject).map(|wishes| format!(", heeds {wishes}")).unwrap_or_default();
             let _ = writeln!(
                 out,
-                "  {:wide$}  {DIM}{kind}, {workers}, {}{DIM:#}",
+                "  {:wide$}  {DIM}{kind}, {workers}, {}{heeds}{DIM:#}",
                 clean(&subject.name),
                 clean(&subject.version)
             );

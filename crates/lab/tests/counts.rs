@@ -1,7 +1,7 @@
 //! What the basic operations cost (C14), asserted by the lab's own counter. It needs valgrind, whose absence is said.
 //!
-//! On `fifo` all is exact. On `steal:1` the monitor's looks are counted with the worker's operations: they come by the real
-//! clock, and callgrind makes an operation take some fifty times as long, so they show as a small part of one.
+//! On `fifo` all is exact. On `steal:1` two threads wait for each other at the start and the end, which takes a few operations
+//! more or less each time: they show as a small part of one.
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
@@ -23,8 +23,8 @@ const EXPECTED: [(&str, &str, f64); 8] = [
 
 /// What starts, ends and grows once is in both runs of a pair, but for the doubling of a table or two in thousands of operations.
 const EXACT: f64 = 0.02;
-/// What the monitor may add to an operation under callgrind on a busy machine.
-const LOOKS: f64 = 0.6;
+/// What waits and calls of the second thread may add to an operation on a busy machine.
+const WAITS: f64 = 0.5;
 
 #[test]
 fn atomics_allocations_and_system_calls_per_operation() {
@@ -47,7 +47,7 @@ fn atomics_allocations_and_system_calls_per_operation() {
         let cell = results.cell(subject, case).expect("a cell");
         assert_eq!(cell.status, Status::Pass, "{cell:?}");
         let counted = ["atomics", "allocations", "syscalls"].map(|name| cell.metrics[name].median);
-        let slack = if subject.starts_with("fifo") { EXACT } else { LOOKS };
+        let slack = if subject.starts_with("fifo") { EXACT } else { WAITS };
         let fits = |(counted, expected): (f64, f64)| (expected - EXACT..=expected + slack).contains(&counted);
         if !counted.into_iter().zip([atomics, 0.0, 0.0]).all(fits) {
             wrong.push(format!("{case} on {subject}: {counted:?}, expected {atomics}, 0, 0"));

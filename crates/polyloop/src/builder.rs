@@ -13,6 +13,7 @@ use polyloop_blocking::Limits;
 use polyloop_core::time::Clock;
 use polyloop_core::{Driver, Scheduler, context};
 use polyloop_pool::{BlockPolicy, Config, Pool};
+use polyloop_steal::Lifo;
 use polyloop_time::{ManualClock, SystemClock};
 use std::fmt;
 use std::io;
@@ -32,6 +33,7 @@ pub struct Builder {
     limits: Limits,
     names: Names,
     workers: Option<usize>,
+    experiments: bool,
     pub(crate) threads: Threads,
     pub(crate) stalls: StallSettings,
     pub(crate) deadlocks: Deadlocks,
@@ -106,6 +108,14 @@ impl Builder {
         } else {
             self.blame(BuildError(Fault::Policy(policy)));
         }
+        self
+    }
+
+    /// Whether a combination may be built that breaks a contract, so as to measure what the contract costs; unless said, it may not.
+    /// There is one: `lifo=private`, on which a task may wait for ever beside a worker that is stuck.
+    #[must_use]
+    pub fn experiments(mut self, allowed: bool) -> Self {
+        self.experiments = allowed;
         self
     }
 
@@ -222,6 +232,9 @@ impl Builder {
         if executor.has_one_thread() && matches!(combination.block_policy(), BlockPolicy::HandOff { .. }) {
             return Err(BuildError(Fault::OneThread));
         }
+        if combination.lifo() == Some(Lifo::Private) && !self.experiments {
+            return Err(BuildError(Fault::Experiment));
+        }
         let stalls = self.stalls.resolve(combination.block_policy())?;
         let reactor = R::build(&combination)
             .map_err(|error| BuildError(Fault::Reactor(combination.reactor().to_owned(), error)))?;
@@ -230,7 +243,8 @@ impl Builder {
         let workers = combination.workers().unwrap_or_else(default_workers);
         let mut config = Config::new(workers).block(combination.block_policy());
         config.stalls = stalls.clone();
-        let start = Start { driver, config, threads: &self.threads };
+        let lifo = combination.lifo().unwrap_or_default();
+        let start = Start { driver, config, lifo, threads: &self.threads };
         let Started { entry, owned, rests, ambient } = (executor.start)(start)?;
         let handle = Handle::new(entry, combination, self.limits, &self.threads, self.names, stalls);
         let ends_are_seen = self.threads.stop.is_some();
@@ -289,6 +303,8 @@ enum Fault {
     StallVariable(String),
     /// A hand-off on an executor of one thread.
     OneThread,
+    /// A combination that breaks a contract.
+    Experiment,
 }
 
 impl BuildError {
@@ -304,6 +320,11 @@ impl BuildError {
     /// be relieved.
     pub fn is_policy_unsupported(&self) -> bool {
         matches!(self.0, Fault::OneThread)
+    }
+
+    /// Whether the combination is one for experiments only, which were not [allowed](Builder::experiments).
+    pub fn is_experiment(&self) -> bool {
+        matches!(self.0, Fault::Experiment)
     }
 }
 
@@ -336,6 +357,10 @@ impl fmt::Display for BuildError {
                 "`fifo` cannot hand off: it has one thread, with tasks that are not `Send`; take \
                  `steal:1`, `block=none` or `block=detect`",
             ),
+            Fault::Experiment => f.write_str(
+                "`lifo=private` is an experiment: a task may wait for ever beside a worker that is stuck; allow it by \
+                 `Builder::experiments`, or take `lifo=stealable`",
+            ),
             Fault::Reactor(name, error) => write!(f, "the reactor `{name}` is not to be had here: {error}"),
         }
     }
@@ -348,6 +373,7 @@ impl std::error::Error for BuildError {
             Fault::NotUnicode
             | Fault::Policy(_)
             | Fault::OneThread
+            | Fault::Experiment
             | Fault::Threshold(_)
             | Fault::StallVariable(_) => None,
             Fault::Reactor(_, error) | Fault::Thread { error, .. } => Some(error),
@@ -375,5 +401,18 @@ impl From<BuildError> for io::Error {
             }
             _ => Self::new(io::ErrorKind::InvalidInput, error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_breaks_a_contract_is_built_only_as_an_experiment() {
+        let builder = || Builder::new().combination("steal:1,lifo=private");
+        assert!(builder().build().unwrap_err().is_experiment());
+        assert_eq!(builder().experiments(true).build().unwrap().combination().lifo(), Some(Lifo::Private));
+        assert!(Builder::new().combination("steal:1,lifo=off").build().is_ok());
     }
 }

@@ -5,6 +5,7 @@
 use crate::executors::{self, EXECUTORS};
 use polyloop_core::Honours;
 use polyloop_pool::BlockPolicy;
+use polyloop_steal::Lifo;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
@@ -15,8 +16,10 @@ use std::time::Duration;
 /// Parts may be left out from the end: `fifo` is `fifo+mio+wheel`, `steal:4+poll` is `steal:4+poll+wheel`. The default is
 /// `steal+mio+wheel`.
 ///
-/// There is one option, [`block`](Self::block_policy): `block=none`, `block=detect`, `block=handoff`, `block=handoff:20ms`, or
+/// Two options may follow. [`block`](Self::block_policy): `block=none`, `block=detect`, `block=handoff`, `block=handoff:20ms`, or
 /// `block=handoff:20ms:8` with the most threads beyond the workers. The time may be in `ms` or `us`.
+/// [`lifo`](Self::lifo), of `steal` alone: `lifo=off`, `lifo=stealable`, or, as an [experiment](crate::Builder::experiments),
+/// `lifo=private`.
 ///
 /// # Examples
 ///
@@ -38,6 +41,8 @@ pub struct Combination {
     timers: &'static str,
     /// `None` leaves it to the executor.
     block: Option<BlockPolicy>,
+    /// `None` leaves it to the executor.
+    lifo: Option<Lifo>,
 }
 
 /// The reactors that are built in.
@@ -51,7 +56,11 @@ const DRIVERS: usize = REACTORS.len() * TIMERS.len();
 /// runs above it; the pool, which does turn the driver, is the same under all that have threads.
 const WIDE: usize = 2;
 
-const OPTIONS: [&str; 3] = ["block=none", "block=detect", "block=handoff[:AFTER[:THREADS]]"];
+const OPTIONS: [&str; 4] =
+    ["block=none", "block=detect", "block=handoff[:AFTER[:THREADS]]", "lifo=off|stealable|private"];
+
+/// The executor that has a LIFO slot.
+const WITH_SLOT: &str = "steal";
 
 /// More workers than this are a typing error.
 const MAX_WORKERS: usize = 1024;
@@ -87,7 +96,7 @@ impl Combination {
     };
 
     const fn of(executor: &'static str, reactor: &'static str, timers: &'static str) -> Self {
-        Self { executor, workers: None, reactor, timers, block: None }
+        Self { executor, workers: None, reactor, timers, block: None, lifo: None }
     }
 
     /// The executor's name.
@@ -128,6 +137,25 @@ impl Combination {
         self
     }
 
+    /// What becomes of a task that a poll wakes: `None` on an executor without a LIFO slot, [`Lifo::Stealable`] on `steal` unless
+    /// said otherwise.
+    pub fn lifo(&self) -> Option<Lifo> {
+        (self.executor == WITH_SLOT).then(|| self.lifo.unwrap_or_default())
+    }
+
+    /// The same with this use of the LIFO slot.
+    ///
+    /// # Errors
+    ///
+    /// That the executor has none.
+    pub fn with_lifo(mut self, lifo: Lifo) -> Result<Self, CombinationError> {
+        if self.executor != WITH_SLOT {
+            return Err(CombinationError(Fault::NoSlot(self.executor)));
+        }
+        self.lifo = Some(lifo);
+        Ok(self)
+    }
+
     /// The same with so many workers. An executor of one thread ignores it.
     #[must_use]
     pub fn with_workers(mut self, workers: NonZeroUsize) -> Self {
@@ -145,11 +173,14 @@ impl Combination {
     ///
     /// # Errors
     ///
-    /// That there is none of this name, and which there are.
+    /// That there is none of this name, and which there are; or that it has no LIFO slot for the option that was given.
     pub fn with_executor(mut self, name: &str) -> Result<Self, CombinationError> {
         self.executor = known(Part::Executor, name)?;
         if self.has_one_thread() {
             self.workers = None;
+        }
+        if self.executor != WITH_SLOT && self.lifo.is_some() {
+            return Err(CombinationError(Fault::NoSlot(self.executor)));
         }
         Ok(self)
     }
@@ -169,21 +200,36 @@ impl fmt::Display for Combination {
         }
         write!(f, "+{}+{}", self.reactor, self.timers)?;
         match self.block {
+            Some(BlockPolicy::HAND_OFF) => f.write_str(",block=handoff")?,
             Some(BlockPolicy::HandOff { after, max_threads }) => {
-                f.write_str(",block=handoff")?;
-                if self.block == Some(BlockPolicy::HAND_OFF) {
-                    return Ok(());
-                }
                 match after.subsec_micros() % 1_000 {
-                    0 => write!(f, ":{}ms", after.as_millis())?,
-                    _ => write!(f, ":{}us", after.as_micros())?,
+                    0 => write!(f, ",block=handoff:{}ms", after.as_millis())?,
+                    _ => write!(f, ",block=handoff:{}us", after.as_micros())?,
                 }
-                if max_threads == BlockPolicy::THREADS { Ok(()) } else { write!(f, ":{max_threads}") }
+                if max_threads != BlockPolicy::THREADS {
+                    write!(f, ":{max_threads}")?;
+                }
             }
-            Some(BlockPolicy::Detect) => f.write_str(",block=detect"),
-            Some(_) => f.write_str(",block=none"),
+            Some(BlockPolicy::Detect) => f.write_str(",block=detect")?,
+            Some(_) => f.write_str(",block=none")?,
+            None => {}
+        }
+        match self.lifo {
+            Some(Lifo::Off) => f.write_str(",lifo=off"),
+            Some(Lifo::Private) => f.write_str(",lifo=private"),
+            Some(_) => f.write_str(",lifo=stealable"),
             None => Ok(()),
         }
+    }
+}
+
+/// The value of `lifo=`, if it is one.
+fn lifo(text: &str) -> Option<Lifo> {
+    match text {
+        "off" => Some(Lifo::Off),
+        "stealable" => Some(Lifo::Stealable),
+        "private" => Some(Lifo::Private),
+        _ => None,
     }
 }
 
@@ -253,6 +299,7 @@ enum Fault {
     Workers(String),
     OneThread(NonZeroUsize),
     Option(String),
+    NoSlot(&'static str),
 }
 
 impl fmt::Display for CombinationError {
@@ -269,6 +316,12 @@ impl fmt::Display for CombinationError {
             }
             Fault::OneThread(workers) => {
                 write!(f, "`fifo` runs on one thread, not on {workers}; take `steal:{workers}`")
+            }
+            Fault::NoSlot(executor) => {
+                write!(
+                    f,
+                    "`{executor}` has no LIFO slot, so `lifo` means nothing to it; `{WITH_SLOT}` has one"
+                )
             }
             Fault::Option(text) => write!(
                 f,
@@ -315,9 +368,13 @@ impl FromStr for Combination {
         }
         for option in options.into_iter().flat_map(|options| options.split(',')) {
             let option = option.trim();
-            let policy = option.strip_prefix("block=").and_then(policy);
-            combination.block =
-                Some(policy.ok_or_else(|| CombinationError(Fault::Option(option.to_owned())))?);
+            let unknown = || CombinationError(Fault::Option(option.to_owned()));
+            if let Some(value) = option.strip_prefix("lifo=") {
+                combination = combination.with_lifo(lifo(value).ok_or_else(unknown)?)?;
+            } else {
+                let policy = option.strip_prefix("block=").and_then(policy);
+                combination.block = Some(policy.ok_or_else(unknown)?);
+            }
         }
         Ok(combination)
     }
@@ -346,6 +403,9 @@ mod tests {
             "steal+mio+wheel,block=handoff",
             "fifo+mio+wheel,block=handoff:20ms",
             "steal+mio+wheel,block=handoff:1500us:7",
+            "steal:2+mio+wheel,lifo=off",
+            "steal+mio+wheel,lifo=private",
+            "steal+mio+wheel,block=handoff,lifo=stealable",
         ] {
             let combination: Combination = name.parse().unwrap();
             assert_eq!(combination.to_string(), name);
@@ -361,6 +421,19 @@ mod tests {
         assert_eq!(policy("fifo,block=handoff"), BlockPolicy::HAND_OFF, "refused when it is built");
         let after = Duration::from_millis(20);
         assert_eq!(policy("steal,block=handoff:20ms:8"), BlockPolicy::HandOff { after, max_threads: 8 });
+    }
+
+    #[test]
+    fn only_an_executor_with_a_slot_takes_the_option() {
+        let slot = |name: &str| name.parse::<Combination>().unwrap().lifo();
+        assert_eq!((slot("steal"), slot("steal,lifo=off")), (Some(Lifo::Stealable), Some(Lifo::Off)));
+        for executor in EXECUTORS.iter().filter(|executor| **executor != WITH_SLOT) {
+            assert_eq!(slot(executor), None, "{executor}");
+            let error = format!("{executor},lifo=off").parse::<Combination>().unwrap_err();
+            assert_eq!(error, CombinationError(Fault::NoSlot(executor)));
+            let steal: Combination = "steal,lifo=off".parse().unwrap();
+            assert_eq!(steal.with_executor(executor), Err(error));
+        }
     }
 
     #[test]
@@ -396,6 +469,8 @@ mod tests {
             "block=handoff:10ms:0",
             "block=handoff:10ms:1025",
             "block=handoff:10ms:1:1",
+            "lifo=",
+            "lifo=on",
             "color=red",
         ] {
             let said = said(&format!("steal,{option}"));

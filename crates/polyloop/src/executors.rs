@@ -14,6 +14,7 @@ use polyloop_core::deadlock::RestGauge;
 use polyloop_core::{Driver, Honours, Scheduler};
 use polyloop_fifo::Fifo as FifoExecutor;
 use polyloop_pool::{Config, Pool};
+use polyloop_steal::Lifo;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +53,8 @@ pub(crate) struct Start<'a> {
     pub(crate) driver: Arc<Driver>,
     /// Of the workers, if it has any.
     pub(crate) config: Config,
+    /// Of `steal`.
+    pub(crate) lifo: Lifo,
     pub(crate) threads: &'a Threads,
 }
 
@@ -162,7 +165,7 @@ executors! {
     Fifo = "fifo";
 
     /// The work-stealing executor.
-    Steal = "steal", polyloop_steal::Steal, |start| polyloop_steal::Steal::new(start.seats());
+    Steal = "steal", polyloop_steal::Steal, |start| polyloop_steal::Steal::with_lifo(start.seats(), start.lifo);
     /// One queue for all workers.
     Global = "global", polyloop_schedulers::Global, |start| polyloop_schedulers::Global::default();
     /// A queue for each worker, and tasks that stay with theirs.

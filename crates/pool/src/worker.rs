@@ -281,7 +281,7 @@ impl<S: Scheduler> Worker<'_, S> {
             if self.shared.is_closed() || seat.mark.is_set() {
                 return;
             }
-            if self.pacer.polled(&self.driver) {
+            if self.pacer.polled(&self.driver, &seat.desk) {
                 self.turn();
             }
             let Some(next) = self.next() else { return };
@@ -404,7 +404,7 @@ impl<S: Scheduler> Worker<'_, S> {
     /// until there is a place again; `false` to end.
     fn stand_by(&mut self) -> bool {
         let Here { crew, index, .. } = self.here;
-        crew.give_away(*index);
+        self.shared.scheduler.observe_standby(*index);
         self.shared.hand_on();
         crew.roster.stand_by(*index, &self.seat.mark);
         loop {

@@ -3,8 +3,9 @@
 //! Each worker has a FIFO deque and a LIFO slot; runnables from outside go to a shared injector. A worker takes from its
 //! slot, its deque, the injector, and then from its siblings.
 //!
-//! Invariant: whatever is pushed can be taken by any worker (C5): from the injector and the deques at once, from a slot
-//! when its owner is stuck. The slot is spared otherwise, because a task that was just woken finds its data in the
+//! Invariant: whatever is pushed can be taken by any worker (C5), except with [`Lifo::Private`]: from the injector and the
+//! deques at once, from a slot when its owner is stuck. The slot is spared otherwise, because a task that
+//! was just woken finds its data in the
 //! owner's cache; two tasks that wake each other would bounce between workers.
 //!
 //! What a stuck worker has queued goes to the injector, because its siblings look for victims only when they run dry: one
@@ -52,8 +53,24 @@ const WAKE_COST: u64 = 11_000;
 /// How long a poll takes until it has been measured: long enough that the first backlog is shared.
 const FIRST_GUESS: u64 = 50_000;
 
+/// What becomes of a task that a poll wakes or spawns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Lifo {
+    /// It goes to the end of the deque, as one that yielded does.
+    Off,
+    /// It waits in the slot and is the worker's next, at most [`LIFO_POLLS`] times in a row. Others take it from there once its
+    /// owner is stuck, not before.
+    #[default]
+    Stealable,
+    /// The same, but nobody else takes it: it waits for as long as the owner's poll lasts, relief or not. This breaks C5; it is
+    /// here to measure what the promise costs.
+    Private,
+}
+
 /// The scheduler.
 pub struct Steal {
+    lifo: Lifo,
     injector: Injector<Runnable>,
     /// What siblings can reach of each worker, once it has begun.
     workers: Box<[OnceLock<Arc<Public>>]>,
@@ -89,7 +106,13 @@ pub struct Local {
 impl Steal {
     /// A scheduler with room for so many workers, those included that stand in for others.
     pub fn new(workers: NonZeroUsize) -> Self {
+        Self::with_lifo(workers, Lifo::default())
+    }
+
+    /// The same with another use of the LIFO slot.
+    pub fn with_lifo(workers: NonZeroUsize, lifo: Lifo) -> Self {
         Self {
+            lifo,
             injector: Injector::new(),
             workers: (0..workers.get()).map(|_| OnceLock::new()).collect(),
             begun: AtomicUsize::new(0),
@@ -135,6 +158,19 @@ impl Steal {
         // The deque was empty: all that is in it now, and the one to run.
         local.public.stolen.add(local.deque.len() as u64 + 1);
         Some(stolen)
+    }
+
+    /// Moves what worker `index` has to the injector.
+    fn give_away(&self, index: usize, with_slot: bool) {
+        let Some(Public { slot, stealer, .. }) = self.public(index) else { return };
+        // No more than there is now: a poll that never ends may push for ever.
+        for _ in 0..stealer.len() {
+            let Some(runnable) = retry(|| stealer.steal()) else { break };
+            self.injector.push(runnable);
+        }
+        if with_slot && let Some(runnable) = slot.take() {
+            self.injector.push(runnable);
+        }
     }
 }
 
@@ -208,8 +244,8 @@ impl Scheduler for Steal {
         };
         let to_deque = match why {
             // Whoever woke or spawned it has just touched its data.
-            Why::Spawn | Why::Wake => local.public.slot.replace(runnable),
-            Why::Yield | Why::Io | Why::Timer => Some(runnable),
+            Why::Spawn | Why::Wake if self.lifo != Lifo::Off => local.public.slot.replace(runnable),
+            Why::Spawn | Why::Wake | Why::Yield | Why::Io | Why::Timer => Some(runnable),
         };
         match to_deque {
             None => Notify::None,
@@ -273,18 +309,14 @@ impl Scheduler for Steal {
     }
 
     fn observe_stuck(&self, index: usize, stuck: bool) {
-        if !stuck {
-            return;
+        if stuck {
+            self.give_away(index, self.lifo != Lifo::Private);
         }
-        let Some(Public { slot, stealer, .. }) = self.public(index) else { return };
-        // No more than there is now: a poll that never ends may push for ever.
-        for _ in 0..stealer.len() {
-            let Some(runnable) = retry(|| stealer.steal()) else { break };
-            self.injector.push(runnable);
-        }
-        if let Some(runnable) = slot.take() {
-            self.injector.push(runnable);
-        }
+    }
+
+    fn observe_standby(&self, index: usize) {
+        // Also what is private: the poll beside which it waited has ended, and nobody else would ever look.
+        self.give_away(index, true);
     }
 
     fn drain(&self) -> Vec<Runnable> {
@@ -305,6 +337,7 @@ impl Scheduler for Steal {
 impl fmt::Debug for Steal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Steal")
+            .field("lifo", &self.lifo)
             .field("workers", &self.begun())
             .field("injector", &self.injector.len())
             .finish_non_exhaustive()

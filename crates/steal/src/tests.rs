@@ -27,7 +27,11 @@ struct World {
 
 impl World {
     fn new(workers: usize) -> Self {
-        let steal = Steal::new(NonZeroUsize::new(workers).unwrap());
+        Self::with_lifo(workers, Lifo::default())
+    }
+
+    fn with_lifo(workers: usize, lifo: Lifo) -> Self {
+        let steal = Steal::with_lifo(NonZeroUsize::new(workers).unwrap(), lifo);
         let locals = (0..workers).map(|index| steal.local(index)).collect();
         let caught = Arc::new(Caught::default());
         let space = TaskSpace::new(caught.clone());
@@ -324,4 +328,41 @@ fn drains_that_race_with_pushes_and_polls_give_each_runnable_to_one() {
         log.sort_unstable();
         assert_eq!(log, (0..2 * EACH).collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn without_a_slot_what_was_woken_waits_its_turn() {
+    let mut world = World::with_lifo(2, Lifo::Off);
+    for number in 0..3 {
+        let _ = world.push(0, number, Why::Wake);
+    }
+    assert!(world.steal.has_work(), "a sibling sees it from the push on");
+    assert_eq!(world.all(1), [0, 1, 2]);
+}
+
+#[test]
+fn only_a_private_slot_is_kept_from_others_when_its_owner_is_stuck() {
+    for (lifo, taken) in [(Lifo::Off, Some(7)), (Lifo::Stealable, Some(7)), (Lifo::Private, None)] {
+        let mut world = World::with_lifo(2, lifo);
+        let _ = world.push(0, 7, Why::Wake);
+        world.steal.observe_stuck(0, true);
+        assert_eq!(world.steal.has_work(), taken.is_some(), "{lifo:?}");
+        assert_eq!(world.next(1), taken, "{lifo:?}");
+        assert_eq!(world.next(0), if taken.is_some() { None } else { Some(7) }, "{lifo:?}");
+    }
+}
+
+#[test]
+fn a_private_slot_is_emptied_at_the_end() {
+    let mut world = World::with_lifo(1, Lifo::Private);
+    let _ = world.push(0, 7, Why::Wake);
+    assert_eq!(world.steal.drain().len(), 1);
+}
+
+#[test]
+fn a_worker_on_standby_keeps_nothing_private() {
+    let mut world = World::with_lifo(2, Lifo::Private);
+    let _ = world.push(0, 7, Why::Wake);
+    world.steal.observe_standby(0);
+    assert_eq!(world.next(1), Some(7));
 }

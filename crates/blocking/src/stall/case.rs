@@ -63,6 +63,8 @@ impl Case {
         if epoch.is_multiple_of(2) {
             return false;
         }
+        // Timers and sockets may be due since it began.
+        desk.hail();
         if self.told.is_none()
             && desk.shows_task()
             && stalls.is_on()

@@ -188,7 +188,7 @@ families! {
     experiments::messages => "channel" | "join",
     experiments::timeout => "timeout",
     benches::spawn => "spawn_join" | "spawn_await" | "spawn_remote" | "chained_spawn",
-    benches::messages => "yield" | "wake" | "ping_pong",
+    benches::messages => "yield" | "wake" | "ping_pong" | "message_chain",
     benches::fork_join => "skynet" | "fib" | "steal_imbalance",
     benches::wake => "remote_wake" | "blocking_pool" | "heartbeat",
     benches::timers => "timer_fire" | "timer_cancel" | "sleep_precision",

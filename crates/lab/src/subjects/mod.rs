@@ -8,7 +8,7 @@ mod slow_names;
 pub(crate) use slow_names::named as slow_name;
 
 use crate::cell::{Outcome, Subject, SubjectKind};
-use polyloop::{BlockPolicy, Builder, Combination};
+use polyloop::{BlockPolicy, Builder, Combination, Lifo};
 use polyloop_traits::Runtime;
 use std::io;
 use std::thread::available_parallelism;
@@ -94,7 +94,7 @@ impl Contestant {
     }
 
     /// Starts the runtime and runs `program` on it. With a frozen clock, one of ours turns its driver after so many polls, and
-    /// never because time has passed.
+    /// never because time has passed; and nobody looks whether its polls stall.
     ///
     /// # Errors
     ///
@@ -106,8 +106,10 @@ impl Contestant {
         match self.launch {
             Launch::Own(combination) => {
                 let mut builder = Builder::new().combination(combination).worker_threads(nature.workers);
+                // What breaks a contract is what an experiment shows.
+                builder = builder.experiments(true);
                 if frozen {
-                    builder = builder.start_paused(true);
+                    builder = builder.start_paused(true).stall_threshold(None);
                 }
                 let runtime = builder.blocking_resolver(slow_names::lookup).build()?;
                 let driver = runtime.handle().driver();
@@ -250,14 +252,15 @@ fn own(name: String, combination: Combination) -> Contestant {
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let relief = matches!(combination.block_policy(), BlockPolicy::HandOff { .. });
+    let private_slot = combination.lifo() == Some(Lifo::Private);
     let nature = Nature {
         workers,
         yields: Yields::Requeue,
         in_turn: combination.executor() == "fifo",
         relief,
         alone: combination.executor() == "fifo",
-        reachable: true,
-        private_slot: false,
+        reachable: !private_slot,
+        private_slot,
         hostage: false,
         resolver: true,
     };

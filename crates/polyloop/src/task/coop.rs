@@ -7,14 +7,18 @@
 //! What is not ours counts nothing: wrap it in [`budgeted`], or call [`consume_budget`] in the loop. Outside of a polyloop
 //! task there is no budget, and nothing is ever held up. Jobs of [`spawn_blocking`](super::spawn_blocking) are outside.
 //!
+//! [`budgeted_for`] gives a future a budget of time instead of one of operations.
+//!
 //! Names are tokio's; [`cooperative`] is tokio's name for [`budgeted`].
 //!
 //! Invariant: the wrappers here add nothing to what a future does but when it may do it.
 
+use crate::Handle;
 use pin_project_lite::pin_project;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 pub use self::budgeted as cooperative;
 pub use polyloop_core::budget::{
@@ -67,6 +71,64 @@ impl<F: Future> Future for Budgeted<F> {
         let output = ready!(self.project().future.poll(cx));
         operation.made_progress();
         Poll::Ready(output)
+    }
+}
+
+/// Gives `future` a budget of time: a poll of it does as many operations as it likes until it has lasted for `limit`, by the
+/// clock of the runtime, which is looked at when the poll begins and before every 17th operation. From then on operations of
+/// ours, and futures in [`budgeted`], wake their task and say "pending".
+///
+/// It takes the place of the budget of [`OPERATIONS`]: within `limit` there may be more of them, and one poll of this counts
+/// as one in the poll of its task. Within another `budgeted_for` the earlier end holds; within [`unconstrained`], around
+/// it or in it, none does. What does not ask the budget is not interrupted: a poll can last longer by 16 operations and
+/// by whatever the future does between two of them.
+///
+/// # Cancel safety
+///
+/// As `future`.
+///
+/// # Examples
+///
+/// ```
+/// # let runtime = polyloop::Runtime::from_name("fifo+poll+heap").unwrap();
+/// # runtime.block_on(async {
+/// use polyloop::task::{budgeted_for, consume_budget};
+/// use std::time::Duration;
+///
+/// let other = polyloop::spawn(async { "had its turn" });
+/// let hog = budgeted_for(Duration::from_micros(50), async move {
+///     while !other.is_finished() {
+///         consume_budget().await;
+///     }
+/// });
+/// polyloop::spawn(hog).await.unwrap();
+/// # });
+/// ```
+pub fn budgeted_for<F: Future>(limit: Duration, future: F) -> BudgetedFor<F> {
+    BudgetedFor { limit, future }
+}
+
+pin_project! {
+    /// The future of [`budgeted_for`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless they are awaited"]
+    pub struct BudgetedFor<F> {
+        limit: Duration,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for BudgetedFor<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        // Without a runtime there is no budget.
+        match Handle::try_current() {
+            Ok(handle) => polyloop_core::budget::timed(handle.driver(), *this.limit, || this.future.poll(cx)),
+            Err(_) => this.future.poll(cx),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ pub mod join_set;
 mod spawn;
 
 pub use blocking::{CannotBlock, block_in_place, try_block_in_place};
-pub use coop::{Budgeted, Unconstrained, budgeted, consume_budget, unconstrained};
+pub use coop::{Budgeted, BudgetedFor, Unconstrained, budgeted, budgeted_for, consume_budget, unconstrained};
 pub use join_set::JoinSet;
 pub use polyloop_core::task::{Id, id, try_id};
 pub use polyloop_core::{AbortHandle, JoinError, JoinHandle, Meta, YieldNow, yield_now};

@@ -145,7 +145,7 @@ impl<S: Scheduler> Crew<S> {
         Err(no_relief)
     }
 
-    /// The worker of seat `index` leaves its place: whatever it has is for the others to take.
+    /// The worker of seat `index` leaves its place within a poll: whatever it has is for the others to take.
     pub(crate) fn give_away(&self, index: usize) {
         self.shared.scheduler.observe_stuck(index, true);
     }

@@ -53,7 +53,8 @@ fn per_page<F: Future<Output = ()> + Send + 'static>(make: impl Fn() -> F) -> us
 fn an_empty_task_takes_64_bytes() {
     assert_eq!((size_of::<Header>(), size_of::<Result<(), JoinError>>()), (48, 8));
     let tasks = per_page(|| async {});
-    assert_eq!(64 * 1024 / tasks, 64, "{tasks} in a page");
+    // 1,024 less what the page's own header takes; the next size of a slot would give 819.
+    assert!((1000..=1024).contains(&tasks), "{tasks} in a page");
 }
 
 #[test]

@@ -15,6 +15,9 @@ use std::task::{Poll, Waker};
 /// Tasks that yield at the same time.
 const YIELDERS: u64 = 200;
 
+/// Tasks of a ring.
+const LINKS: u64 = 8;
+
 pub(crate) fn cases() -> Vec<CaseInfo> {
     let ping_pong = |pairs: u64| {
         let about =
@@ -32,6 +35,13 @@ pub(crate) fn cases() -> Vec<CaseInfo> {
         .not_quick(),
         ping_pong(1),
         ping_pong(1_000).not_quick(),
+        bench(
+            "message_chain",
+            "ns",
+            EXECUTOR,
+            "a number goes round a ring of 8 tasks, each of which waits for it; one operation is one hop",
+        )
+        .not_quick(),
     ]
 }
 
@@ -39,6 +49,7 @@ pub(crate) fn run<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Outcome {
     report(match cell.part(0) {
         "yield" => yields(rt, cell),
         "wake" => wakes(rt, cell),
+        "message_chain" => message_chain(rt, cell),
         _ => cell.number("pairs").and_then(|pairs| ping_pong(rt, cell, pairs as u64)),
     })
 }
@@ -141,6 +152,42 @@ fn ping_pong<R: Runtime>(rt: &R, cell: &Cell<'_>, pairs: u64) -> Result<Vec<Samp
             }
             let wall = start.elapsed();
             expect("the number of round trips", sum, rounds * pairs).map(|()| wall)
+        })
+    })?;
+    Ok(timed.samples())
+}
+
+fn message_chain<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Result<Vec<Sample>, String> {
+    let timed = timed_by(cell.effort(), LINKS, |rounds| {
+        let spawner = rt.clone();
+        inside(rt, async move {
+            let start = clock::now();
+            let (first, mut inbox) = channel::<u64>();
+            let mut links = Vec::new();
+            for _ in 1..LINKS {
+                let (onward, next_inbox) = channel::<u64>();
+                let mut inbox = std::mem::replace(&mut inbox, next_inbox);
+                // It ends with the one before it.
+                links.push(spawner.spawn(async move {
+                    while let Some(hops) = inbox.recv().await {
+                        onward.send(hops + 1).ok();
+                    }
+                }));
+            }
+            let head = spawner.spawn(async move {
+                let mut hops = 0;
+                for _ in 0..rounds {
+                    first.send(hops + 1).ok();
+                    hops = inbox.recv().await.unwrap_or_default();
+                }
+                hops
+            });
+            let hops = head.await.map_err(|error| error.to_string())?;
+            for link in links {
+                link.await.map_err(|error| error.to_string())?;
+            }
+            let wall = start.elapsed();
+            expect("the number of hops", hops, rounds * LINKS).map(|()| wall)
         })
     })?;
     Ok(timed.samples())

@@ -101,8 +101,8 @@ fn prediction(k: usize, nature: Nature) -> Prediction {
         k if k == nature.workers && !nature.relief => {
             rule.sequence(&[BLOCKED, RELEASED]).before(&[RELEASED], &OTHERS)
         }
-        // Relief comes while the blockers still hold on, which is a matter of time.
-        k if k == nature.workers => {
+        // Relief comes while the blockers still hold on, which is a matter of time. It does not look into a private slot.
+        k if k == nature.workers && !nature.private_slot => {
             rule.before(&[BLOCKED], &OTHERS).by_time(Prediction::new().before(&OTHERS, &[RELEASED]))
         }
         _ if nature.reachable => {
@@ -295,6 +295,15 @@ mod tests {
             assert!(check(reachable, 1, &relieved) && !check(reachable, 1, &starved), "{reachable}");
             assert!(!check(reachable, 1, &trapped), "{reachable}");
         }
+        for private in
+            [("steal:2,lifo=private", 1), ("steal:2,lifo=private", 2), ("steal:2,block=none,lifo=private", 1)]
+        {
+            assert!(
+                check(private.0, private.1, &trapped) && !check(private.0, private.1, &relieved),
+                "{private:?}"
+            );
+        }
+        assert!(check("steal:2,lifo=off", 1, &relieved) && !check("steal:2,lifo=off", 1, &trapped));
         assert!(check("tokio-mt:3", 2, &starved) && check("tokio-mt:3", 2, &trapped));
         assert!(!check("tokio-mt:3", 2, &relieved), "the ready task is in a slot that nobody else sees");
         let nature = resolve("steal:2").unwrap().nature;

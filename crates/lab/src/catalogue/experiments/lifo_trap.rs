@@ -98,8 +98,11 @@ mod tests {
         let fits = |subject: &str, events: &[String]| {
             prediction(resolve(subject).unwrap().nature).check(events).all().is_empty()
         };
-        for subject in ["steal:2", "steal:2,block=none", "steal:1", "smol-n:2"] {
+        for subject in ["steal:2", "steal:2,block=none", "steal:2,lifo=off", "steal:1", "smol-n:2"] {
             assert!(fits(subject, &taken) && !fits(subject, &trapped), "{subject}");
+        }
+        for subject in ["steal:2,lifo=private", "steal:2,block=none,lifo=private", "steal:1,lifo=private"] {
+            assert!(fits(subject, &trapped) && !fits(subject, &taken), "{subject}");
         }
         for subject in ["fifo", "steal:1,block=none", "tokio-ct", "tokio-mt:1", "tokio-mt:2", "smol-1"] {
             assert!(fits(subject, &trapped) && !fits(subject, &taken), "{subject}");
