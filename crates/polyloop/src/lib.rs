@@ -33,6 +33,8 @@ mod foreign;
 mod handle;
 pub mod interop;
 mod kinds;
+#[cfg(feature = "macros")]
+mod macros;
 mod metrics;
 pub mod net;
 mod runtime;
@@ -49,11 +51,16 @@ pub use executors::{Edf, Fair, Fifo, Global, PerCore, Steal};
 pub use foreign::{NotPollable, Turned};
 pub use handle::{EnterGuard, Handle, NoRuntime, ShutDown};
 pub use kinds::{Any, ExecutorKind, ReactorKind, TimersKind};
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub use macros::__macros;
 pub use metrics::RuntimeMetrics;
 pub use polyloop_blocking::Limits as BlockingLimits;
 pub use polyloop_core::block_on::{BlockOnError, Nested};
 pub use polyloop_core::deadlock::Deadlock;
 pub use polyloop_core::{Fairness, Honours};
+#[cfg(feature = "macros")]
+pub use polyloop_macros::{main, test};
 pub use polyloop_pool::BlockPolicy;
 pub use polyloop_reactor::{Mio, Poll, Polling};
 pub use polyloop_steal::Lifo;

@@ -1,0 +1,75 @@
+//! The grammar of a combination: `executor[:workers]+reactor+timers[,key=value…]`.
+//!
+//! Invariant: whatever this refuses, `Combination`'s `FromStr` refuses, too. The reverse does not hold: which names there are is
+//! known where the runtime is built.
+
+/// More workers than this are a typing error, here as in the facade.
+pub(crate) const MAX_WORKERS: usize = 1024;
+
+/// Says what is wrong with the form of `text`.
+pub(crate) fn check(text: &str) -> Result<(), String> {
+    let mut options = text.split(',');
+    let parts: Vec<&str> = options.next().unwrap_or_default().split('+').map(str::trim).collect();
+    if parts.len() > 3 {
+        return Err(format!(
+            "`{text}` has too many parts; it is executor[:workers]+reactor+timers[,key=value…]"
+        ));
+    }
+    let (executor, workers) =
+        parts[0].split_once(':').map_or((parts[0], None), |(name, number)| (name, Some(number)));
+    if let Some(number) = workers
+        && !number.parse().is_ok_and(|number: usize| (1..=MAX_WORKERS).contains(&number))
+    {
+        return Err(format!("`{number}` is not a number of workers; 1 to {MAX_WORKERS} are allowed"));
+    }
+    for (name, noun) in [executor].iter().chain(&parts[1..]).zip(["executor", "reactor", "timer queue"]) {
+        if name.is_empty() {
+            return Err(format!(
+                "`{text}` names no {noun}; it is executor[:workers]+reactor+timers[,key=value…]"
+            ));
+        }
+        if let Some(wrong) =
+            name.chars().find(|letter| !letter.is_ascii_alphanumeric() && !"_-".contains(*letter))
+        {
+            return Err(format!("`{name}` is no name of an {noun}: `{wrong}` stands in none")
+                .replace("an r", "a r")
+                .replace("an t", "a t"));
+        }
+    }
+    match options.find(|option| {
+        option.split_once('=').is_none_or(|(key, value)| key.trim().is_empty() || value.is_empty())
+    }) {
+        Some(option) => Err(format!("`{option}` is no option; one is key=value, such as block=none")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_names_in_the_right_form_pass() {
+        for text in
+            ["fifo", "steal:4+mio+wheel", "mine+my-reactor+my_timers,block=none", "fifo + poll + heap"]
+        {
+            assert_eq!(check(text), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_form_is_told() {
+        let said = |text: &str| check(text).unwrap_err();
+        assert!(said("").contains("names no executor"));
+        assert!(said("fifo+").contains("names no reactor"));
+        assert!(said("fifo+mio+").contains("names no timer queue"));
+        assert!(said("fifo+mio+heap+x").contains("too many parts"));
+        assert!(said("steal:0").contains("1 to 1024"));
+        assert!(said("steal:1025").contains("1 to 1024"));
+        assert!(said("steal:+mio").contains("1 to 1024"));
+        assert!(said("fifo/mio").contains("is no name of an executor: `/`"));
+        assert!(said("fifo+m o").contains("is no name of a reactor"));
+        assert!(said("steal,block").contains("key=value"));
+        assert!(said("steal,").contains("key=value"));
+    }
+}

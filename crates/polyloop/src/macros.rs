@@ -1,0 +1,127 @@
+//! What the attributes expand to, and the table of combinations as a macro.
+//!
+//! Invariant: [`for_each_combination!`](crate::for_each_combination) names what [`Combination::ALL`](crate::Combination::ALL) holds, in
+//! its order.
+
+use crate::{Builder, Combination};
+use std::io::Write;
+use std::num::NonZeroUsize;
+
+/// Calls `callback!` with all combinations of [`Combination::ALL`](crate::Combination::ALL), each as an identifier and a name, and
+/// with whatever else it is given: `callback! { (fifo_mio_wheel "fifo+mio+wheel") … => whatever else }`. It stands
+/// where items do.
+///
+/// `#[polyloop::test(all)]` expands to it; with a macro of your own you fan out whatever you like.
+///
+/// # Examples
+///
+/// ```
+/// macro_rules! names {
+///     ($(($id:ident $name:literal))* => $constant:ident) => {
+///         const $constant: &[&str] = &[$($name),*];
+///     };
+/// }
+///
+/// polyloop::for_each_combination!(names, NAMES);
+/// assert_eq!(NAMES.len(), polyloop::Combination::ALL.len());
+/// ```
+#[macro_export]
+macro_rules! for_each_combination {
+    ($callback:path $(, $($rest:tt)*)?) => {
+        $callback! {
+            (fifo_mio_wheel "fifo+mio+wheel")
+            (fifo_mio_heap "fifo+mio+heap")
+            (fifo_polling_wheel "fifo+polling+wheel")
+            (fifo_polling_heap "fifo+polling+heap")
+            (fifo_poll_wheel "fifo+poll+wheel")
+            (fifo_poll_heap "fifo+poll+heap")
+            (steal_mio_wheel "steal+mio+wheel")
+            (steal_mio_heap "steal+mio+heap")
+            (steal_polling_wheel "steal+polling+wheel")
+            (steal_polling_heap "steal+polling+heap")
+            (steal_poll_wheel "steal+poll+wheel")
+            (steal_poll_heap "steal+poll+heap")
+            (global_mio_wheel "global+mio+wheel")
+            (percore_mio_wheel "percore+mio+wheel")
+            (fair_mio_wheel "fair+mio+wheel")
+            (edf_mio_wheel "edf+mio+wheel")
+            => $($($rest)*)?
+        }
+    };
+}
+
+/// The module of tests that `#[polyloop::test(all)]` makes.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __tests {
+    ($(($id:ident $combination:literal))* => [$($import:tt)*] $attributes:tt $name:ident $result:tt) => {
+        mod $name {
+            $($import)*
+            $($crate::__test! { $attributes $name $id $combination $result })*
+        }
+    };
+}
+
+/// One of them.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __test {
+    ([$($attribute:tt)*] $name:ident $id:ident $combination:literal [$($result:tt)*]) => {
+        #[::core::prelude::v1::test]
+        $($attribute)*
+        fn $id() $($result)* {
+            super::$name($combination)
+        }
+    };
+}
+
+/// Called by what the attributes expand to, and by nobody else: it may change at any time.
+#[doc(hidden)]
+pub mod __macros {
+    use super::*;
+
+    /// Builds a runtime for `main`; if there is none, says so and ends the process.
+    pub fn main<F: Future>(builder: Builder, main: F) -> F::Output {
+        let runtime = builder.build().unwrap_or_else(|error| {
+            // Nobody to tell if stderr is closed; the code says it as well.
+            let _ = writeln!(std::io::stderr(), "{error}");
+            std::process::exit(2)
+        });
+        runtime.block_on(main)
+    }
+
+    /// Builds a runtime for a test, which fails if there is none.
+    #[track_caller]
+    pub fn test<F: Future>(builder: Builder, test: F) -> F::Output {
+        let runtime = builder.build().unwrap_or_else(|error| panic!("no runtime for this test: {error}"));
+        runtime.block_on(test)
+    }
+
+    /// A builder for this combination, with so many workers if it has any.
+    pub fn builder(combination: &str, workers: Option<usize>) -> Builder {
+        match (combination.parse::<Combination>(), workers.and_then(NonZeroUsize::new)) {
+            (Ok(combination), Some(workers)) => Builder::new().combination(combination.with_workers(workers)),
+            _ => Builder::new().combination(combination),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    macro_rules! table {
+        ($(($id:ident $name:literal))* =>) => {
+            const NAMED: &[(&str, &str)] = &[$((stringify!($id), $name)),*];
+        };
+    }
+
+    crate::for_each_combination!(table);
+
+    #[test]
+    fn the_macro_names_what_the_table_holds() {
+        let held = Combination::ALL.map(|combination| combination.to_string());
+        assert!(NAMED.iter().map(|(_, name)| *name).eq(held.iter().map(String::as_str)), "{NAMED:?}");
+        assert!(NAMED.iter().all(|(id, name)| *id == name.replace('+', "_")));
+    }
+}
