@@ -242,7 +242,7 @@ fn the_plan_names_scale_seed_and_estimate() {
     let ran = lab(&["matrix", "--quick", "--dry-run", "--seed", "42"]);
     assert_eq!(ran.code, 0);
     assert_eq!(ran.stdout, "");
-    for part in ["6 rounds of 40 ms", "× 0.1", "starvation/* verbatim", "about ", "seed 42"] {
+    for part in ["7 rounds of 40 ms", "× 0.1", "starvation/* verbatim", "about ", "seed 42"] {
         assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
     }
     let ran = lab(&["matrix", "--filter", "spawn_join", "--budget", "1s", "--dry-run"]);
