@@ -94,7 +94,8 @@ fn here() -> &'static Location<'static> {
     Location::caller()
 }
 
-fn is_named(name: &str, who: Who, how: How) {
+/// Asserts what is told; whether it was told in time, and the words for it if not.
+fn is_named(name: &str, who: Who, how: How) -> Result<(), String> {
     let scene = Scene::new();
     let (tell, told) = mpsc::channel::<Stall>();
     let hooked = scene.clone();
@@ -141,7 +142,6 @@ fn is_named(name: &str, who: Who, how: How) {
         assert_eq!(at, (place.file(), place.line()), "{context}");
     }
     let after = scene.after.lock().unwrap().unwrap();
-    assert!(after <= 2 * THRESHOLD + lost, "{context}: told after {after:?}, {lost:?} lost");
     if cfg!(target_os = "linux") {
         let cause = if how == How::Sleep { Cause::Blocked } else { Cause::Computing };
         assert_eq!(lasting.cause, cause, "{context}");
@@ -156,6 +156,17 @@ fn is_named(name: &str, who: Who, how: How) {
     }
     assert!(told.try_recv().is_err(), "{name} {who:?} {how:?}: told a third time");
     assert_eq!(runtime.metrics().stalls_count(), 1, "{context}");
+    let in_time = after <= 2 * THRESHOLD + lost;
+    in_time.then_some(()).ok_or_else(|| format!("{context}: told after {after:?}, {lost:?} lost"))
+}
+
+/// Two threads must be let run between the threshold and the report, the monitor and the one that tells, and beside a poll that
+/// computes on a busy machine they wait for a processor. What is told is asserted each time; that it is in time, once of so many.
+const TRIES: usize = 5;
+
+fn is_named_in_time(name: &str, who: Who, how: How) {
+    let late = (0..TRIES).map_while(|_| is_named(name, who, how).err()).collect::<Vec<_>>();
+    assert!(late.len() < TRIES, "late each time: {late:#?}");
 }
 
 #[test]
@@ -165,7 +176,7 @@ fn each_executor_names_the_poll_that_lasts() {
         for how in [How::Sleep, How::Spin] {
             for who in [Who::Task, Who::Local, Who::BlockOn] {
                 let name = name.clone();
-                watched(&format!("{name} {who:?} {how:?}"), LIMIT, move || is_named(&name, who, how));
+                watched(&format!("{name} {who:?} {how:?}"), LIMIT, move || is_named_in_time(&name, who, how));
             }
         }
     }
