@@ -4,9 +4,8 @@
 //! slot, its deque, the injector, and then from its siblings.
 //!
 //! Invariant: whatever is pushed can be taken by any worker (C5), except with [`Lifo::Private`]: from the injector and the
-//! deques at once, from a slot when its owner is stuck. The slot is spared otherwise, because a task that
-//! was just woken finds its data in the
-//! owner's cache; two tasks that wake each other would bounce between workers.
+//! deques at once, from a slot when its owner is stuck. The slot is spared otherwise, because a task that was just woken
+//! finds its data in the owner's cache; two tasks that wake each other would bounce between workers.
 //!
 //! What a stuck worker has queued goes to the injector, because its siblings look for victims only when they run dry: one
 //! that always has something to do would never come to it.
