@@ -3,6 +3,8 @@
 //! Invariant: counted in polls and operations; no test here looks at the wall's clock.
 
 use crate::subjects::{builder, names};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use polyloop::net::unix::UnixStream;
 use polyloop::sync::{
     Barrier, Mutex, Notify, OnceCell, RwLock, Semaphore, SetOnce, broadcast, mpsc, oneshot, watch,
@@ -95,6 +97,12 @@ lets_others_go! {
         let (socket, _peer) = UnixStream::pair().unwrap();
     } socket.writable().await.unwrap();
     a_future_of_somebody_else_that_is_wrapped: {} budgeted(std::future::ready(())).await;
+    futures_of_somebody_else_that_are_wrapped_together: {
+        let mut all: FuturesUnordered<_> = (0..4).map(|_| std::future::ready(())).collect();
+    } { budgeted(all.next()).await.unwrap(); all.push(std::future::ready(())) };
+    a_channel_of_somebody_else_that_is_wrapped: {
+        let (mut sender, mut receiver) = futures::channel::mpsc::channel(1);
+    } { sender.try_send(()).unwrap(); budgeted(receiver.next()).await.unwrap() };
     one_that_consumes_the_budget_by_hand: {} consume_budget().await;
     a_channel_that_is_always_full: {
         let (sender, mut receiver) = mpsc::channel(1);

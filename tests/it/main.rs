@@ -21,6 +21,7 @@ mod foreign;
 mod idle;
 mod join_set;
 mod last_words;
+mod lifo;
 mod long_polls;
 mod macros;
 mod metrics;

@@ -12,6 +12,7 @@ Usage: cargo xtask bench COMMAND [ARGUMENTS]
   matrix    every experiment and bench on every combination and on tokio and smol
   counts    what an operation costs: instructions, atomics, allocations and system calls, under valgrind
   compare   two runs of the matrix, old and new
+  lifo      what each LIFO slot costs and what it does to a trapped task: the tables of docs/lifo.md
   micro     criterion benches of single parts; the arguments are criterion's
 
 Exit codes: 0 ok; 1 an own verdict failed, a hang, a crash, or --fail-on; 2 usage; 3 a required backend is missing under
@@ -29,13 +30,17 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<(), Stop> {
             let mut cargo = exec::cargo(&["bench", "--package", "polyloop-benches", "--"]);
             return exec::check(cargo.args(&arguments[1..]));
         }
+        Some("lifo") => {
+            let example = ["run", "--release", "--package", "polyloop-benches", "--example", "lifo"];
+            return exec::check(&mut exec::cargo(&example));
+        }
         Some("gate") => {
             let instead = "cargo xtask bench compare OLD NEW --fail-on 5%";
             return Err(Stop::Usage(format!("`gate` does not exist yet; until then: `{instead}`")));
         }
         Some(other) => {
             return Err(Stop::Usage(format!(
-                "there is no `{other}`; there are matrix, counts, compare, micro"
+                "there is no `{other}`; there are matrix, counts, compare, lifo, micro"
             )));
         }
     };

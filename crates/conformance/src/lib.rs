@@ -26,10 +26,12 @@ pub mod reactor;
 pub mod runtime;
 #[cfg(target_os = "linux")]
 pub mod seed_loop;
+mod sentinels;
 pub mod task;
 
 pub mod timers;
 mod watch;
 
 pub use differences::{DIFFERENCES, Difference};
+pub use sentinels::{Moment, Sentinels, TICKS_IN_20_MS, Ticks};
 pub use watch::{LIMIT, block_thread, watched};

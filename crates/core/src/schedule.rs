@@ -179,6 +179,12 @@ pub trait Scheduler: fmt::Debug + Send + Sync + 'static {
         self.observe_stuck(index, true);
     }
 
+    /// Polls have blocked lately, or do so no more. While they do, whatever waits behind a poll may wait for long, however short
+    /// the average: it is worth a sibling's wake-up. Called from any thread.
+    fn observe_blocking(&self, blocking: bool) {
+        let _ = blocking;
+    }
+
     /// Gives everything out, at shutdown. Called from any thread and more than once, while others may still push, call
     /// `next`, or drain: each runnable goes to one of them, and what was pushed before the call, and nobody else has, is
     /// in the result.

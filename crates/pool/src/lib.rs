@@ -23,6 +23,7 @@ mod policy;
 mod relief;
 mod shared;
 mod shutdown;
+mod wary;
 mod worker;
 
 pub use block_in_place::{NoPlace, try_block_in_place};
@@ -102,6 +103,12 @@ impl<S: Scheduler> Pool<S> {
     /// What relief has done and is doing.
     pub fn relief(&self) -> Relief {
         self.crew.counts()
+    }
+
+    /// How often the monitor had to call a sleeping worker for what a stuck one had left behind: work, or the driver. Once or
+    /// twice when polls begin to block; from then on workers expect it of each other.
+    pub fn rescues(&self) -> u64 {
+        self.crew.shared.wary.rescues.get()
     }
 
     /// Ends all tasks: waits for the polls that are under way, for `patience` at most, and cancels the rest.

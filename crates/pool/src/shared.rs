@@ -3,6 +3,7 @@
 use crate::gate::Gate;
 use crate::idle::Idle;
 use crate::relief::{Crew, Mark};
+use crate::wary::Wary;
 use crate::worker::Here;
 use parking_lot::{Condvar, Mutex};
 use polyloop_blocking::probe::{Probe, Sample, State};
@@ -29,6 +30,7 @@ pub(crate) struct Shared<S: Scheduler> {
     /// One for each worker, then those for whoever takes a stuck one's place.
     seats: Box<[Seat<S::Local>]>,
     gate: Gate,
+    pub(crate) wary: Wary,
     /// The workers that have not ended yet, by index, and a bell for whoever waits for that.
     pub(crate) alive: Mutex<Vec<usize>>,
     pub(crate) ended: Condvar,
@@ -69,6 +71,7 @@ impl<S: Scheduler> Shared<S> {
             seats,
             driver,
             gate: Gate::open(),
+            wary: Wary::new(),
             alive: Mutex::new(Vec::new()),
             ended: Condvar::new(),
         }
@@ -157,11 +160,18 @@ impl<S: Scheduler> Shared<S> {
         }
     }
 
-    /// Calls a sleeper, whoever searches.
-    pub(crate) fn call_any(&self) {
-        if let Some(index) = self.idle.pick() {
+    /// Calls a sleeper, whoever searches; whether there was one.
+    pub(crate) fn call_any(&self) -> bool {
+        let picked = self.idle.pick();
+        if let Some(index) = picked {
             self.seats[index].parking.unpark();
         }
+        picked.is_some()
+    }
+
+    /// Whether somebody should be in the driver and nobody is: a worker is about to poll, and polls have blocked lately.
+    pub(crate) fn is_driver_deserted(&self) -> bool {
+        self.wary.is_on() && !self.driver.is_leased()
     }
 
     /// A worker that searches, or counts as searching, leaves for good: somebody else must look for what it was relied upon

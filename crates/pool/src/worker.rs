@@ -256,8 +256,11 @@ impl<S: Scheduler> Worker<'_, S> {
 
     /// This worker has found work. If nobody else searches, what is left is somebody else's.
     fn end_search(&self) {
-        if self.shared.idle.found() == AfterSearch::CallNext && self.shared.scheduler.has_work() {
-            self.shared.call_one();
+        let shared = self.shared;
+        if shared.idle.found() == AfterSearch::CallNext
+            && (shared.scheduler.has_work() || shared.is_driver_deserted())
+        {
+            shared.call_one();
         }
     }
 
@@ -343,6 +346,10 @@ impl<S: Scheduler> Worker<'_, S> {
             drop(lease);
             self.wake_all();
             self.report(turned);
+            // Whoever found the lease taken meanwhile sleeps elsewhere.
+            if shared.is_driver_deserted() {
+                shared.call_one();
+            }
         }
         let now = self.driver.now();
         self.observe(now);

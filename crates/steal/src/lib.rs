@@ -11,12 +11,12 @@
 //! that always has something to do would never come to it.
 //!
 //! A push to an own deque does not wake a sibling as such: a wake-up costs microseconds. A sibling is invited when the
-//! backlog is worth more than that, by the average poll.
+//! backlog is worth more than that, by the average poll. While polls have blocked lately, any backlog is.
 //!
 //! Declared constants (C3), [`READY_BOUND`]: of the polls of one worker that come from its slot or its deque, at most
-//! [`LIFO_POLLS`] in a row
-//! come from the slot. Every [`INJECTOR_INTERVAL`]th poll, and the first after a driver turn, looks at the injector first, but
-//! never two without a poll from slot or deque between them. So a task that is the n-th in its deque is polled within
+//! [`LIFO_POLLS`] in a row come from the slot. Every [`INJECTOR_INTERVAL`]th poll, the first after a driver turn, and all as long as
+//! what was taken from a worker that seemed stuck may be there, look at the injector first, but never two without a poll from slot
+//! or deque between them. So a task that is the n-th in its deque is polled within
 //! 8·n + 8 polls of the worker that holds it: 4·n + 4 and one for every 61 while polls are short, twice as many when each is so
 //! long that the driver turns after it.
 
@@ -26,7 +26,7 @@
 mod tests;
 
 use crossbeam_deque::{Injector, Steal as Stolen, Stealer, Worker};
-use polyloop_core::shim::atomic::{AtomicUsize, Ordering::Relaxed};
+use polyloop_core::shim::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use polyloop_core::{Count, Notify, ReadyBound, RunSlot, Runnable, Scheduler, Why};
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -75,6 +75,8 @@ pub struct Steal {
     workers: Box<[OnceLock<Arc<Public>>]>,
     /// One more than the highest index that has begun: nobody need look beyond.
     begun: AtomicUsize,
+    /// Whether polls have blocked lately.
+    blocking: AtomicBool,
 }
 
 /// What siblings can reach of a worker. On a line of its own, as the owner writes the slot at every wake.
@@ -84,6 +86,8 @@ struct Public {
     stealer: Stealer<Runnable>,
     /// How many runnables the owner has taken from its siblings.
     stolen: Count,
+    /// Whether what the owner had has been put into the injector: it is older than what the owner has now.
+    spilled: AtomicBool,
 }
 
 /// What a worker keeps to itself.
@@ -115,6 +119,7 @@ impl Steal {
             injector: Injector::new(),
             workers: (0..workers.get()).map(|_| OnceLock::new()).collect(),
             begun: AtomicUsize::new(0),
+            blocking: AtomicBool::new(false),
         }
     }
 
@@ -161,7 +166,9 @@ impl Steal {
 
     /// Moves what worker `index` has to the injector.
     fn give_away(&self, index: usize, with_slot: bool) {
-        let Some(Public { slot, stealer, .. }) = self.public(index) else { return };
+        let Some(Public { slot, stealer, spilled, .. }) = self.public(index) else { return };
+        // Ordering: Relaxed; an owner that sees it a poll late looks there a poll late.
+        spilled.store(true, Relaxed);
         // No more than there is now: a poll that never ends may push for ever.
         for _ in 0..stealer.len() {
             let Some(runnable) = retry(|| stealer.steal()) else { break };
@@ -186,8 +193,12 @@ impl Local {
 
     /// Whether the backlog is worth waking a sibling for. A task that yielded has ended its poll, so that the first in
     /// the deque is not kept waiting by anything.
-    fn is_worth_sharing(&self, why: Why) -> bool {
+    fn is_worth_sharing(&self, why: Why, blocking: bool) -> bool {
         let backlog = self.deque.len().saturating_sub(usize::from(why == Why::Yield));
+        if blocking {
+            // The average says nothing about the poll that blocks.
+            return backlog > 0;
+        }
         (backlog as u64).saturating_mul(self.poll_nanos) > WAKE_COST
     }
 }
@@ -215,8 +226,12 @@ impl Scheduler for Steal {
 
     fn local(&self, index: usize) -> Local {
         let deque = Worker::new_fifo();
-        let public =
-            Arc::new(Public { slot: RunSlot::new(), stealer: deque.stealer(), stolen: Count::new() });
+        let public = Arc::new(Public {
+            slot: RunSlot::new(),
+            stealer: deque.stealer(),
+            stolen: Count::new(),
+            spilled: AtomicBool::new(false),
+        });
         assert!(
             self.workers[index].set(Arc::clone(&public)).is_ok(),
             "each worker asks for its local part once"
@@ -250,14 +265,19 @@ impl Scheduler for Steal {
             None => Notify::None,
             Some(runnable) => {
                 local.deque.push(runnable);
-                if local.is_worth_sharing(why) { Notify::One } else { Notify::None }
+                let blocking = self.blocking.load(Relaxed);
+                if local.is_worth_sharing(why, blocking) { Notify::One } else { Notify::None }
             }
         }
     }
 
     fn next(&self, local: &mut Local) -> Option<Runnable> {
         local.tick = local.tick.wrapping_add(1);
-        let injector_first = local.tick.is_multiple_of(INJECTOR_INTERVAL);
+        let spilled = &local.public.spilled;
+        if spilled.load(Relaxed) && self.injector.is_empty() {
+            spilled.store(false, Relaxed);
+        }
+        let injector_first = local.tick.is_multiple_of(INJECTOR_INTERVAL) || spilled.load(Relaxed);
         if !std::mem::take(&mut local.owes_own)
             && injector_first
             && let Some(runnable) = self.take_from_injector(local)
@@ -316,6 +336,10 @@ impl Scheduler for Steal {
     fn observe_standby(&self, index: usize) {
         // Also what is private: the poll beside which it waited has ended, and nobody else would ever look.
         self.give_away(index, true);
+    }
+
+    fn observe_blocking(&self, blocking: bool) {
+        self.blocking.store(blocking, Relaxed);
     }
 
     fn drain(&self) -> Vec<Runnable> {

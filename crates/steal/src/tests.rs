@@ -366,3 +366,43 @@ fn a_worker_on_standby_keeps_nothing_private() {
     world.steal.observe_standby(0);
     assert_eq!(world.next(1), Some(7));
 }
+
+#[test]
+fn a_backlog_is_worth_a_wake_up_while_polls_block_however_short_they_are_on_average() {
+    let mut world = World::new(2);
+    world.steal.observe_poll(&mut world.locals[0], 1);
+    (0..20).for_each(|_| world.steal.observe_poll(&mut world.locals[0], 1));
+    assert_eq!(world.push(0, 0, Why::Timer), Notify::None);
+    world.steal.observe_blocking(true);
+    assert_eq!(world.push(0, 1, Why::Timer), Notify::One);
+    assert_eq!(world.all(0), [0, 1]);
+    assert_eq!(world.push(0, 2, Why::Yield), Notify::None, "its poll has ended: nobody waits behind it");
+    world.steal.observe_blocking(false);
+    assert_eq!(world.push(0, 3, Why::Timer), Notify::None);
+    assert_eq!(world.all(0), [2, 3]);
+}
+
+#[test]
+fn what_was_taken_from_a_worker_that_seemed_stuck_keeps_its_place() {
+    let mut world = World::new(1);
+    for number in 0..4 {
+        let _ = world.push(0, number, Why::Yield);
+    }
+    // It has only not been let run: it goes on, with a task that yields again and again.
+    world.steal.observe_stuck(0, true);
+    world.steal.observe_stuck(0, false);
+    let mut order = Vec::new();
+    let _ = world.push(0, 100, Why::Yield);
+    for _ in 0..12 {
+        let number = world.next(0).unwrap();
+        if number == 100 {
+            let _ = world.push(0, 100, Why::Yield);
+        }
+        order.push(number);
+    }
+    for number in 0..4 {
+        let reached = order.iter().position(|polled| *polled == number).expect("it was polled") as u64 + 1;
+        let place = u64::from(number) + 2;
+        assert!(reached <= 2 * place, "{order:?}");
+    }
+}

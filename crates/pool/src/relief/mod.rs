@@ -231,8 +231,11 @@ impl<S: Scheduler> Watched for Crew<S> {
             shared.scheduler.observe_stuck(index, is_stuck);
         }
         // A worker that does not move on may hide work, or have left the driver to nobody.
-        if stuck && (shared.scheduler.has_work() || !shared.driver().is_leased()) {
-            shared.call_any();
+        if stuck && (shared.scheduler.has_work() || !shared.driver().is_leased()) && shared.call_any() {
+            shared.wary.rescues.add(1);
+        }
+        if shared.wary.note(stuck, round.elapsed) {
+            shared.scheduler.observe_blocking(shared.wary.is_on());
         }
         if shared.is_closed() {
             return at_work;
