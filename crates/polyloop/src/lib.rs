@@ -32,6 +32,7 @@ mod executors;
 mod foreign;
 mod handle;
 pub mod interop;
+pub mod io;
 mod kinds;
 #[cfg(feature = "macros")]
 mod macros;
