@@ -42,7 +42,7 @@ pub const PONG: Duration = Duration::from_secs(10);
 /// How long the end of the server waits for requests that are under way.
 pub const GRACE: Duration = Duration::from_secs(5);
 /// The most that a body may have.
-pub const BODY: usize = 16 << 20;
+pub const BODY: usize = 6 << 20;
 
 /// The routes that the tests ask for.
 pub fn router() -> Router {
@@ -52,7 +52,7 @@ pub fn router() -> Router {
         .route("/echo", post(async |body: Bytes| body))
         .route("/hello/{name}", get(async |Path(name): Path<String>| format!("hello, {name}\n")))
         .route("/sleep/{milliseconds}", get(nap))
-        .route("/zeros/{count}", get(async |Path(count): Path<usize>| vec![0; count.min(BODY)]))
+        .route("/zeros/{count}", get(async |Path(count): Path<usize>| vec![0; count.min(64 << 20)]))
         .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::from_fn(within_its_time))
 }
