@@ -16,14 +16,16 @@ use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use futures::io::{AsyncRead, AsyncWrite};
 use futures::stream::{self, StreamExt};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use polyloop::interop::hyper::Io;
-use polyloop::net::{TcpListener, TcpStream};
+use polyloop::net::TcpListener;
 use polyloop::{Handle, time};
 use std::convert::Infallible;
+use std::error::Error;
 use std::future::Future;
 use std::io;
 use std::pin::pin;
@@ -96,8 +98,9 @@ pub async fn serve(listener: TcpListener, router: Router, end: impl Future<Outpu
             accepted = listener.accept() => accepted?.0,
             () = &mut end => break,
         };
+        stream.set_nodelay(true)?;
         let service = TowerToHyperService::new(router.clone());
-        let connection = builder.serve_connection_with_upgrades(impatient(stream)?, service).into_owned();
+        let connection = builder.serve_connection_with_upgrades(impatient(stream), service).into_owned();
         let connection = graceful.watch(connection);
         polyloop::spawn(async move {
             // What a client did wrong, or that it is gone; both are its business.
@@ -109,9 +112,21 @@ pub async fn serve(listener: TcpListener, router: Router, end: impl Future<Outpu
     Ok(())
 }
 
-fn impatient(stream: TcpStream) -> io::Result<Io<Impatient<TcpStream>>> {
-    stream.set_nodelay(true)?;
-    Ok(Io::new(Impatient::new(stream, HEADERS, STALL)))
+/// Serves one connection, which need not be a TCP one.
+///
+/// # Errors
+///
+/// What the client did wrong, or that it is gone.
+pub async fn serve_one<S>(stream: S, router: Router) -> Result<(), Box<dyn Error + Send + Sync>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = TowerToHyperService::new(router);
+    builder().serve_connection_with_upgrades(impatient(stream), service).await
+}
+
+fn impatient<S>(stream: S) -> Io<Impatient<S>> {
+    Io::new(Impatient::new(stream, HEADERS, STALL))
 }
 
 /// hyper-util's server with our executor and our timer, and a deadline for whatever it has one for.

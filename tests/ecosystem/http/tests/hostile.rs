@@ -1,32 +1,33 @@
-//! Hostile and broken peers, in virtual time: an error or an end for each, never a hang, and the server answers the next one.
+//! Hostile and broken peers, in virtual time: an error or an end for each, never a hang, and the next one is served.
+//!
+//! Over Unix sockets, for the reason that `timeouts.rs` has.
 
 #![forbid(unsafe_code)]
 
-use ecosystem_http::{BODY, router, serve};
+use ecosystem_http::{BODY, router, serve_one};
+use ecosystem_support::alone;
 use http_body_util::{BodyExt, Empty};
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper::client::conn::{http1, http2};
 use polyloop::interop::hyper::Io;
-use polyloop::net::{TcpListener, TcpStream};
+use polyloop::net::unix::UnixStream;
 use polyloop::{Handle, time};
-use std::future::pending;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// By then every deadline of the server has passed several times over.
 const NEVER: Duration = Duration::from_secs(3600);
 
-async fn server() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    polyloop::spawn(serve(listener, router(), pending()));
-    address
+/// A connection that is served on this runtime.
+fn connected() -> UnixStream {
+    let (client, server) = UnixStream::pair().unwrap();
+    polyloop::spawn(serve_one(server, router()));
+    client
 }
 
 /// Sends `bytes`, then ends its side or stays, and gives what came until the server closed.
-async fn attack(address: SocketAddr, bytes: &[u8], ends: bool) -> Vec<u8> {
-    let stream = TcpStream::connect(address).await.unwrap();
+async fn attack(bytes: &[u8], ends: bool) -> Vec<u8> {
+    let stream = connected();
     let mut answer = Vec::new();
     let talk = async {
         // Reading at the same time: a server that answers before it has read everything must not wait for us.
@@ -52,8 +53,8 @@ fn status(answer: &[u8]) -> String {
     String::from_utf8_lossy(answer).lines().next().unwrap_or_default().to_owned()
 }
 
-async fn still_answers(address: SocketAddr) {
-    let answer = attack(address, b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", false).await;
+async fn still_answers() {
+    let answer = attack(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", false).await;
     assert_eq!(status(&answer), "HTTP/1.1 200 OK");
 }
 
@@ -106,17 +107,19 @@ fn broken_requests() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     ]
 }
 
-#[polyloop::test(all, start_paused = true)]
+#[polyloop::test(all, workers = 1, start_paused = true)]
 async fn broken_requests_get_an_error_and_an_end() {
-    let address = server().await;
-    for (name, bytes, begins) in broken_requests() {
-        // From somebody who stays, so that whatever the server does, it does by itself.
-        let answer = attack(address, &bytes, false).await;
-        assert!(answer.starts_with(begins.as_bytes()), "{name}: {}", status(&answer));
-        // One who ends its side may be gone for all the server knows, and need not be answered.
-        attack(address, &bytes, true).await;
-        still_answers(address).await;
-    }
+    alone(async {
+        for (name, bytes, begins) in broken_requests() {
+            // From somebody who stays, so that whatever the server does, it does by itself.
+            let answer = attack(&bytes, false).await;
+            assert!(answer.starts_with(begins.as_bytes()), "{name}: {}", status(&answer));
+            // One who ends its side may be gone for all the server knows, and need not be answered.
+            attack(&bytes, true).await;
+            still_answers().await;
+        }
+    })
+    .await;
 }
 
 /// A frame of HTTP/2.
@@ -176,57 +179,58 @@ fn kinds(mut bytes: &[u8]) -> Vec<u8> {
     kinds
 }
 
-#[polyloop::test(all, start_paused = true)]
+#[polyloop::test(all, workers = 1, start_paused = true)]
 async fn broken_http2_is_sent_away() {
-    let address = server().await;
-    let greeting = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(SETTINGS, 0, 0, &[])].concat();
-    for (name, bytes) in broken_connections() {
-        let answer = attack(address, &[greeting.clone(), bytes].concat(), false).await;
-        // A reset of the connection may have overtaken the word; without one, it was said.
-        let kinds = kinds(&answer);
-        assert!(kinds.is_empty() || kinds.contains(&GOAWAY) || kinds == [SETTINGS], "{name}: {kinds:?}");
-        still_answers(address).await;
-    }
+    alone(async {
+        let greeting = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(SETTINGS, 0, 0, &[])].concat();
+        for (name, bytes) in broken_connections() {
+            let answer = attack(&[greeting.clone(), bytes].concat(), false).await;
+            // A reset of the connection may have overtaken the word; without one, it was said.
+            let kinds = kinds(&answer);
+            assert!(kinds.is_empty() || kinds.contains(&GOAWAY) || kinds == [SETTINGS], "{name}: {kinds:?}");
+            still_answers().await;
+        }
+    })
+    .await;
 }
 
-#[polyloop::test(all, start_paused = true)]
+#[polyloop::test(all, workers = 1, start_paused = true)]
 async fn a_flood_of_pings_and_settings_keeps_nobody_out() {
-    let address = server().await;
-    let mut bytes = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(SETTINGS, 0, 0, &[])].concat();
-    for _ in 0..10_000 {
-        bytes.extend(frame(SETTINGS, 0, 0, &[]));
-        bytes.extend(frame(PING, 0, 0, &[0; 8]));
-    }
-    let attacker = polyloop::spawn(async move { attack(address, &bytes, false).await });
-    for _ in 0..10 {
-        still_answers(address).await;
-    }
-    attacker.await.unwrap();
+    alone(async {
+        let mut bytes = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(SETTINGS, 0, 0, &[])].concat();
+        for _ in 0..10_000 {
+            bytes.extend(frame(SETTINGS, 0, 0, &[]));
+            bytes.extend(frame(PING, 0, 0, &[0; 8]));
+        }
+        let attacker = polyloop::spawn(async move { attack(&bytes, false).await });
+        for _ in 0..10 {
+            still_answers().await;
+        }
+        attacker.await.unwrap();
+    })
+    .await;
 }
 
 /// A server that sends `answer` to whoever asks, and then ends or stays.
-async fn liar(answer: Vec<u8>, ends: bool) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+fn liar(answer: Vec<u8>, ends: bool) -> UnixStream {
+    let (client, stream) = UnixStream::pair().unwrap();
     polyloop::spawn(async move {
-        let (stream, _) = listener.accept().await.unwrap();
         let mut request = [0; 4096];
         let _ = stream.read(&mut request).await;
         let _ = stream.write_all(&answer).await;
         if ends {
             let _ = stream.shutdown().await;
         }
-        // Reads to the end, so that no reset overtakes the answer; and holds the connection meanwhile.
+        // Holds the connection until the client has seen enough.
         while let Ok(1..) = stream.read(&mut request).await {}
     });
-    address
+    client
 }
 
 /// The body of a request over HTTP/1.1, or what went wrong; a minute at most.
-async fn asked(address: SocketAddr) -> Result<Bytes, String> {
+async fn asked(server: UnixStream) -> Result<Bytes, String> {
     let talk = async {
-        let stream = Io::new(TcpStream::connect(address).await.map_err(|error| error.to_string())?);
-        let handshake = http1::Builder::new().handshake(stream).await;
+        let handshake = http1::Builder::new().handshake(Io::new(server)).await;
         let (mut client, connection) = handshake.map_err(|error| error.to_string())?;
         polyloop::spawn(connection);
         let request = Request::get("/").header("host", "x").body(Empty::<Bytes>::new()).unwrap();
@@ -237,54 +241,59 @@ async fn asked(address: SocketAddr) -> Result<Bytes, String> {
     time::timeout(Duration::from_secs(60), talk).await.unwrap_or_else(|late| Err(late.to_string()))
 }
 
-#[polyloop::test(all, start_paused = true)]
+#[polyloop::test(all, workers = 1, start_paused = true)]
 async fn a_client_of_a_broken_server_gets_an_error() {
-    let good = liar(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec(), true).await;
-    assert_eq!(asked(good).await.as_deref(), Ok(&b"ok"[..]));
-    let endless = format!("HTTP/1.1 200 OK\r\na: {}", "b".repeat(2 << 20));
-    for (name, answer, error) in [
-        ("nothing", "", "head"),
-        ("noise", "\u{1}\u{2}\u{3}\r\n\r\n", "head"),
-        ("half a status", "HTTP/1.1 20", "head"),
-        ("half a header", "HTTP/1.1 200 OK\r\ncontent-le", "head"),
-        ("a header without end", &endless, "head"),
-        ("a header with NUL", "HTTP/1.1 200 OK\r\na: \0\r\n\r\n", "head"),
-        ("two lengths", "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab", "head"),
-        ("half a body", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nfive!", "body"),
-        ("half a chunk", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab", "body"),
-        ("a chunk of no number", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n", "body"),
-    ] {
-        let got = asked(liar(answer.into(), true).await).await;
-        assert!(got.as_ref().is_err_and(|got| got.starts_with(error)), "{name}: {got:?}");
-        // From one that stays it is the same error, or the client's own deadline; in no case a hang.
-        let got = asked(liar(answer.into(), false).await).await;
-        assert!(got.is_err(), "{name}: {got:?}");
-    }
+    alone(async {
+        let good = liar(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec(), true);
+        assert_eq!(asked(good).await.as_deref(), Ok(&b"ok"[..]));
+        let endless = format!("HTTP/1.1 200 OK\r\na: {}", "b".repeat(2 << 20));
+        for (name, answer, error) in [
+            ("nothing", "", "head"),
+            ("noise", "\u{1}\u{2}\u{3}\r\n\r\n", "head"),
+            ("half a status", "HTTP/1.1 20", "head"),
+            ("half a header", "HTTP/1.1 200 OK\r\ncontent-le", "head"),
+            ("a header without end", &endless, "head"),
+            ("a header with NUL", "HTTP/1.1 200 OK\r\na: \0\r\n\r\n", "head"),
+            ("two lengths", "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab", "head"),
+            ("half a body", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nfive!", "body"),
+            ("half a chunk", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab", "body"),
+            ("a chunk of no number", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n", "body"),
+        ] {
+            let got = asked(liar(answer.into(), true)).await;
+            assert!(got.as_ref().is_err_and(|got| got.starts_with(error)), "{name}: {got:?}");
+            // From one that stays it is the same error, or the client's own deadline; in no case a hang.
+            let got = asked(liar(answer.into(), false)).await;
+            assert!(got.is_err(), "{name}: {got:?}");
+        }
+    })
+    .await;
 }
 
-#[polyloop::test(all, start_paused = true)]
+#[polyloop::test(all, workers = 1, start_paused = true)]
 async fn a_client_of_broken_http2_gets_an_error() {
-    for (name, answer, ends) in [
-        ("an end", Vec::new(), true),
-        ("another protocol", b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), true),
-        ("a frame too long", frame(SETTINGS, 0, 0, &vec![0; 20_000]), false),
-        ("silence", Vec::new(), false),
-    ] {
-        let address = liar(answer, ends).await;
-        let stream = Io::new(TcpStream::connect(address).await.unwrap());
-        let mut builder = http2::Builder::new(Handle::current());
-        builder.timer(Handle::current()).keep_alive_interval(Duration::from_secs(5));
-        builder.keep_alive_timeout(Duration::from_secs(5)).keep_alive_while_idle(true);
-        let asked = async {
-            let (mut client, connection) = builder.handshake(stream).await?;
-            polyloop::spawn(connection);
-            client
-                .send_request(Request::get("http://x/").body(Empty::<Bytes>::new()).unwrap())
-                .await
-                .map(drop)
-        };
-        // hyper's keep-alive alone ends it, by our timer.
-        let asked = time::timeout(NEVER, asked).await.expect("it ends");
-        assert!(asked.is_err(), "{name}");
-    }
+    alone(async {
+        for (name, answer, ends) in [
+            ("an end", Vec::new(), true),
+            ("another protocol", b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), true),
+            ("a frame too long", frame(SETTINGS, 0, 0, &vec![0; 20_000]), false),
+            ("silence", Vec::new(), false),
+        ] {
+            let stream = Io::new(liar(answer, ends));
+            let mut builder = http2::Builder::new(Handle::current());
+            builder.timer(Handle::current()).keep_alive_interval(Duration::from_secs(5));
+            builder.keep_alive_timeout(Duration::from_secs(5)).keep_alive_while_idle(true);
+            let asked = async {
+                let (mut client, connection) = builder.handshake(stream).await?;
+                polyloop::spawn(connection);
+                client
+                    .send_request(Request::get("http://x/").body(Empty::<Bytes>::new()).unwrap())
+                    .await
+                    .map(drop)
+            };
+            // hyper's keep-alive alone ends it, by our timer.
+            let asked = time::timeout(NEVER, asked).await.expect("it ends");
+            assert!(asked.is_err(), "{name}");
+        }
+    })
+    .await;
 }

@@ -3,9 +3,11 @@
 
 #![forbid(unsafe_code)]
 
+mod alone;
 mod program;
 mod skip;
 
+pub use alone::alone;
 pub use program::{Facts, Program};
 pub use skip::skip;
 
