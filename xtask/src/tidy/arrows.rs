@@ -173,8 +173,8 @@ mod tests {
 
     #[test]
     fn the_ecosystem_knows_what_a_stranger_may() {
-        let mut tree = Tree::default();
-        tree.packages = vec![package("polyloop-core", &[]), package("polyloop", &[])];
+        let packages = vec![package("polyloop-core", &[]), package("polyloop", &[])];
+        let mut tree = Tree { packages, ..Tree::default() };
         for name in ["ecosystem-http", "ecosystem-support"] {
             let known = ["polyloop", "ecosystem-support", "hyper"].map(|name| (name, false, None));
             let mut member = package(name, &known);
