@@ -26,6 +26,8 @@
 
 mod builder;
 mod combination;
+#[cfg(feature = "compat-tokio")]
+pub mod compat;
 mod deadlock;
 pub mod dump;
 mod executors;
