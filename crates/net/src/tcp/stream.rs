@@ -31,6 +31,7 @@ use tokio::io::ReadBuf;
 /// ```no_run
 /// # async fn f() -> std::io::Result<()> {
 /// use polyloop_net::TcpStream;
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
 ///
 /// let stream = TcpStream::connect("localhost:9000").await?;
 /// stream.set_nodelay(true)?;
