@@ -10,7 +10,6 @@ use super::state::{AfterPoll, Completion};
 use super::waker::{self, PackedWaker};
 use super::{Header, JoinError, Meta, context};
 use crate::Why;
-use crate::desk::Desk;
 use core::fmt;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
@@ -112,22 +111,8 @@ impl Runnable {
     /// # Panics
     ///
     /// If the task is not `Send` and this is not the thread that it was spawned on.
-    pub fn run(self) -> Ran {
-        self.run_with(None)
-    }
-
-    /// As [`run`](Self::run), on a thread that shows at its desk which task it polls.
-    ///
-    /// # Panics
-    ///
-    /// As there.
     #[inline]
-    pub fn run_at(self, desk: &Desk) -> Ran {
-        self.run_with(Some(desk))
-    }
-
-    #[inline(always)]
-    fn run_with(self, desk: Option<&Desk>) -> Ran {
+    pub fn run(self) -> Ran {
         let task = ManuallyDrop::new(self).0;
         let seen = task.state().load();
         debug_assert!(seen.wakes() > 0 && !seen.done(), "a runnable stands for a wake: {seen:?}");
@@ -136,16 +121,10 @@ impl Runnable {
             panic!("a task that is not Send was run on a thread that is not its own");
         }
         let polling = context::Polling::begin(task);
-        if let Some(desk) = desk {
-            desk.show(task);
-        }
         if seen.abort() {
             // SAFETY: this is the runnable, and the future has not ended.
             unsafe { task.cancel(JoinError::cancelled()) };
             drop(polling);
-            if let Some(desk) = desk {
-                desk.clear();
-            }
             complete(task, seen.hooked());
             return Ran::Done;
         }
@@ -154,11 +133,8 @@ impl Runnable {
         // SAFETY: as above.
         let polled = unsafe { task.poll(&mut Context::from_waker(&waker)) };
         let woke_itself = polling.woke_itself();
-        drop(polling);
         // Before anybody else may free the task.
-        if let Some(desk) = desk {
-            desk.clear();
-        }
+        drop(polling);
         match polled {
             Poll::Ready(()) => {
                 complete(task, seen.hooked());
