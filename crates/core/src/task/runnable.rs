@@ -73,12 +73,17 @@ impl Runnable {
         self.0.wishes()
     }
 
+    /// The task's id, if anybody has asked for it: the task itself, say.
+    pub fn known_id(&self) -> Option<super::Id> {
+        self.0.known_id()
+    }
+
     /// The earliest of its own deadline and those that it has [inherited](crate::inheritance); far in the future if it has none.
     pub fn deadline(&self) -> crate::time::Instant {
         let own = self.wishes().deadline.unwrap_or(crate::time::Instant::FAR_FUTURE);
         // Only who has an id can be waited for.
         let inherits = crate::inheritance::version() > 0;
-        let inherited = inherits.then(|| self.0.known_id()).flatten().and_then(crate::inheritance::of);
+        let inherited = inherits.then(|| self.known_id()).flatten().and_then(crate::inheritance::of);
         inherited.map_or(own, |inherited| inherited.min(own))
     }
 
@@ -111,7 +116,8 @@ impl Runnable {
     /// # Panics
     ///
     /// If the task is not `Send` and this is not the thread that it was spawned on.
-    #[inline]
+    // Called in the loop of each executor and nowhere else; a call would save and restore all registers at every poll.
+    #[inline(always)]
     pub fn run(self) -> Ran {
         let task = ManuallyDrop::new(self).0;
         let seen = task.state().load();
