@@ -79,6 +79,15 @@ fn with_all_workers_blocked_the_policy_decides_whether_the_others_go_on() {
 }
 
 #[test]
+fn a_holder_inherits_urgency_on_edf_and_waits_for_its_turns_elsewhere() {
+    for subject in
+        ["edf:1", "edf:2", "edf:1,block=none", "global:1", "percore:2", "fair:1", "steal:1", "fifo"]
+    {
+        family(subject, "priority-inversion");
+    }
+}
+
+#[test]
 fn a_policy_that_one_thread_cannot_keep_is_unsupported() {
     let (catalogue, cases) = (catalogue(), cases());
     let fifo = catalogue.resolve("fifo,block=handoff").unwrap();
