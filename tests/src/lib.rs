@@ -6,3 +6,6 @@
 
 #[doc = include_str!("../../docs/guide/backends.md")]
 pub mod backends {}
+
+#[doc = include_str!("../../docs/guide/cookbook.md")]
+pub mod cookbook {}
