@@ -291,6 +291,35 @@ fn loom_shutdown_and_a_foreign_wake_end_a_task_once() {
 }
 
 #[test]
+fn loom_an_abort_while_the_executor_ends_ends_a_task_once_and_its_joiner_hears() {
+    loom::model(|| {
+        let world = World::new();
+        let drops = LoomArc::new(AtomicUsize::new(0));
+        let guard = Once(drops.clone());
+        let slot = LoomArc::new(Mutex::new(None));
+        let waiting = waits_for(slot.clone(), || false);
+        let handle = world.spawn(async move {
+            let _guard = guard;
+            waiting.await;
+        });
+        world.run_queued();
+        drop(slot.lock().unwrap().take());
+        let abort = handle.abort_handle();
+        let aborting = thread::spawn(move || abort.abort());
+        let joining = thread::spawn(move || loom::future::block_on(handle).unwrap_err().is_cancelled());
+        world.space.cancel_idle();
+        aborting.join().unwrap();
+        // What the abort made ready is cancelled as the executor's queue is at its end.
+        while let Some(runnable) = world.pop() {
+            runnable.cancel();
+        }
+        assert!(joining.join().unwrap(), "the joiner hears of a cancelled task");
+        dropped_once(&drops);
+        world.end();
+    });
+}
+
+#[test]
 fn loom_a_slot_gives_each_runnable_to_one_taker() {
     loom::model(|| {
         let world = World::new();
