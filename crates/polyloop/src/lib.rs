@@ -16,7 +16,7 @@
 //! # Ok::<(), polyloop::BuildError>(())
 //! ```
 //!
-//! A runtime is chosen by type (`Runtime::<Steal, Mio, Wheel>::new()`), by name ([`Runtime::from_name`]), or by the
+//! A runtime is chosen by type (`Runtime::<Steal, Mio, Wheel>::typed()`), by name ([`Runtime::from_name`]), or by the
 //! environment variable `POLYLOOP` ([`Runtime::from_env`]). What the program says wins, then the variable, then the default
 //! `steal+mio+wheel`. Whatever is chosen, the program is the same; names follow tokio where the concept is the same.
 //!
@@ -32,6 +32,7 @@ mod executors;
 mod foreign;
 mod handle;
 pub mod interop;
+pub mod io;
 mod kinds;
 #[cfg(feature = "macros")]
 mod macros;
