@@ -25,6 +25,21 @@ use std::time::Duration;
 /// The environment variable that names a combination.
 const VARIABLE: &str = "POLYLOOP";
 
+impl Combination {
+    /// The combination that the environment variable `POLYLOOP` names, or the default one if it is not set.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the variable and what is allowed.
+    pub fn from_env() -> Result<Self, BuildError> {
+        match std::env::var(VARIABLE) {
+            Ok(name) => name.parse().map_err(|error| BuildError(Fault::Variable(error))),
+            Err(std::env::VarError::NotPresent) => Ok(Self::default()),
+            Err(std::env::VarError::NotUnicode(_)) => Err(BuildError(Fault::NotUnicode)),
+        }
+    }
+}
+
 /// Puts a runtime together. A wrong value is reported by [`build`](Self::build).
 #[derive(Debug, Default)]
 pub struct Builder {
@@ -48,22 +63,12 @@ impl Builder {
 
     /// A builder for the combination that the environment variable `POLYLOOP` names, or for the default one.
     pub fn from_env() -> Self {
-        match std::env::var(VARIABLE) {
-            Ok(name) => {
-                let mut builder = Self::new();
-                match name.parse() {
-                    Ok(combination) => builder.combination = combination,
-                    Err(error) => builder.blame(BuildError(Fault::Variable(error))),
-                }
-                builder
-            }
-            Err(std::env::VarError::NotPresent) => Self::new(),
-            Err(std::env::VarError::NotUnicode(_)) => {
-                let mut builder = Self::new();
-                builder.blame(BuildError(Fault::NotUnicode));
-                builder
-            }
+        let mut builder = Self::new();
+        match Combination::from_env() {
+            Ok(combination) => builder.combination = combination,
+            Err(error) => builder.blame(error),
         }
+        builder
     }
 
     /// A builder for one thread: `fifo+mio+wheel`.
@@ -245,7 +250,7 @@ impl Builder {
         config.stalls = stalls.clone();
         let lifo = combination.lifo().unwrap_or_default();
         let start = Start { driver, config, lifo, threads: &self.threads };
-        let Started { entry, owned, rests, ambient } = (executor.start)(start)?;
+        let Started { entry, owned, rests, ambient } = executor.start(start)?;
         let handle = Handle::new(entry, combination, self.limits, &self.threads, self.names, stalls);
         let ends_are_seen = self.threads.stop.is_some();
         self.deadlocks.watch(handle.driver(), handle.space(), rests, handle.blocking(), ends_are_seen);

@@ -167,6 +167,7 @@ impl Steal {
     /// Moves what worker `index` has to the injector.
     fn give_away(&self, index: usize, with_slot: bool) {
         let Some(Public { slot, stealer, spilled, .. }) = self.public(index) else { return };
+        // Before and after: an owner that comes back meanwhile may find the injector empty, and takes the mark down.
         // Ordering: Relaxed; an owner that sees it a poll late looks there a poll late.
         spilled.store(true, Relaxed);
         // No more than there is now: a poll that never ends may push for ever.
@@ -177,6 +178,7 @@ impl Steal {
         if with_slot && let Some(runnable) = slot.take() {
             self.injector.push(runnable);
         }
+        spilled.store(true, Relaxed);
     }
 }
 

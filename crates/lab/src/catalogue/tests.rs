@@ -186,27 +186,38 @@ fn a_runtime_that_cannot_be_built_fails_unless_the_machine_does_not_have_it() {
     }
 }
 
+/// What nothing was left out of.
+fn everything(size: Size) -> Selection {
+    Selection {
+        size,
+        on: Vec::new(),
+        filter: Vec::new(),
+        executors: Vec::new(),
+        reactors: Vec::new(),
+        timers: Vec::new(),
+        peers: None,
+        workers: Vec::new(),
+        exhaustive: false,
+        rounds: None,
+        budget: None,
+        scale: None,
+        limit: None,
+        jobs: 2,
+        seed: 1,
+    }
+}
+
 #[test]
 fn a_second_policy_runs_only_where_the_policy_matters() {
     let plan = |size, exhaustive| {
         let selection = Selection {
-            size,
             on: ["steal:2", "steal:2,block=none"].map(str::to_owned).into(),
             filter: ["lifo-trap", "tail-mixed", "yield", "blocked_latency/sleep/k=n"]
                 .map(str::to_owned)
                 .into(),
-            executors: Vec::new(),
-            reactors: Vec::new(),
-            timers: Vec::new(),
-            peers: None,
-            workers: Vec::new(),
             exhaustive,
             rounds: Some(1),
-            budget: None,
-            scale: None,
-            limit: None,
-            jobs: 1,
-            seed: 1,
+            ..everything(size)
         };
         Plan::new(&catalogue(), &selection).unwrap()
     };
@@ -271,4 +282,13 @@ fn an_experiment_whose_sleeps_were_too_short_is_repeated_up_to_the_texts_own() {
     let mut scales = Vec::new();
     let structure = run(|_| ["b", "a", "y"], &mut scales);
     assert_eq!((structure.status, scales), (Status::Fail, vec![0.0]), "no sleep excuses what is missing");
+}
+
+#[test]
+fn a_default_run_is_planned_for_about_12_minutes_and_a_quick_one_for_less_than_3() {
+    let plan = |size| Plan::new(&catalogue(), &everything(size)).unwrap();
+    let (usual, quick) = (plan(Size::Usual), plan(Size::Quick));
+    assert!(usual.rounds >= 5, "intervals need five rounds: {}", usual.line());
+    assert!(usual.seconds_in_all() < 14.0 * 60.0, "{}", usual.line());
+    assert!(quick.seconds_in_all() < 3.0 * 60.0, "{}", quick.line());
 }

@@ -69,6 +69,12 @@ impl Sleep {
     pub fn reset(mut self: Pin<&mut Self>, deadline: Instant) {
         self.0.reset(deadline.0);
     }
+
+    /// Waits for `duration` from now on, by the clock of its own runtime, also after it had elapsed.
+    pub fn reset_after(mut self: Pin<&mut Self>, duration: Duration) {
+        let now = self.0.driver().now();
+        self.0.reset(now + duration);
+    }
 }
 
 impl Future for Sleep {

@@ -1,0 +1,85 @@
+//! The variable `POLYLOOP`, read by a process of its own: nothing may change the environment of one that has threads.
+
+use std::process::{Command, Output};
+use trpl::{Builder, Runtime};
+
+/// What a child does; without it the tests that are scripts do nothing.
+const SCRIPT: &str = "TRPL_TEST_SCRIPT";
+
+#[test]
+fn child() {
+    let Ok(script) = std::env::var(SCRIPT) else { return };
+    let shown = |runtime: std::io::Result<Runtime>| match runtime {
+        Ok(runtime) => runtime.combination().to_string(),
+        Err(error) => format!("{:?}: {error}", error.kind()),
+    };
+    let said = match script.as_str() {
+        "run" => trpl::run(async { polyloop::Handle::current().combination().to_string() }),
+        "runtime" => shown(Runtime::new()),
+        "one" => shown(Builder::new_current_thread().enable_all().build()),
+        "several" => shown(Builder::new_multi_thread().enable_all().build()),
+        "three" => shown(Builder::new_multi_thread().worker_threads(3).build()),
+        "ignored" => shown(Builder::new_current_thread().worker_threads(3).build()),
+        "none" => shown(Builder::new_multi_thread().worker_threads(0).build()),
+        other => panic!("no script {other}"),
+    };
+    println!("<{said}>");
+}
+
+fn output(script: &str, value: Option<&str>) -> Output {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["child", "--exact", "--nocapture"]).env(SCRIPT, script).env_remove("POLYLOOP");
+    if let Some(value) = value {
+        child.env("POLYLOOP", value);
+    }
+    child.output().unwrap()
+}
+
+fn said(script: &str, value: Option<&str>) -> String {
+    let output = String::from_utf8(output(script, value).stdout).unwrap();
+    let said = output.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
+    said.unwrap_or_else(|| panic!("{output}")).0.to_owned()
+}
+
+#[test]
+fn the_variable_names_the_backend() {
+    for script in ["run", "runtime"] {
+        assert_eq!(said(script, None), "steal+mio+wheel");
+        for combination in polyloop::Combination::ALL.map(|combination| combination.to_string()) {
+            assert_eq!(said(script, Some(&combination)), combination);
+        }
+        assert_eq!(said(script, Some("steal:3+poll,block=none")), "steal:3+poll+wheel,block=none");
+    }
+}
+
+#[test]
+fn one_thread_fixes_the_executor_only() {
+    assert_eq!(said("one", None), "fifo+mio+wheel");
+    assert_eq!(said("one", Some("steal:4+poll+heap")), "fifo+poll+heap");
+    assert_eq!(said("one", Some("fair+polling")), "fifo+polling+wheel");
+    assert_eq!(said("one", Some("fifo+poll+heap,block=detect")), "fifo+poll+heap,block=detect");
+    // Options of the executor that does not run.
+    assert_eq!(said("one", Some("steal+poll+heap,block=handoff,lifo=off")), "fifo+poll+heap");
+    assert_eq!(said("ignored", Some("steal:4")), "fifo+mio+wheel");
+}
+
+#[test]
+fn several_threads_leave_the_choice_among_those_that_have_them() {
+    assert_eq!(said("several", None), "steal+mio+wheel");
+    assert_eq!(said("several", Some("fifo+poll+heap")), "steal+poll+heap");
+    assert_eq!(said("several", Some("edf:2+poll+heap")), "edf:2+poll+heap");
+    assert_eq!(said("three", Some("fifo+poll+heap")), "steal:3+poll+heap");
+    assert_eq!(said("three", Some("global:7")), "global:3+mio+wheel");
+    assert!(said("none", None).contains("1 to 1024 are allowed"));
+}
+
+#[test]
+fn a_wrong_variable_is_one_line_and_code_2_or_an_error() {
+    let fault = "POLYLOOP: unknown executor `tokio`; there are fifo, steal, global, percore, fair, edf";
+    let output = output("run", Some("tokio"));
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), format!("{fault}\n"));
+    for script in ["runtime", "one", "several"] {
+        assert_eq!(said(script, Some("tokio")), format!("InvalidInput: {fault}"));
+    }
+}
