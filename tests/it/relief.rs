@@ -157,8 +157,7 @@ fn watch(name: &str, workers: usize, how: Stuck, length: Duration, all: bool) ->
     *ticking.lock().unwrap() = Ticking { last: start.clone(), longest: 0, count: 0 };
     let begun = SystemClock.now();
     let (mut ready, mut trips) = (None, Vec::new());
-    loop {
-        let Some(trip) = trip() else { break };
+    while let Some(trip) = trip() {
         trips.push(trip);
         ready = ready.or_else(|| Some(clock.between(&start, &runs.try_recv().ok()?)));
         let passed = SystemClock.now() - begun;
