@@ -136,8 +136,10 @@ impl Runnable {
         }
         task.stamps().polled();
         let waker = waker::borrowed(task);
+        let mut cx = Context::from_waker(&waker);
         // SAFETY: as above.
-        let polled = unsafe { task.poll(&mut Context::from_waker(&waker)) };
+        let mut poll = || unsafe { task.poll(&mut cx) };
+        let polled = if seen.hooked() { poll_hooked(task, poll) } else { poll() };
         let woke_itself = polling.woke_itself();
         // Before anybody else may free the task.
         drop(polling);
@@ -206,6 +208,15 @@ impl Drop for Runnable {
 impl fmt::Debug for Runnable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Runnable({})", self.meta())
+    }
+}
+
+/// Runs `poll`, a poll of the task, within the time that its space has for each.
+#[cold]
+fn poll_hooked(task: TaskPtr, poll: impl FnOnce() -> Poll<()>) -> Poll<()> {
+    match task.space().poll_time() {
+        Some(time) => time.run(poll),
+        None => poll(),
     }
 }
 
