@@ -16,7 +16,7 @@ use crate::workspace::{Package, Workspace};
 
 const HELP: &str = "\
 Runs the unit, integration and documentation tests of the workspace, without `tests/ecosystem`, through
-cargo-nextest if it is there and `cargo test` if not. The last line is `N passed, N failed, N skipped`.
+cargo-nextest if it is there and `cargo test` if not, with trpl's heavy half left out. The last line is `N passed, N failed, N skipped`.
 
 Usage: cargo xtask test [-p CRATE]… [--repeat N]
 
@@ -82,6 +82,8 @@ pub(crate) fn totals(workspace: &Workspace, wanted: &[&Package], rounds: u32) ->
         }
         some => some.iter().flat_map(|package| ["-p", package.name.as_str()]).collect(),
     };
+    let lean = Workspace::lean(&chosen);
+    let selection: Vec<&str> = selection.into_iter().chain(lean.iter().map(String::as_str)).collect();
     std::fs::create_dir_all(&workspace.target).map_err(|error| cannot_write(&workspace.target, &error))?;
     let skips = workspace.target.join("skipped-tests.txt");
     let mut totals = Totals::default();
@@ -91,8 +93,10 @@ pub(crate) fn totals(workspace: &Workspace, wanted: &[&Package], rounds: u32) ->
     // Only libraries have documentation tests, and cargo refuses to look for them elsewhere.
     if chosen.iter().any(|package| package.has(&["lib", "rlib", "proc-macro"])) {
         let mut words = vec!["test", "--doc", "--no-fail-fast"];
-        let libraries = chosen.iter().filter(|package| package.has(&["lib", "rlib", "proc-macro"]));
-        words.extend(libraries.flat_map(|package| ["-p", package.name.as_str()]));
+        let libraries = || chosen.iter().filter(|package| package.has(&["lib", "rlib", "proc-macro"]));
+        words.extend(libraries().flat_map(|package| ["-p", package.name.as_str()]));
+        let lean = Workspace::lean(&libraries().copied().collect::<Vec<_>>());
+        words.extend(lean.iter().map(String::as_str));
         let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
         totals += one_round(&words, &skips)?;
     }

@@ -124,6 +124,7 @@ mod tests {
             manifest: format!("crates/{name}/Cargo.toml"),
             dependencies: dependencies.iter().map(dependency).collect(),
             targets: Vec::new(),
+            has_defaults: false,
         }
     }
 
