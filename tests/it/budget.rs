@@ -5,6 +5,7 @@
 use crate::subjects::{builder, names};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use polyloop::io::{self, AsyncReadExt, AsyncWriteExt};
 use polyloop::net::unix::UnixStream;
 use polyloop::sync::{
     Barrier, Mutex, Notify, OnceCell, RwLock, Semaphore, SetOnce, broadcast, mpsc, oneshot, watch,
@@ -13,11 +14,13 @@ use polyloop::task::coop::OPERATIONS;
 use polyloop::task::{budgeted, consume_budget, unconstrained, yield_now};
 use polyloop::{Runtime, spawn, time};
 use polyloop_conformance::{LIMIT, watched};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool, AtomicU32,
     Ordering::{Relaxed, SeqCst},
 };
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -96,6 +99,23 @@ lets_others_go! {
     a_socket_that_is_always_writable: {
         let (socket, _peer) = UnixStream::pair().unwrap();
     } socket.writable().await.unwrap();
+    a_socket_that_is_written_by_tokios_trait: {
+        let (mut socket, peer) = UnixStream::pair().unwrap();
+        let mut bytes = [0; 1];
+    } { AsyncWriteExt::write(&mut socket, &bytes).await.unwrap(); peer.try_read(&mut bytes).unwrap() };
+    a_socket_that_is_read_by_tokios_trait: {
+        let (mut socket, peer) = UnixStream::pair().unwrap();
+        let mut bytes = [0; 1];
+    } { peer.try_write(&bytes).unwrap(); AsyncReadExt::read(&mut socket, &mut bytes).await.unwrap() };
+    a_pipe_of_memory: {
+        let (mut one, mut other) = io::duplex(1);
+    } { one.write_u8(1).await.unwrap(); other.read_u8().await.unwrap() };
+    one_byte_for_ever: { let mut repeat = io::repeat(1); } repeat.read_u8().await.unwrap();
+    a_sink: { let mut sink = io::sink(); } sink.write_u8(1).await.unwrap();
+    nothing: { let mut empty = io::empty(); } empty.read(&mut [0]).await.unwrap();
+    a_stream_of_somebody_else_that_is_wrapped: {
+        let mut bytes = io::Budgeted::new(Endless(Rounds::default()));
+    } bytes.read_u8().await.unwrap();
     a_future_of_somebody_else_that_is_wrapped: {} budgeted(std::future::ready(())).await;
     futures_of_somebody_else_that_are_wrapped_together: {
         let mut all: FuturesUnordered<_> = (0..4).map(|_| std::future::ready(())).collect();
@@ -136,6 +156,59 @@ lets_others_go! {
     a_barrier_for_one: { let barrier = Barrier::new(1); } barrier.wait().await;
     a_cell_that_is_filled: { let cell = OnceCell::new_with(Some(())); } cell.get_or_init(async || ()).await;
     a_value_that_was_set: { let cell = SetOnce::new_with(Some(())); } cell.wait().await;
+}
+
+/// Bytes for ever, and room for as many; nothing of it counts by itself.
+struct Endless(Rounds);
+
+impl io::AsyncRead for Endless {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut io::ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.0.went_round();
+        if self.0.go_on() {
+            buffer.put_slice(&[0]);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl io::AsyncWrite for Endless {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[test]
+fn copying_between_streams_of_somebody_else() {
+    on_one_thread(|runtime| {
+        let most = runtime.block_on(rounds_between_turns(|rounds| async move {
+            let (mut from, mut to) = (Endless(rounds.clone()), Endless(rounds));
+            io::copy(&mut from, &mut to).await.unwrap();
+        }));
+        assert!(most <= OPERATIONS, "{most} rounds");
+        let most = runtime.block_on(rounds_between_turns(|rounds| async move {
+            let (mut from, mut to) =
+                (io::BufReader::with_capacity(1, Endless(rounds.clone())), Endless(rounds));
+            io::copy_buf(&mut from, &mut to).await.unwrap();
+        }));
+        assert!(most <= OPERATIONS, "{most} rounds");
+        let most = runtime.block_on(rounds_between_turns(|rounds| async move {
+            let (mut one, mut other) = (Endless(rounds.clone()), Endless(rounds));
+            io::copy_bidirectional(&mut one, &mut other).await.unwrap();
+        }));
+        assert!(most <= OPERATIONS, "{most} rounds");
+    });
 }
 
 #[test]

@@ -5,8 +5,8 @@
 mod subjects;
 
 use polyloop::spawn;
-use polyloop::task::coop::OPERATIONS;
-use polyloop::task::{budgeted, budgeted_for, unconstrained};
+use polyloop::task::coop::{OPERATIONS, has_budget_remaining, poll_proceed};
+use polyloop::task::{budgeted, budgeted_for, consume_budget, unconstrained};
 use polyloop_conformance::{LIMIT, watched};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -61,5 +61,34 @@ fn a_budget_of_time_ends_with_the_slice_in_which_the_time_is_over() {
             assert_eq!(first_poll(|hog| Box::pin(budgeted_for(ms(3), unconstrained(hog)))), 10_000);
             assert_eq!(first_poll(|hog| Box::pin(unconstrained(budgeted_for(ms(3), hog)))), 10_000);
         });
+    }
+}
+
+#[test]
+fn a_poll_that_ends_with_an_operation_that_was_pending_counts_as_one_all_the_same() {
+    // A whole slice, and then something that is looked at, filled up for, and not to be had.
+    async fn slice_and_wait() {
+        for _ in 0..16 {
+            consume_budget().await;
+        }
+        std::future::poll_fn(|cx| poll_proceed(cx).map(drop)).await;
+        std::future::pending().await
+    }
+    for name in names(&[1]) {
+        let runtime = builder(&name).build().unwrap();
+        let polls = runtime.block_on(async {
+            spawn(std::future::poll_fn(|cx| {
+                let mut polls = 0;
+                while has_budget_remaining() && polls < 10 * OPERATIONS {
+                    let mut hog = std::pin::pin!(budgeted_for(10 * SECOND, slice_and_wait()));
+                    assert!(hog.as_mut().poll(cx).is_pending());
+                    polls += 1;
+                }
+                std::task::Poll::Ready(polls)
+            }))
+            .await
+            .unwrap()
+        });
+        assert_eq!(polls, OPERATIONS, "{name}");
     }
 }

@@ -205,6 +205,18 @@ fn a_turn_that_may_wait_does_so_until_there_is_something_to_do() {
 }
 
 #[test]
+fn a_turn_that_waited_does_not_call_the_loop_for_what_it_woke_itself() {
+    each(|runtime| {
+        assert!(!wait(&runtime, Some(Duration::ZERO)));
+        let nap = runtime.spawn(time_of(Duration::from_millis(5)));
+        while !nap.is_finished() {
+            runtime.turn(Duration::from_secs(60)).unwrap();
+        }
+        assert!(!wait(&runtime, Some(Duration::ZERO)), "nothing is left to do");
+    });
+}
+
+#[test]
 fn a_paused_clock_moves_in_turns() {
     for name in ["fifo+mio", "fifo+polling", "fifo+poll"] {
         watched(name, LIMIT, move || {
@@ -216,6 +228,34 @@ fn a_paused_clock_moves_in_turns() {
                 turns.set(turns.get() + 1);
             }
             assert!(turns.get() <= 4, "{} turns", turns.get());
+        });
+    }
+}
+
+#[test]
+fn with_a_paused_clock_a_turn_does_not_sleep_over_what_came_before_its_wait() {
+    for name in ["fifo+mio", "fifo+polling", "fifo+poll"] {
+        watched(name, LIMIT, move || {
+            let handle: Arc<std::sync::OnceLock<polyloop::Handle>> = Arc::default();
+            let (late, ran) = (handle.clone(), Arc::new(AtomicUsize::new(0)));
+            let counted = ran.clone();
+            // Rings the bell, which the look at the kernel before the wait takes in.
+            let hook = move || {
+                let counted = counted.clone();
+                let count = async move { _ = counted.fetch_add(1, SeqCst) };
+                late.get().map(|handle| handle.spawn(count));
+            };
+            let runtime = builder(name).start_paused(true).on_thread_park(hook).build().unwrap();
+            let socket = runtime.spawn(async {
+                let socket = net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+                socket.recv(&mut [0]).await.unwrap()
+            });
+            while runtime.turn(Duration::ZERO).unwrap().more {}
+            assert_eq!(runtime.metrics().num_registered_files(), 1);
+            handle.set(runtime.handle().clone()).unwrap();
+            runtime.turn(Duration::MAX).unwrap();
+            assert_eq!(ran.load(SeqCst), 1);
+            socket.abort();
         });
     }
 }

@@ -19,6 +19,7 @@ mod executors;
 #[cfg(target_os = "linux")]
 mod foreign;
 mod idle;
+mod io;
 mod join_set;
 mod last_words;
 mod lifo;

@@ -9,7 +9,7 @@ use crate::exec;
 use crate::stop::Stop;
 use crate::test;
 use crate::workspace::Workspace;
-use crate::{docs, forward, loom, miri, tidy, tsan};
+use crate::{docs, ecosystem, forward, loom, miri, tidy, tsan};
 
 const HELP: &str = "\
 Runs all checks in order and stops at the first red one. A step whose tool is not installed is skipped, or red where
@@ -17,7 +17,7 @@ the variable CI is set. What needs nightly is reported as NOT RUN on a machine w
 
 Usage: cargo xtask ci [STEP]…
 
-Steps: fmt, tidy, clippy, docs, loom, miri, tsan, smoke, test. Without a name all of them run.
+Steps: fmt, tidy, clippy, docs, loom, miri, tsan, smoke, ecosystem, test. Without a name all of them run.
 
 Example: cargo xtask ci fmt tidy clippy
 ";
@@ -34,6 +34,7 @@ const STEPS: &[Step] = &[
     ("miri", miri),
     ("tsan", tsan),
     ("smoke", smoke),
+    ("ecosystem", ecosystem::check),
 ];
 
 fn fmt() -> Result<(), Stop> {
@@ -158,10 +159,10 @@ impl Report {
                 Light::NotRun(why) => format!("NOT RUN: {why}"),
                 Light::Red(why) => format!("RED: {why}"),
             };
-            println!("{name:<8}{:>7.1} s  {text}", time.as_secs_f64());
+            println!("{name:<10}{:>7.1} s  {text}", time.as_secs_f64());
         }
         let total: Duration = self.steps.iter().map(|step| step.1).sum();
-        println!("{:<8}{:>7.1} s", "all", total.as_secs_f64());
+        println!("{:<10}{:>7.1} s", "all", total.as_secs_f64());
         let not_run = |step: &&(String, Duration, Light)| matches!(step.2, Light::NotRun(_));
         let not_run: Vec<&str> = self.steps.iter().filter(not_run).map(|step| step.0.as_str()).collect();
         if !not_run.is_empty() {

@@ -6,7 +6,6 @@ use crate::args::Args;
 use crate::exec;
 use crate::stop::Stop;
 use crate::tidy::Tree;
-use crate::workspace::Workspace;
 
 const HELP: &str = "\
 Builds the documentation of all members, private items apart, with warnings as errors, and checks that every relative
@@ -35,7 +34,7 @@ pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
 }
 
 fn links() -> Result<(), Stop> {
-    let tree = Tree::load(Workspace::load()?)?;
+    let tree = Tree::load()?;
     let (root, mut dead) = (exec::root(), 0);
     for file in tree.files.iter().filter(|file| file.is("md")) {
         let folder = Path::new(&file.path).parent().unwrap_or(Path::new(""));

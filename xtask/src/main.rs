@@ -7,6 +7,7 @@ mod args;
 mod bench;
 mod ci;
 mod docs;
+mod ecosystem;
 mod exec;
 mod forward;
 mod lab;
@@ -32,6 +33,7 @@ const COMMANDS: &[Command] = &[
     ("bench", "the matrix of experiments and benches; what operations cost; compare two runs", bench::run),
     ("ci", "all checks in order, as CI runs them; ends with the total of the tests", ci::run),
     ("docs", "build the documentation without a warning; check the links between files", docs::run),
+    ("ecosystem", "run foreign crates through the adapters on every combination", ecosystem::run),
     ("lab", "named experiments with their timelines, lists, the machine card", lab::run),
     ("loom", "run the loom models; with --mutants, prove that each of them can fail", loom::run),
     ("miri", "run the tests of core, time and fifo under Miri", miri::run),
@@ -68,7 +70,7 @@ fn main() -> ExitCode {
 fn overview() -> String {
     let mut text = String::from("Usage: cargo xtask COMMAND [ARGUMENTS]\n\n");
     for (name, about, _) in COMMANDS {
-        text.push_str(&format!("  {name:<8}{about}\n"));
+        text.push_str(&format!("  {name:<10}{about}\n"));
     }
     text.push_str("\n`cargo xtask COMMAND --help` explains one. Example: cargo xtask tidy\n");
     text

@@ -15,8 +15,9 @@ use crate::stop::Stop;
 use crate::workspace::{Package, Workspace};
 
 const HELP: &str = "\
-Runs the unit, integration and documentation tests of the workspace, without `tests/ecosystem`, through
-cargo-nextest if it is there and `cargo test` if not, with trpl's heavy half left out. The last line is `N passed, N failed, N skipped`.
+Runs the unit, integration and documentation tests of the workspace, through cargo-nextest if it is there and `cargo test`
+if not. Foreign crates have a workspace and a command of their own, `cargo xtask ecosystem`, and with them trpl's heavy half.
+The last line is `N passed, N failed, N skipped`.
 
 Usage: cargo xtask test [-p CRATE]… [--repeat N]
 
@@ -25,9 +26,6 @@ Usage: cargo xtask test [-p CRATE]… [--repeat N]
 
 Example: cargo xtask test -p time -p core --repeat 20
 ";
-
-/// What lives outside the workspace's own tests: it needs the network and its own time.
-const APART: &str = "tests/ecosystem/";
 
 /// How many tests ended how.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
@@ -71,24 +69,18 @@ pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
 /// Runs the tests of `wanted`, or of all members if that is empty.
 pub(crate) fn totals(workspace: &Workspace, wanted: &[&Package], rounds: u32) -> Result<Totals, Stop> {
     let chosen: Vec<&Package> = match wanted {
-        [] => workspace.packages.iter().filter(|package| !package.manifest.starts_with(APART)).collect(),
+        [] => workspace.packages.iter().collect(),
         some => some.to_vec(),
     };
     let selection: Vec<&str> = match wanted {
-        [] => {
-            let apart = workspace.packages.iter().filter(|package| package.manifest.starts_with(APART));
-            let apart = apart.flat_map(|package| ["--exclude", package.name.as_str()]);
-            std::iter::once("--workspace").chain(apart).collect()
-        }
+        [] => vec!["--workspace"],
         some => some.iter().flat_map(|package| ["-p", package.name.as_str()]).collect(),
     };
     let lean = Workspace::lean(&chosen);
     let selection: Vec<&str> = selection.into_iter().chain(lean.iter().map(String::as_str)).collect();
-    std::fs::create_dir_all(&workspace.target).map_err(|error| cannot_write(&workspace.target, &error))?;
-    let skips = workspace.target.join("skipped-tests.txt");
     let mut totals = Totals::default();
     for _ in 0..rounds {
-        totals += one_round(&runner(&selection), &skips)?;
+        totals += one_round(workspace, &runner(&selection))?;
     }
     // Only libraries have documentation tests, and cargo refuses to look for them elsewhere.
     if chosen.iter().any(|package| package.has(&["lib", "rlib", "proc-macro"])) {
@@ -97,8 +89,7 @@ pub(crate) fn totals(workspace: &Workspace, wanted: &[&Package], rounds: u32) ->
         words.extend(libraries().flat_map(|package| ["-p", package.name.as_str()]));
         let lean = Workspace::lean(&libraries().copied().collect::<Vec<_>>());
         words.extend(lean.iter().map(String::as_str));
-        let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
-        totals += one_round(&words, &skips)?;
+        totals += one_round(workspace, &words)?;
     }
     Ok(totals)
 }
@@ -117,7 +108,7 @@ pub(crate) fn instrumented(command: &mut Command) -> Result<(), Stop> {
     }
 }
 
-fn runner(selection: &[&str]) -> Vec<String> {
+fn runner<'a>(selection: &[&'a str]) -> Vec<&'a str> {
     let mut words = if exec::works(&mut exec::cargo(&["nextest", "--version"])) {
         vec!["nextest", "run", "--no-fail-fast", "--no-tests=pass"]
     } else {
@@ -127,13 +118,16 @@ fn runner(selection: &[&str]) -> Vec<String> {
         vec!["test", "--no-fail-fast", "--lib", "--bins", "--tests", "--examples"]
     };
     words.extend(selection);
-    words.into_iter().map(str::to_owned).collect()
+    words
 }
 
-fn one_round(words: &[String], skips: &Path) -> Result<Totals, Stop> {
-    std::fs::write(skips, "").map_err(|error| cannot_write(skips, &error))?;
-    let mut command: Command = exec::cargo(&words.iter().map(String::as_str).collect::<Vec<_>>());
-    command.env("POLYLOOP_SKIPPED", skips);
+/// Runs one `cargo test` or `cargo nextest` in this workspace, and counts.
+pub(crate) fn one_round(workspace: &Workspace, words: &[&str]) -> Result<Totals, Stop> {
+    std::fs::create_dir_all(&workspace.target).map_err(|error| cannot_write(&workspace.target, &error))?;
+    let skips = workspace.target.join("skipped-tests.txt");
+    std::fs::write(&skips, "").map_err(|error| cannot_write(&skips, &error))?;
+    let mut command = workspace.cargo(words);
+    command.env("POLYLOOP_SKIPPED", &skips);
     let mut totals = Totals::default();
     let count = if words[0] == "nextest" { count_nextest } else { count_libtest };
     let status = exec::watch(&mut command, |line| totals += count(line).unwrap_or_default())?;
@@ -142,7 +136,7 @@ fn one_round(words: &[String], skips: &Path) -> Result<Totals, Stop> {
         eprintln!("test: the run failed without a failed test; it counts as one");
         totals.failed = 1;
     }
-    let said = std::fs::read_to_string(skips).map_err(|error| cannot_write(skips, &error))?;
+    let said = std::fs::read_to_string(&skips).map_err(|error| cannot_write(&skips, &error))?;
     Ok(with_skips(totals, &said, exec::in_ci()))
 }
 

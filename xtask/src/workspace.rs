@@ -1,6 +1,9 @@
-//! The workspace as `cargo metadata` tells it: members, their edges and their targets. Nothing is fetched.
+//! A workspace as `cargo metadata` tells it: members, their edges and their targets. Nothing is fetched.
+//!
+//! There are two: the one at the root, and `tests/ecosystem` with everything that foreign crates are needed for.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -11,16 +14,21 @@ use crate::stop::Stop;
 /// only checks, as clippy does, has them whole.
 const LEAN: &[&str] = &["polyloop-trpl"];
 
+/// Where the foreign crates are, below the root.
+pub(crate) const ECOSYSTEM: &str = "tests/ecosystem";
+
 /// All members and where they are.
 #[derive(Debug)]
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
+    /// Where cargo is to be called: at the root, or below it for the other workspace.
+    pub(crate) home: PathBuf,
     /// Where cargo builds; honours `CARGO_TARGET_DIR`.
     pub(crate) target: PathBuf,
     pub(crate) packages: Vec<Package>,
 }
 
-/// One member. Paths are relative to the root, with `/`.
+/// One member. Paths are relative to the root, with `/`, in both workspaces.
 #[derive(Debug)]
 pub(crate) struct Package {
     pub(crate) name: String,
@@ -49,17 +57,33 @@ pub(crate) struct Target {
 }
 
 impl Workspace {
-    /// Asks cargo.
+    /// The workspace at the root.
     pub(crate) fn load() -> Result<Self, Stop> {
-        let mut cargo = std::process::Command::new("cargo");
+        Self::load_at(exec::root())
+    }
+
+    /// The one with the foreign crates.
+    pub(crate) fn ecosystem() -> Result<Self, Stop> {
+        Self::load_at(exec::root().join(ECOSYSTEM))
+    }
+
+    fn load_at(home: PathBuf) -> Result<Self, Stop> {
+        let mut cargo = Command::new("cargo");
         cargo.args(["metadata", "--format-version", "1", "--no-deps", "--offline"]);
-        cargo.current_dir(exec::root());
+        cargo.current_dir(&home);
         let text = exec::output(&mut cargo)?;
         let data: Value =
             serde_json::from_str(&text).map_err(|error| Stop::Failed(format!("cargo metadata: {error}")))?;
-        let root = PathBuf::from(string(&data["workspace_root"]));
+        let root = exec::root();
         let packages = list(&data["packages"]).iter().map(|package| Package::read(package, &root)).collect();
-        Ok(Self { target: PathBuf::from(string(&data["target_directory"])), packages, root })
+        Ok(Self { target: PathBuf::from(string(&data["target_directory"])), packages, home, root })
+    }
+
+    /// `cargo`, called where it finds this workspace.
+    pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
+        let mut command = exec::cargo(arguments);
+        command.current_dir(&self.home);
+        command
     }
 
     /// What to tell cargo, besides which `packages` it shall build, so that the parts of them that are heavy are left out: those
@@ -102,7 +126,7 @@ impl Package {
         }
     }
 
-    /// The name without the family's: `core` for `polyloop-core`.
+    /// The name without the family's: `core` for `polyloop-core`, `http` for `ecosystem-http`.
     pub(crate) fn short(&self) -> &str {
         short(&self.name)
     }
@@ -118,9 +142,9 @@ impl Package {
     }
 }
 
-/// `core` for `polyloop-core`; other names stay.
+/// `core` for `polyloop-core`, `http` for `ecosystem-http`; other names stay.
 pub(crate) fn short(name: &str) -> &str {
-    name.strip_prefix("polyloop-").unwrap_or(name)
+    ["polyloop-", "ecosystem-"].iter().find_map(|family| name.strip_prefix(family)).unwrap_or(name)
 }
 
 fn list(data: &Value) -> &[Value] {

@@ -141,11 +141,16 @@ pub fn unlimited<R>(f: impl FnOnce() -> R) -> R {
 struct Time {
     driver: Arc<Driver>,
     end: Instant,
+    /// Whether a slice was filled up: then one was used up.
+    filled: Cell<bool>,
 }
 
 impl Time {
+    /// Whether another slice may be had, which is as good as taken then.
     fn is_left(&self) -> bool {
-        self.driver.now() <= self.end
+        let is_left = self.driver.now() <= self.end;
+        self.filled.set(self.filled.get() || is_left);
+        is_left
     }
 }
 
@@ -155,16 +160,17 @@ impl Time {
 ///
 /// However many operations `f` did, they count as one of the poll around; if the time is over, that has none left either.
 pub fn timed<R>(driver: &Arc<Driver>, limit: Duration, f: impl FnOnce() -> R) -> R {
-    struct Restore {
+    struct Restore<'a> {
         outer: Budget,
         was_timed: bool,
+        time: &'a Time,
     }
-    impl Drop for Restore {
+    impl Drop for Restore<'_> {
         fn drop(&mut self) {
             let Budget(left) = context::budget();
             let outer = match left {
                 ..0 => Budget(0),
-                _ if left == SLICE.cast_signed() => self.outer,
+                _ if left == SLICE.cast_signed() && !self.time.filled.get() => self.outer,
                 _ => Budget(self.outer.0 - 1),
             };
             context::set_budget(outer);
@@ -178,8 +184,9 @@ pub fn timed<R>(driver: &Arc<Driver>, limit: Duration, f: impl FnOnce() -> R) ->
     let was_timed = context::is_timed();
     let around = context::with_scope(|time: Option<&Time>| time.filter(|_| was_timed).map(|time| time.end));
     let end = driver.now() + limit;
-    let time = Time { driver: driver.clone(), end: around.map_or(end, |around| end.min(around)) };
-    let _restore = Restore { outer, was_timed };
+    let end = around.map_or(end, |around| end.min(around));
+    let time = Time { driver: driver.clone(), end, filled: Cell::new(false) };
+    let _restore = Restore { outer, was_timed, time: &time };
     context::set_budget(Budget(SLICE.cast_signed()));
     context::set_timed(true);
     context::enter_scope(&time, f)

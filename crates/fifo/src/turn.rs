@@ -135,8 +135,9 @@ impl Fifo {
             if wakes.is_empty() {
                 turned = turned.and_then(|()| lease.turn(Turn::For(most), &mut wakes));
             }
-            // At work before the lease is free, as everywhere.
+            // At work before the lease is free, as everywhere. And no call of itself: the bell would ring in the loop.
             busy.get_or_insert_with(|| driver.hold());
+            shared.seat.lock().turn = Phase::Running;
             drop(lease);
             wakes.wake_all();
             if let Err(error) = turned {
@@ -145,7 +146,6 @@ impl Fifo {
         }
         let since = if most.is_zero() { since } else { driver.now() };
         if !most.is_zero() {
-            shared.seat.lock().turn = Phase::Running;
             hooks.unparks();
         }
         let post = Post::new(&self.stalls, &self.space);

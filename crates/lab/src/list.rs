@@ -44,9 +44,14 @@ fn text(cases: &[CaseInfo], subjects: &[Subject]) -> String {
             continue;
         }
         let _ = writeln!(out, "{BOLD}{title}{BOLD:#}");
-        let wide = of_kind.iter().map(|case| case.path.chars().count()).max().unwrap_or(0);
+        let widest =
+            |part: fn(&CaseInfo) -> &str| of_kind.iter().map(|case| part(case).chars().count()).max();
+        let wide = widest(|case| &case.path).unwrap_or(0);
+        // Only a bench has a unit.
+        let unit = widest(|case| &case.unit).filter(|wide| *wide > 0).map_or(0, |wide| wide + 2);
         for case in of_kind {
-            let _ = writeln!(out, "  {:wide$}  {DIM}{}{DIM:#}", clean(&case.path), clean(&case.about));
+            let (path, about) = (clean(&case.path), clean(&case.about));
+            let _ = writeln!(out, "  {path:wide$}  {:unit$}{DIM}{about}{DIM:#}", clean(&case.unit));
         }
     }
     if !subjects.is_empty() {

@@ -25,6 +25,7 @@ pub(crate) fn render(results: &Results) -> String {
     if let Some(floor) = run.noise_floor {
         let _ = writeln!(out, "- Noise floor: {}", view::percent(floor));
     }
+    let _ = writeln!(out, "- Counts: {}", escape(crate::counted::IN_CELLS));
     let commit = run.commit.as_deref().unwrap_or("unknown");
     let _ = writeln!(
         out,

@@ -121,9 +121,9 @@ pub struct Plan {
 }
 
 /// What a process costs before and after its work, in seconds.
-const START: f64 = 0.03;
+const START: f64 = 0.015;
 /// How many slots a bench takes with its warm-up and calibration.
-const WARM_UP: f64 = 2.0;
+const WARM_UP: f64 = 1.6;
 /// What a default run takes.
 const USUAL: Duration = Duration::from_secs(12 * 60);
 
@@ -148,7 +148,7 @@ impl Plan {
         };
         let slot_ms = match selection.size {
             Size::Quick | Size::Single => 40,
-            Size::Usual => 100,
+            Size::Usual => 50,
             Size::Full => 250,
         };
         let mut plan = Self {

@@ -53,7 +53,7 @@ macro_rules! byte_stream {
                 self.watched.read(room, |mut socket| socket.read_vectored(buffers)).await
             }
 
-            /// Fills `buffer`.
+            /// Fills `buffer`, and gives its length.
             ///
             /// # Errors
             ///
@@ -62,14 +62,15 @@ macro_rules! byte_stream {
             /// # Cancel safety
             ///
             /// Not cancel safe: what was read before is in the buffer, and nobody knows how much.
-            pub async fn read_exact(&self, mut buffer: &mut [u8]) -> io::Result<()> {
-                while !buffer.is_empty() {
-                    match self.read(buffer).await? {
+            pub async fn read_exact(&self, buffer: &mut [u8]) -> io::Result<usize> {
+                let mut filled = 0;
+                while filled < buffer.len() {
+                    match self.read(&mut buffer[filled..]).await? {
                         0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                        n => buffer = &mut buffer[n..],
+                        n => filled += n,
                     }
                 }
-                Ok(())
+                Ok(filled)
             }
 
             /// Writes as much of `bytes` as the kernel takes.
@@ -145,7 +146,7 @@ macro_rules! byte_stream {
             /// # Cancel safety
             ///
             /// Cancel safe: nothing is read if the future is dropped before it is ready.
-            pub async fn read_buf(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+            pub async fn read_append(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
                 let room = make_room(buffer);
                 self.watched.read(room, |socket| socket.append(buffer)).await
             }
@@ -196,12 +197,27 @@ macro_rules! byte_stream {
                 self.watched.poll_ready(cx, Direction::Write)
             }
 
+            /// Ends writing, so that the peer reads to the end; this side may still read. No error if the peer is gone already.
+            ///
+            /// Ready at once: what was written is with the kernel already.
+            ///
+            /// # Errors
+            ///
+            /// The kernel's word.
+            ///
+            /// # Cancel safety
+            ///
+            /// Cancel safe.
+            pub async fn shutdown(&self) -> io::Result<()> {
+                ByteStream::end_writing(self)
+            }
+
             /// Ends reading, writing or both. After writing has ended the peer reads to the end; this side may still read.
             ///
             /// # Errors
             ///
             /// The kernel's word.
-            pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+            pub fn shut_down(&self, how: Shutdown) -> io::Result<()> {
                 self.watched.get().shutdown(how)
             }
 
@@ -243,7 +259,7 @@ macro_rules! byte_stream {
             }
 
             fn end_writing(&self) -> io::Result<()> {
-                match self.shutdown(Shutdown::Write) {
+                match self.shut_down(Shutdown::Write) {
                     // The peer was faster.
                     Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
                     result => result,
@@ -263,6 +279,19 @@ macro_rules! byte_stream {
                 self.watched.poll_read(cx, room, |mut socket| socket.read_vectored(buffers))
             }
 
+            fn poll_read_buf(
+                &self,
+                cx: &mut TaskContext<'_>,
+                buffer: &mut ReadBuf<'_>,
+            ) -> Poll<io::Result<()>> {
+                let room = room(buffer);
+                let n = ready!(self.watched.poll_read(cx, room, |mut socket| {
+                    socket.read(buffer.initialize_unfilled_to(room))
+                }))?;
+                buffer.advance(n);
+                Poll::Ready(Ok(()))
+            }
+
             fn poll_write(&self, cx: &mut TaskContext<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
                 self.watched.poll_write(cx, bytes.len(), |mut socket| socket.write(bytes))
             }
@@ -277,8 +306,8 @@ macro_rules! byte_stream {
             }
         }
 
-        futures_stream!([] $stream, |stream| stream);
-        futures_stream!(['a] &'a $stream, |stream| *stream);
+        async_stream!([] $stream, |stream| stream);
+        async_stream!(['a] &'a $stream, |stream| *stream);
     };
 }
 pub(crate) use byte_stream;

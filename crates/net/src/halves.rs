@@ -3,7 +3,7 @@
 //! Invariant: each half is the only one of its direction, so that the readiness slots of a source suffice.
 
 use crate::TcpStream;
-use crate::stream::{ByteStream, futures_read, futures_write};
+use crate::stream::{ByteStream, async_read, async_write};
 use crate::unix::UnixStream;
 use polyloop_core::Direction;
 use std::fmt;
@@ -112,10 +112,10 @@ impl<S: ByteStream> AsRef<S> for OwnedWriteHalf<S> {
     }
 }
 
-futures_read!(['a, S: ByteStream] ReadHalf<'a, S>, |half| half.0);
-futures_read!([S: ByteStream] OwnedReadHalf<S>, |half| &*half.0);
-futures_write!(['a, S: ByteStream] WriteHalf<'a, S>, |half| half.0);
-futures_write!([S: ByteStream] OwnedWriteHalf<S>, |half| &*half.stream);
+async_read!(['a, S: ByteStream] ReadHalf<'a, S>, |half| half.0);
+async_read!([S: ByteStream] OwnedReadHalf<S>, |half| &*half.0);
+async_write!(['a, S: ByteStream] WriteHalf<'a, S>, |half| half.0);
+async_write!([S: ByteStream] OwnedWriteHalf<S>, |half| &*half.stream);
 
 /// What a reading half can do, whoever holds the stream.
 macro_rules! reading {
@@ -135,7 +135,7 @@ macro_rules! reading {
                 poll_fn(|cx| stream.poll_read(cx, buffer)).await
             }
 
-            /// Fills `buffer`.
+            /// Fills `buffer`, and gives its length.
             ///
             /// # Errors
             ///
@@ -144,14 +144,15 @@ macro_rules! reading {
             /// # Cancel safety
             ///
             /// Not cancel safe: what was read before is in the buffer, and nobody knows how much.
-            pub async fn read_exact(&mut self, mut buffer: &mut [u8]) -> io::Result<()> {
-                while !buffer.is_empty() {
-                    match self.read(buffer).await? {
+            pub async fn read_exact(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                let mut filled = 0;
+                while filled < buffer.len() {
+                    match self.read(&mut buffer[filled..]).await? {
                         0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                        n => buffer = &mut buffer[n..],
+                        n => filled += n,
                     }
                 }
-                Ok(())
+                Ok(filled)
             }
 
             /// Waits until a read is worth a try.
@@ -238,12 +239,16 @@ macro_rules! writing {
                 self.as_ref().try_write(bytes)
             }
 
-            /// Ends writing, so that the peer reads to the end. No error if the peer is gone already.
+            /// Ends writing, so that the peer reads to the end. No error if the peer is gone already. Ready at once.
             ///
             /// # Errors
             ///
             /// The kernel's word.
-            pub fn shutdown(&mut self) -> io::Result<()> {
+            ///
+            /// # Cancel safety
+            ///
+            /// Cancel safe.
+            pub async fn shutdown(&mut self) -> io::Result<()> {
                 self.as_ref().end_writing()
             }
         }

@@ -250,7 +250,7 @@ impl Builder {
         config.stalls = stalls.clone();
         let lifo = combination.lifo().unwrap_or_default();
         let start = Start { driver, config, lifo, threads: &self.threads };
-        let Started { entry, owned, rests, ambient } = (executor.start)(start)?;
+        let Started { entry, owned, rests, ambient } = executor.start(start)?;
         let handle = Handle::new(entry, combination, self.limits, &self.threads, self.names, stalls);
         let ends_are_seen = self.threads.stop.is_some();
         self.deadlocks.watch(handle.driver(), handle.space(), rests, handle.blocking(), ends_are_seen);

@@ -1,8 +1,10 @@
 //! Which executor, reactor and timer queue: as a value, as a string, as a table.
 //!
-//! Invariant: [`Combination::ALL`] is the one table of what is built in; tests, benches, the lab and the README read it.
+//! Invariant: [`Combination::ALL`] is the one table of what is built in; tests, benches, the lab and the README read it. The names
+//! are open: [`register_scheduler`](crate::register_scheduler) takes more.
 
 use crate::executors::{self, EXECUTORS};
+use crate::registry;
 use polyloop_core::Honours;
 use polyloop_pool::BlockPolicy;
 use polyloop_steal::Lifo;
@@ -266,11 +268,11 @@ enum Part {
 }
 
 impl Part {
-    fn allowed(self) -> &'static [&'static str] {
+    fn allowed(self) -> Vec<&'static str> {
         match self {
-            Self::Executor => EXECUTORS,
-            Self::Reactor => &REACTORS,
-            Self::Timers => &TIMERS,
+            Self::Executor => [EXECUTORS, &registry::names()].concat(),
+            Self::Reactor => REACTORS.to_vec(),
+            Self::Timers => TIMERS.to_vec(),
         }
     }
 
@@ -284,7 +286,7 @@ impl Part {
 }
 
 fn known(part: Part, name: &str) -> Result<&'static str, CombinationError> {
-    let found = part.allowed().iter().find(|known| **known == name).copied();
+    let found = part.allowed().into_iter().find(|known| *known == name);
     found.ok_or_else(|| CombinationError(Fault::Unknown { part, name: name.to_owned() }))
 }
 

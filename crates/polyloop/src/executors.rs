@@ -1,7 +1,8 @@
 //! The table of executors.
 //!
-//! Invariant: this is the one place that knows which there are. A scheduler is added by its line in the table at the end of this
-//! file: its type for [`Runtime<E, R, T>`](crate::Runtime), its name, and how it is made.
+//! Invariant: this is the one place that knows which are built in. A scheduler is added by its line in the table at the end of this
+//! file: its type for [`Runtime<E, R, T>`](crate::Runtime), its name, and how it is made. Those from outside are in the
+//! [registry](crate::registry).
 //!
 //! What is erased here is what is called a few times in the life of a runtime: its end, and its gauges. A spawn goes through
 //! the task space and a wake through `Schedule`, as if there were one executor only.
@@ -9,6 +10,7 @@
 use crate::builder::{BuildError, start_workers};
 use crate::handle::{Ambient, Entry};
 use crate::kinds::ExecutorKind;
+use crate::registry::{self, Places};
 use crate::threads::Threads;
 use polyloop_core::deadlock::RestGauge;
 use polyloop_core::{Driver, Honours, Scheduler};
@@ -74,6 +76,10 @@ impl Start<'_> {
         self.config.seats()
     }
 
+    fn places(&self) -> Places {
+        Places { workers: self.config.workers, seats: self.seats() }
+    }
+
     /// Tasks run on the threads inside `block_on`.
     fn here(self) -> Result<Started, BuildError> {
         let fifo = FifoExecutor::with_hooks(self.driver, self.threads.hooks.clone());
@@ -83,8 +89,7 @@ impl Start<'_> {
     }
 
     /// Tasks run on workers.
-    fn pool<S: Scheduler>(self, name: &str, scheduler: S) -> Result<Started, BuildError> {
-        debug_assert_eq!(scheduler.name(), name);
+    fn pool<S: Scheduler>(self, scheduler: S) -> Result<Started, BuildError> {
         let (pool, ambient) = start_workers(scheduler, self.driver, self.config, self.threads)?;
         let entry = Entry::Pool {
             space: Arc::clone(pool.space()),
@@ -100,13 +105,30 @@ impl Start<'_> {
 pub(crate) struct Executor {
     pub(crate) name: &'static str,
     pub(crate) honours: Honours,
-    pub(crate) start: fn(Start<'_>) -> Result<Started, BuildError>,
+    start: &'static (dyn Fn(Start<'_>) -> Result<Started, BuildError> + Send + Sync),
     workers: bool,
 }
 
 impl Executor {
     const fn here(name: &'static str) -> Self {
-        Self { name, honours: Honours::NOTHING, start: |start| start.here(), workers: false }
+        Self { name, honours: Honours::NOTHING, start: &|start| start.here(), workers: false }
+    }
+
+    /// A row of the registry. Leaks what makes its scheduler.
+    pub(crate) fn from_outside<S: Scheduler>(
+        name: &'static str,
+        make: impl Fn(Places) -> S + Send + Sync + 'static,
+    ) -> Self {
+        let start = move |start: Start<'_>| {
+            let scheduler = make(start.places());
+            start.pool(scheduler)
+        };
+        Self { name, honours: S::HONOURS, start: Box::leak(Box::new(start)), workers: true }
+    }
+
+    /// Starts it.
+    pub(crate) fn start(&self, start: Start<'_>) -> Result<Started, BuildError> {
+        (self.start)(start)
     }
 
     /// Whether all of its tasks run on one thread, where they need not be `Send`.
@@ -115,10 +137,14 @@ impl Executor {
     }
 }
 
-/// The row of an executor whose name was found in [`EXECUTORS`].
+/// The executor of this name, built in or registered.
+pub(crate) fn find(name: &str) -> Option<&'static Executor> {
+    TABLE.iter().find(|row| row.name == name).or_else(|| registry::find(name))
+}
+
+/// The same for the name of a combination, which is one that was found.
 pub(crate) fn known(name: &str) -> &'static Executor {
-    let found = TABLE.iter().find(|row| row.name == name);
-    found.unwrap_or_else(|| unreachable!("a combination names an executor of the table, not `{name}`"))
+    find(name).unwrap_or_else(|| unreachable!("a combination names an executor that exists, not `{name}`"))
 }
 
 /// Makes the types, the names and the table.
@@ -151,9 +177,10 @@ macro_rules! executors {
         static TABLE: &[Executor] = &[Executor::here($fifo_name), $(Executor {
             name: $name,
             honours: <$scheduler as Scheduler>::HONOURS,
-            start: |$start| {
+            start: &|$start| {
                 let scheduler = $make;
-                $start.pool::<$scheduler>($name, scheduler)
+                debug_assert_eq!(<$scheduler as Scheduler>::name(&scheduler), $name);
+                $start.pool::<$scheduler>(scheduler)
             },
             workers: true,
         }),*];

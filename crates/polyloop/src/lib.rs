@@ -16,7 +16,7 @@
 //! # Ok::<(), polyloop::BuildError>(())
 //! ```
 //!
-//! A runtime is chosen by type (`Runtime::<Steal, Mio, Wheel>::new()`), by name ([`Runtime::from_name`]), or by the
+//! A runtime is chosen by type (`Runtime::<Steal, Mio, Wheel>::typed()`), by name ([`Runtime::from_name`]), or by the
 //! environment variable `POLYLOOP` ([`Runtime::from_env`]). What the program says wins, then the variable, then the default
 //! `steal+mio+wheel`. Whatever is chosen, the program is the same; names follow tokio where the concept is the same.
 //!
@@ -32,11 +32,13 @@ mod executors;
 mod foreign;
 mod handle;
 pub mod interop;
+pub mod io;
 mod kinds;
 #[cfg(feature = "macros")]
 mod macros;
 mod metrics;
 pub mod net;
+mod registry;
 mod runtime;
 mod shutdown;
 pub mod stall;
@@ -65,6 +67,7 @@ pub use polyloop_pool::BlockPolicy;
 pub use polyloop_reactor::{Mio, Poll, Polling};
 pub use polyloop_steal::Lifo;
 pub use polyloop_time::{Heap, ManualClock, SystemClock, Wheel};
+pub use registry::{NameError, Places, register_scheduler};
 pub use runtime::Runtime;
 pub use shutdown::{Ended, Report};
 pub use task::spawn;

@@ -6,6 +6,11 @@ pub use polyloop_net::{
     lookup_host, unix,
 };
 
+/// TCP, with the names that its parts have in tokio.
+pub mod tcp {
+    pub use polyloop_net::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+}
+
 use crate::Handle;
 use polyloop_blocking::BlockingPool;
 use std::fmt;

@@ -29,6 +29,15 @@ pub struct Runtime<E = Any, R = Any, T = Any> {
 type Kinds<E, R, T> = fn() -> (E, R, T);
 
 impl Runtime {
+    /// The runtime of the default combination, `steal+mio+wheel`.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    pub fn new() -> Result<Self, BuildError> {
+        Builder::new().build()
+    }
+
     /// The runtime of this combination, as in `"steal:4+mio+wheel"`.
     ///
     /// # Errors
@@ -51,10 +60,22 @@ impl Runtime {
 impl<E: ExecutorKind, R: ReactorKind, T: TimersKind> Runtime<E, R, T> {
     /// The runtime of these types; what is `Any` is as in the default combination.
     ///
+    /// Not called `new`, so that [`Runtime::new`] needs no types.
+    ///
     /// # Errors
     ///
     /// The kernel's word.
-    pub fn new() -> Result<Self, BuildError> {
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use polyloop::{Mio, Runtime, Steal, Wheel};
+    ///
+    /// let runtime = Runtime::<Steal, Mio, Wheel>::typed()?;
+    /// assert_eq!(runtime.combination().to_string(), "steal+mio+wheel");
+    /// # Ok::<(), polyloop::BuildError>(())
+    /// ```
+    pub fn typed() -> Result<Self, BuildError> {
         Builder::new().build_as()
     }
 }

@@ -72,9 +72,10 @@ pub(crate) fn start<S: Scheduler>(crew: &Arc<Crew<S>>, index: usize) -> io::Resu
     let around = Arc::clone(&config.around);
     // At work from here on, so that no clock moves past what is pushed before the thread has started.
     let mut busy = Some(crew.shared.driver().hold());
-    let ended = Ended { crew: Arc::clone(crew), index };
+    let mut ended = Ended { crew: Arc::clone(crew), index, begun: false };
     crew.shared.alive.lock().push(index);
     let main = move || {
+        ended.begun = true;
         let Ended { crew, .. } = &ended;
         crew.shared.seat(index).sit_down();
         around(index, &mut || as_worker(|| live(crew, index, busy.take())));
@@ -86,12 +87,16 @@ pub(crate) fn start<S: Scheduler>(crew: &Arc<Crew<S>>, index: usize) -> io::Resu
 struct Ended<S: Scheduler> {
     crew: Arc<Crew<S>>,
     index: usize,
+    /// A panic before that is the starter's, who is told by it that there is no thread.
+    begun: bool,
 }
 
 impl<S: Scheduler> Drop for Ended<S> {
     fn drop(&mut self) {
         let shared = &self.crew.shared;
-        close_if_panicking(shared, &self.crew.space);
+        if self.begun {
+            close_if_panicking(shared, &self.crew.space);
+        }
         let mut alive = shared.alive.lock();
         // One entry: the next thread on this seat may have begun.
         if let Some(at) = alive.iter().position(|index| *index == self.index) {

@@ -35,6 +35,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("xtask", &[]),
 ];
 
+/// Where the ecosystem's tests are, and what each of them may know besides its siblings: what a stranger may.
+const ECOSYSTEM: (&str, &[&str]) = ("tests/ecosystem/", &["polyloop", "traits", "conformance", "trpl"]);
+
 /// What every crate's tests may know besides.
 const FOR_TESTS: &[&str] = &["PARTS", "traits", "conformance"];
 
@@ -43,7 +46,8 @@ const FENCES: &[(&str, &[&str])] = &[
     ("mio", &["reactor"]),
     ("polling", &["reactor"]),
     ("crossbeam-deque", &["steal"]),
-    ("criterion", &["benches"]),
+    // The facade implements its trait, behind a feature.
+    ("criterion", &["benches", "polyloop", "spawn"]),
 ];
 
 /// The only condition under which loom may be a dependency.
@@ -52,8 +56,12 @@ const LOOM: &str = "cfg(polyloop_loom)";
 pub(super) fn check(tree: &Tree) -> Vec<Problem> {
     let mut problems = Vec::new();
     let members: Vec<&str> = tree.packages.iter().map(|package| package.name.as_str()).collect();
+    let siblings = tree.packages.iter().filter(|package| is_ecosystem(package)).map(Package::short);
+    let ecosystem: Vec<&str> = ECOSYSTEM.1.iter().copied().chain(siblings).collect();
     for package in &tree.packages {
-        let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == package.short()) else {
+        let own = || ARROWS.iter().find(|(name, _)| *name == package.short()).map(|(_, allowed)| *allowed);
+        let shared = is_ecosystem(package).then_some(ecosystem.as_slice());
+        let Some(allowed) = shared.or_else(own) else {
             let remedy = "add its arrows to xtask/src/tidy/arrows.rs";
             problems.push(Problem::new(&package.manifest, 1, "a crate without a place in the house", remedy));
             continue;
@@ -68,6 +76,10 @@ pub(super) fn check(tree: &Tree) -> Vec<Problem> {
         }
     }
     problems
+}
+
+fn is_ecosystem(package: &Package) -> bool {
+    package.manifest.starts_with(ECOSYSTEM.0)
 }
 
 fn arrow(package: &Package, allowed: &[&str], dependency: &Dependency) -> Option<(String, String)> {
@@ -158,6 +170,24 @@ mod tests {
         assert_eq!(problems("polyloop-net", &[("mio", false, None)]).len(), 1);
         assert!(problems("polyloop-pool", &[("loom", false, Some(LOOM))]).is_empty());
         assert_eq!(problems("polyloop-pool", &[("loom", true, None)]).len(), 1);
+    }
+
+    #[test]
+    fn the_ecosystem_knows_what_a_stranger_may() {
+        let packages = vec![package("polyloop-core", &[]), package("polyloop", &[])];
+        let mut tree = Tree { packages, ..Tree::default() };
+        for name in ["ecosystem-http", "ecosystem-support"] {
+            let known = ["polyloop", "ecosystem-support", "hyper"].map(|name| (name, false, None));
+            let mut member = package(name, &known);
+            member.manifest = format!("tests/ecosystem/{name}/Cargo.toml");
+            tree.packages.push(member);
+        }
+        // Both are at their places; the facade's own are for the others above.
+        let found =
+            |tree: &Tree| check(tree).iter().filter(|problem| problem.path.contains("ecosystem")).count();
+        assert_eq!(found(&tree), 0);
+        tree.packages[2].dependencies[0].name = "polyloop-core".into();
+        assert_eq!(found(&tree), 1);
     }
 
     #[test]

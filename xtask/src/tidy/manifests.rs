@@ -4,21 +4,25 @@ use super::Problem;
 use super::tree::{File, Tree};
 use crate::toml::{self, Entry};
 
+/// The manifests of the two workspaces. Others are templates and examples for strangers.
+const ROOTS: [&str; 2] = ["Cargo.toml", "tests/ecosystem/Cargo.toml"];
 /// Where each outside dependency has its line.
 const REASONS: &str = "docs/dependencies.md";
 
 pub(super) fn check(tree: &Tree) -> Vec<Problem> {
     let mut problems = Vec::new();
+    let mut roots = Vec::new();
     for file in tree.files.iter().filter(|file| file.path.ends_with("Cargo.toml")) {
         let entries = toml::entries(&file.text);
         if entries.iter().any(|entry| entry.table.starts_with("workspace")) {
-            if file.path == "Cargo.toml" {
-                problems.extend(reasons(tree, file, &entries));
+            if ROOTS.contains(&file.path.as_str()) {
+                roots.push((file, entries));
             }
         } else if entries.iter().any(|entry| entry.table == "package") {
             problems.extend(member(file, &entries));
         }
     }
+    problems.extend(reasons(tree, &roots));
     problems
 }
 
@@ -52,9 +56,15 @@ fn member(file: &File, entries: &[Entry]) -> Vec<Problem> {
 }
 
 /// Each outside dependency has one line in the table of reasons, and each line a dependency.
-fn reasons(tree: &Tree, root: &File, entries: &[Entry]) -> Vec<Problem> {
+fn reasons(tree: &Tree, roots: &[(&File, Vec<Entry>)]) -> Vec<Problem> {
+    if roots.is_empty() {
+        return Vec::new();
+    }
     let outside = |entry: &&Entry| entry.table == "workspace.dependencies" && !entry.value.contains("path =");
-    let names: Vec<&Entry> = entries.iter().filter(outside).collect();
+    let names: Vec<(&str, &Entry)> = roots
+        .iter()
+        .flat_map(|(root, entries)| entries.iter().filter(outside).map(|entry| (root.path.as_str(), entry)))
+        .collect();
     let Some(file) = tree.file(REASONS) else {
         return vec![Problem::new(
             REASONS,
@@ -67,14 +77,14 @@ fn reasons(tree: &Tree, root: &File, entries: &[Entry]) -> Vec<Problem> {
     let listed: Vec<(usize, &str)> =
         lines.filter_map(|(index, line)| Some((index + 1, row(line)?))).collect();
     let mut problems = Vec::new();
-    for entry in &names {
+    for (root, entry) in &names {
         if !listed.iter().any(|(_, name)| *name == entry.key) {
             let what = format!("`{}` has no line in {REASONS}", entry.key);
-            problems.push(Problem::new(&root.path, entry.line, what, "add one: name, why, upkeep"));
+            problems.push(Problem::new(root, entry.line, what, "add one: name, why, upkeep"));
         }
     }
     for (line, name) in listed {
-        if !names.iter().any(|entry| entry.key == name) {
+        if !names.iter().any(|(_, entry)| entry.key == name) {
             let what = format!("`{name}` is no dependency of the workspace");
             problems.push(Problem::new(REASONS, line, what, "remove its line"));
         }
@@ -122,5 +132,9 @@ mod tests {
         assert_eq!(count(&[("Cargo.toml", root), (REASONS, "# D\n")]), 1);
         assert_eq!(count(&[("Cargo.toml", root), (REASONS, "# D\n| `a` | w | u |\n| `b` | w | u |\n")]), 1);
         assert_eq!(count(&[("Cargo.toml", root)]), 1);
+        let other = ("tests/ecosystem/Cargo.toml", "[workspace]\n[workspace.dependencies]\nb = \"1\"\n");
+        let both = (REASONS, "# D\n| `a` | w | u |\n| `b` | w | u |\n");
+        assert_eq!(count(&[("Cargo.toml", root), other, both]), 0);
+        assert_eq!(count(&[("Cargo.toml", root), other, (REASONS, "# D\n| `a` | w | u |\n")]), 1);
     }
 }

@@ -16,7 +16,6 @@ use std::fmt;
 
 use crate::args::Args;
 use crate::stop::Stop;
-use crate::workspace::Workspace;
 pub(crate) use tree::Tree;
 
 const HELP: &str = "\
@@ -67,7 +66,7 @@ impl fmt::Display for Problem {
 pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
     let args = Args::parse(raw, HELP, &["--unsafe"], &[])?;
     args.nothing_else()?;
-    let tree = Tree::load(Workspace::load()?)?;
+    let tree = Tree::load()?;
     if args.flag("--unsafe") {
         print!("{}", unsafety::table(&tree));
     }

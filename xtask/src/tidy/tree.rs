@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::stop::Stop;
 use crate::workspace::{Package, Workspace};
 
-/// The whole workspace.
+/// Both workspaces, that of the ecosystem being a folder of the other. Its packages come last.
 #[derive(Debug, Default)]
 pub(crate) struct Tree {
     pub(crate) files: Vec<File>,
@@ -35,7 +35,9 @@ const TEXT: &[&str] = &["rs", "toml", "md", "sh", "yml", "yaml", "html", "js", "
 const HIDDEN: &[&str] = &[".cargo", ".ci", ".github", ".config"];
 
 impl Tree {
-    pub(crate) fn load(workspace: Workspace) -> Result<Self, Stop> {
+    pub(crate) fn load() -> Result<Self, Stop> {
+        let mut workspace = Workspace::load()?;
+        workspace.packages.extend(Workspace::ecosystem()?.packages);
         let mut files = Vec::new();
         walk(&workspace.root, "", &mut files)
             .map_err(|error| Stop::Failed(format!("the workspace cannot be read: {error}")))?;

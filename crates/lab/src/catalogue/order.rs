@@ -17,6 +17,8 @@ enum Rule {
     Times(String, usize),
     /// This one happens so many times or more.
     AtLeast(String, usize),
+    /// This one happens so many times or less, or not at all.
+    AtMost(String, usize),
 }
 
 /// What a run contradicts, in words.
@@ -107,6 +109,12 @@ impl Prediction {
         self
     }
 
+    /// This one happens `times` times or less, or not at all.
+    pub(crate) fn at_most(mut self, label: impl ToString, times: usize) -> Self {
+        self.rules.push(Rule::AtMost(label.to_string(), times));
+        self
+    }
+
     /// With the rules of `other`, which follow only from some sleeps being longer than others.
     pub(crate) fn by_time(mut self, other: Self) -> Self {
         self.by_time.extend(other.rules);
@@ -143,6 +151,10 @@ impl Rule {
             Self::AtLeast(label, times) => match count(label) {
                 found if found >= *times => Vec::new(),
                 found => vec![format!("`{label}` happened {found} times, not {times} or more")],
+            },
+            Self::AtMost(label, times) => match count(label) {
+                found if found <= *times => Vec::new(),
+                found => vec![format!("`{label}` happened {found} times, more than {times}")],
             },
         }
     }
@@ -195,6 +207,7 @@ impl fmt::Display for Rule {
             Self::Never(labels) => write!(f, "never {}", labels.join(", nor ")),
             Self::Times(label, times) => write!(f, "{times} × {label}"),
             Self::AtLeast(label, times) => write!(f, "{times} × {label} or more"),
+            Self::AtMost(label, times) => write!(f, "at most {times} × {label}"),
         }
     }
 }
@@ -283,6 +296,10 @@ mod tests {
         assert!(wrong(rule(), "a b a").is_empty() && wrong(rule(), "a a a").is_empty());
         assert_eq!(wrong(rule(), "a"), ["`a` happened 1 times, not 2 or more"]);
         assert_eq!(rule().to_string(), "2 × a or more");
+        let rule = || Prediction::new().at_most("a", 1);
+        assert!(wrong(rule(), "b").is_empty() && wrong(rule(), "a").is_empty());
+        assert_eq!(wrong(rule(), "a a"), ["`a` happened 2 times, more than 1"]);
+        assert_eq!(rule().to_string(), "at most 1 × a");
     }
 
     #[test]

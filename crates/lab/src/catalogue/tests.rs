@@ -79,6 +79,15 @@ fn with_all_workers_blocked_the_policy_decides_whether_the_others_go_on() {
 }
 
 #[test]
+fn a_holder_inherits_urgency_on_edf_and_waits_for_its_turns_elsewhere() {
+    for subject in
+        ["edf:1", "edf:2", "edf:1,block=none", "global:1", "percore:2", "fair:1", "steal:1", "fifo"]
+    {
+        family(subject, "priority-inversion");
+    }
+}
+
+#[test]
 fn a_policy_that_one_thread_cannot_keep_is_unsupported() {
     let (catalogue, cases) = (catalogue(), cases());
     let fifo = catalogue.resolve("fifo,block=handoff").unwrap();
@@ -164,27 +173,38 @@ fn a_runtime_that_cannot_be_built_fails_unless_the_machine_does_not_have_it() {
     }
 }
 
+/// What nothing was left out of.
+fn everything(size: Size) -> Selection {
+    Selection {
+        size,
+        on: Vec::new(),
+        filter: Vec::new(),
+        executors: Vec::new(),
+        reactors: Vec::new(),
+        timers: Vec::new(),
+        peers: None,
+        workers: Vec::new(),
+        exhaustive: false,
+        rounds: None,
+        budget: None,
+        scale: None,
+        limit: None,
+        jobs: 2,
+        seed: 1,
+    }
+}
+
 #[test]
 fn a_second_policy_runs_only_where_the_policy_matters() {
     let plan = |size, exhaustive| {
         let selection = Selection {
-            size,
             on: ["steal:2", "steal:2,block=none"].map(str::to_owned).into(),
             filter: ["lifo-trap", "tail-mixed", "yield", "blocked_latency/sleep/k=n"]
                 .map(str::to_owned)
                 .into(),
-            executors: Vec::new(),
-            reactors: Vec::new(),
-            timers: Vec::new(),
-            peers: None,
-            workers: Vec::new(),
             exhaustive,
             rounds: Some(1),
-            budget: None,
-            scale: None,
-            limit: None,
-            jobs: 1,
-            seed: 1,
+            ..everything(size)
         };
         Plan::new(&catalogue(), &selection).unwrap()
     };
@@ -249,4 +269,13 @@ fn an_experiment_whose_sleeps_were_too_short_is_repeated_up_to_the_texts_own() {
     let mut scales = Vec::new();
     let structure = run(|_| ["b", "a", "y"], &mut scales);
     assert_eq!((structure.status, scales), (Status::Fail, vec![0.0]), "no sleep excuses what is missing");
+}
+
+#[test]
+fn a_default_run_is_planned_for_about_12_minutes_and_a_quick_one_for_less_than_3() {
+    let plan = |size| Plan::new(&catalogue(), &everything(size)).unwrap();
+    let (usual, quick) = (plan(Size::Usual), plan(Size::Quick));
+    assert!(usual.rounds >= 5, "intervals need five rounds: {}", usual.line());
+    assert!(usual.seconds_in_all() < 14.0 * 60.0, "{}", usual.line());
+    assert!(quick.seconds_in_all() < 3.0 * 60.0, "{}", quick.line());
 }

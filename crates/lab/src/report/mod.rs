@@ -257,11 +257,7 @@ fn method(view: View<'_>, out: &mut String) {
          median of their ratios within each round, with its sign interval. Below {} rounds there is no interval and no colour.</li>\
          <li>The twin is a subject entered a second time. What it differs from itself is the noise floor; a smaller \
          difference between two subjects is shown as ≈.</li>\
-         <li>Counted in the whole of a cell: polls of labelled futures in traced experiments, and the system calls that a \
-         reactor of ours makes itself (waits, registrations, its doorbell; not the reads and writes of sockets). Peers \
-         don't tell theirs. Allocations and atomics are never counted in a timed process, because that would cost what is \
-         measured: with --counts, and by <code>cargo xtask bench counts</code>, they are counted in processes of their own, \
-         by callgrind.</li>\
+         <li>Counts: {}.</li>\
          <li>“=” is a number measured on a combination that differs only in parts that the bench does not use.</li>\
          <li>Sleeps of 500 ms and more were multiplied by {}; starvation/* keeps the durations of its text.</li>\
          <li>One run on one machine. Another machine, load or version may turn any of it around; a bench is not your \
@@ -272,6 +268,7 @@ fn method(view: View<'_>, out: &mut String) {
         run.seed,
         view::confidence(run.rounds).unwrap_or_else(|| "not".into()),
         crate::stats::ENOUGH_ROUNDS,
+        escape(crate::counted::IN_CELLS),
         run.scale,
     );
 }

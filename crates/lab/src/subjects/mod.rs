@@ -45,6 +45,8 @@ pub(crate) struct Nature {
     pub(crate) hostage: bool,
     /// Whether it looks names up by a function of the lab's, which can be as slow as an experiment wants.
     pub(crate) resolver: bool,
+    /// Whether it heeds deadlines, and a task that holds a `PriorityMutex` has the earliest one of those who wait for it.
+    pub(crate) inherits: bool,
 }
 
 impl Nature {
@@ -221,6 +223,7 @@ impl Row {
             private_slot: self.private_slot,
             hostage: self.hostage,
             resolver: false,
+            inherits: false,
         };
         let subject = Subject {
             name,
@@ -263,6 +266,7 @@ fn own(name: String, combination: Combination) -> Contestant {
         private_slot,
         hostage: false,
         resolver: true,
+        inherits: combination.honours().deadline,
     };
     Contestant { subject, nature, launch: Launch::Own(combination) }
 }

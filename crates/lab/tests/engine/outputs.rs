@@ -15,6 +15,8 @@ pub(crate) const TESTS: &[(&str, fn())] = &[
     ("benches_collapse_where_they_do_not_depend", benches_collapse_where_they_do_not_depend),
     ("below_five_rounds_nothing_is_compared", below_five_rounds_nothing_is_compared),
     ("every_format_and_file_says_the_same", every_format_and_file_says_the_same),
+    ("formats_for_machines_are_whole", formats_for_machines_are_whole),
+    ("a_list_says_the_unit_and_the_operation", a_list_says_the_unit_and_the_operation),
     ("hostile_names_stay_names", hostile_names_stay_names),
     ("the_link_follows_the_last_run", the_link_follows_the_last_run),
     ("timelines_share_one_scale_and_have_an_ascii_form", timelines_share_one_scale_and_have_an_ascii_form),
@@ -184,6 +186,37 @@ fn every_format_and_file_says_the_same() {
     );
 }
 
+fn formats_for_machines_are_whole() {
+    let stdout = |format| {
+        let out = Folder::new();
+        let out = out.join("out");
+        let ran = lab(&[&["matrix", "--rounds", "5", "--format", format, "--out", &out], BENCHES].concat());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        (ran.stdout, out)
+    };
+    let (csv, _) = stdout("csv");
+    let columns: Vec<usize> = csv.lines().map(|line| line.matches(',').count()).collect();
+    assert!(csv.starts_with("subject,case,kind,status,"), "{csv}");
+    assert!(csv.lines().any(|line| line.starts_with("tokio-mt,spawn_join,bench,pass,,per_op,ns,lower,")));
+    assert!(columns.len() > 20 && columns.iter().all(|count| *count == columns[0]), "{csv}");
+    let (markdown, _) = stdout("markdown");
+    assert!(markdown.contains("| median ± interval, ratio to best | spawn\\_join |"), "{markdown}");
+    assert!(markdown.contains("Allocations and atomics are never counted in a timed process"), "{markdown}");
+    let (json, _) = stdout("json");
+    assert!(serde_json::from_str::<Results>(&json).expect("JSON").run.complete);
+}
+
+fn a_list_says_the_unit_and_the_operation() {
+    let ran = lab(&["matrix", "--list", "--filter", "spawn_join", "--filter", "sleep"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(
+        ran.stdout.contains("  spawn_join  ns  What spawn_join does, in one sentence.\n"),
+        "{}",
+        ran.stdout
+    );
+    assert!(ran.stdout.contains("  sleep/async  What sleep/async does"), "{}", ran.stdout);
+}
+
 fn hostile_names_stay_names() {
     let folder = Folder::new();
     let out = folder.join("out");
@@ -245,12 +278,16 @@ fn the_plan_names_scale_seed_and_estimate() {
     for part in ["7 rounds of 40 ms", "× 0.1", "starvation/* verbatim", "about ", "seed 42"] {
         assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
     }
-    let ran = lab(&["matrix", "--filter", "spawn_join", "--budget", "1s", "--dry-run"]);
-    assert!(ran.stderr.contains("× 1 round of 100 ms"), "{}", ran.stderr);
+    let ran = lab(&["matrix", "--full", "--dry-run"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
+    assert!(ran.stderr.contains("31 rounds of 250 ms · "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("sleeps verbatim"), "{}", ran.stderr);
+    let ran = lab(&["matrix", "--filter", "spawn_join", "--budget", "500ms", "--dry-run"]);
+    assert!(ran.stderr.contains("× 1 round of 50 ms"), "{}", ran.stderr);
     assert!(ran.stderr.contains("too small even for one round"), "{}", ran.stderr);
 }
 
-/// A minute, five times, for a subject and its twin; the slot of 100 ms says nothing about it.
+/// A minute, five times, for a subject and its twin; the slot of 50 ms says nothing about it.
 fn the_estimate_knows_what_a_bench_takes() {
     let chosen = ["matrix", "--on", "steal+mio+wheel", "--filter", "takes_a_minute", "--dry-run"];
     let ran = lab(&[&chosen[..], &["--rounds", "5"]].concat());

@@ -8,19 +8,20 @@ use crate::halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::like_std::like_std;
 use crate::readiness::readiness;
 use crate::stream::sealed::Sealed;
-use crate::stream::{ByteStream, futures_stream};
+use crate::stream::{ByteStream, async_stream, room};
 use crate::watched::{Watched, within};
 use polyloop_core::Direction;
 use rustix::io::Errno;
 use socket2::{SockRef, Socket};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Shutdown, SocketAddr};
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
+use tokio::io::ReadBuf;
 
 /// A TCP connection.
 ///
-/// It reads and writes through the `futures-io` traits, also by shared reference, and through the methods here. Of
+/// It reads and writes through the traits of `futures-io` and of tokio, also by shared reference, and through the methods here. Of
 /// several tasks that poll one direction by the traits, the last one is woken; the `async` methods take any number.
 ///
 /// # Examples

@@ -7,7 +7,7 @@ use crate::halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::like_std::like_std;
 use crate::readiness::readiness;
 use crate::stream::sealed::Sealed;
-use crate::stream::{ByteStream, futures_stream};
+use crate::stream::{ByteStream, async_stream, room};
 use crate::watched::{Watched, pause};
 use polyloop_core::Direction;
 use rustix::io::Errno;
@@ -17,8 +17,9 @@ use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as Std;
 use std::path::Path;
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
+use tokio::io::ReadBuf;
 
 /// How long to wait when the listener's queue is full: doubled up to the longest.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);

@@ -128,7 +128,7 @@ fn every_operation_is_an_error(rig: &Rig) {
     });
     // What needs no driver goes on.
     all.stream.set_nodelay(true).unwrap();
-    all.unix.shutdown(Shutdown::Both).unwrap();
+    all.unix.shut_down(Shutdown::Both).unwrap();
     all.udp.set_ttl(3).unwrap();
     drop(all);
     assert_eq!(rig.net.driver.registered_sources(), 0);

@@ -10,6 +10,7 @@ mod rig;
 mod setup;
 mod sockets;
 mod tcp;
+mod tokio_io;
 mod udp;
 mod unix;
 mod unwatched;

@@ -101,7 +101,7 @@ fn buffers_grow_by_what_was_read(rig: &Rig) {
         drop(client);
         loop {
             let before = buffer.len();
-            match server.read_buf(&mut buffer).await.unwrap() {
+            match server.read_append(&mut buffer).await.unwrap() {
                 0 => break,
                 n => assert_eq!(buffer.len(), before + n),
             }
@@ -114,7 +114,7 @@ fn buffers_grow_by_what_was_read(rig: &Rig) {
         one.write_all(b"defghijk").await.unwrap();
         other.readable().await.unwrap();
         let room = buffer.capacity() - 3;
-        let n = other.read_buf(&mut buffer).await.unwrap();
+        let n = other.read_append(&mut buffer).await.unwrap();
         assert_eq!(n, room.min(8));
         assert_eq!(buffer, b"abcdefghijk"[..3 + n]);
     });
@@ -145,7 +145,7 @@ fn halves_read_and_write_like_the_whole(rig: &Rig) {
             while read.read_exact(&mut word).await.is_ok() {
                 write.write_all(&word).await.unwrap();
             }
-            write.shutdown().unwrap();
+            write.shutdown().await.unwrap();
             read.reunite(write).unwrap()
         });
         {
@@ -161,7 +161,7 @@ fn halves_read_and_write_like_the_whole(rig: &Rig) {
             empty(read.try_read(&mut [0; 1]));
             assert_eq!(write.try_write(b"last").unwrap(), 4);
             read.read_exact(&mut [0; 4]).await.unwrap();
-            write.shutdown().unwrap();
+            write.shutdown().await.unwrap();
             assert_eq!(read.read(&mut [0; 1]).await.unwrap(), 0);
         }
         echo.await.unwrap();

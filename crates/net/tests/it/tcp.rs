@@ -35,7 +35,7 @@ fn what_is_sent_comes_back_in_order(rig: &Rig) {
             for piece in pattern(1 << 20).chunks(1000) {
                 sender.write_all(piece).await.unwrap();
             }
-            sender.shutdown(Shutdown::Write).unwrap();
+            sender.shut_down(Shutdown::Write).unwrap();
         });
         let mut back = vec![0; 1 << 20];
         client.read_exact(&mut back).await.unwrap();
@@ -69,7 +69,7 @@ fn an_end_that_came_with_the_last_data_is_found(rig: &Rig) {
             // Nobody turns the driver in between, so that the kernel tells of both at once.
             assert_eq!(server.try_read(&mut [0; 8]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
             client.try_write(b"end").unwrap();
-            client.shutdown(Shutdown::Write).unwrap();
+            client.shut_down(Shutdown::Write).unwrap();
             let mut seen = Vec::new();
             loop {
                 let mut buffer = [0; 8];
@@ -92,7 +92,7 @@ fn an_end_that_came_with_the_last_data_is_found(rig: &Rig) {
 fn a_half_closed_peer_still_hears_and_nobody_spins(rig: &Rig) {
     rig.run(async {
         let (client, server) = rig.pair().await;
-        client.shutdown(Shutdown::Write).unwrap();
+        client.shut_down(Shutdown::Write).unwrap();
         assert_eq!(server.read(&mut [0; 8]).await.unwrap(), 0);
         let turns = rig.net.driver.turns();
         rig.sleep(50).await;

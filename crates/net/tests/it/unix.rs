@@ -82,7 +82,7 @@ fn a_listener_accepts_and_knows_its_peer(rig: &Rig) {
         assert_eq!(&both[..8], b"vectored");
         #[cfg(any(target_os = "linux", target_os = "android"))]
         assert_eq!(server.peer_cred().unwrap().pid, Some(std::process::id()));
-        client.shutdown(Shutdown::Both).unwrap();
+        client.shut_down(Shutdown::Both).unwrap();
         assert_eq!(server.read(&mut one).await.unwrap(), 0);
     });
 }

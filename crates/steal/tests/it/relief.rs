@@ -332,6 +332,23 @@ fn a_starter_that_panics_is_a_refusal() {
 }
 
 #[test]
+fn a_starter_that_panics_with_the_thread_in_its_hands_is_a_refusal() {
+    no_hang(|| {
+        let starts = AtomicUsize::new(0);
+        let mut config = config(1, quick(2));
+        config.start_thread = Arc::new(move |thread, main| {
+            assert_ne!(starts.fetch_add(1, SeqCst), 1, "no thread for the first relief");
+            thread.spawn(main).map(drop)
+        });
+        let pool = start_with(config, driver());
+        let stuck = block(&pool, 1, on_a_channel);
+        assert!(goes_on(&pool));
+        assert!(pool.relief().refused >= 1);
+        stuck.release();
+    });
+}
+
+#[test]
 fn a_panic_in_a_poll_that_was_relieved_ends_only_its_task() {
     no_hang(|| {
         for _ in 0..rounds(10, 300) {

@@ -39,15 +39,15 @@ pub(crate) fn cases() -> Vec<CaseInfo> {
             let case = case.files(conns + SPARE);
             all.push(match (conns, bytes) {
                 (64, 64) => case,
-                (1_000, 16_384) => case.takes(1.6).full_only(),
-                (1_000, _) => case.takes(1.6).not_quick(),
+                (1_000, 16_384) => case.takes(0.4).full_only(),
+                (1_000, _) => case.takes(0.4).not_quick(),
                 _ => case.not_quick(),
             });
         }
     }
     let about = "1000 connections that say nothing: growth of the server's resident set, each";
     let idle = bench("idle_connections", "bytes", EXECUTOR_REACTOR, about);
-    all.push(idle.files(IDLE as u64 + SPARE).takes(1.6).not_quick());
+    all.push(idle.files(IDLE as u64 + SPARE).takes(0.65).not_quick());
     all
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn cases() -> Vec<CaseInfo> {
             "a sleep of 30 s is made, polled once and dropped, as a timeout that does not come, beside one of 20 s that stays",
         ),
         bench("sleep_precision", "µs", ALL, "how late a sleep of 1 to 2 ms ends on an idle runtime, median")
-            .takes(0.3)
+            .takes(0.22)
             .not_quick(),
     ]
 }

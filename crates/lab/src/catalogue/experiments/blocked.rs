@@ -36,7 +36,7 @@ pub(crate) fn cases() -> Vec<CaseInfo> {
             let about = format!(
                 "{many} of the N workers {what} for half a second or until all others went on: a ready task, a timer and a socket"
             );
-            all.push(experiment(format!("blocked/k-of-n/{how}/k={k}"), 0.6, &about).with_options());
+            all.push(experiment(format!("blocked/k-of-n/{how}/k={k}"), 0.4, &about).with_options());
         }
     }
     all

@@ -3,19 +3,27 @@
 //!
 //! Invariant: the holder needs a fixed number of polls to let go, and the others are always ready. So if nobody knows that the
 //! holder is urgent now, each of its polls waits for one of every other's, and the wait grows with their number without
-//! a bound. A scheduler that inherits urgency through the lock has a bound of none.
+//! a bound. Where a scheduler heeds deadlines, the tasks have some and the lock is the one that passes them on; there the wait
+//! does not depend on how many others there are.
 
 use crate::catalogue::info::experiment;
 use crate::catalogue::kit::gate::Gate;
 use crate::catalogue::kit::inside;
 use crate::catalogue::order::Prediction;
+use crate::catalogue::trace::Log;
 use crate::catalogue::{Cell, failed, judge};
 use crate::cell::{CaseInfo, Outcome};
 use crate::subjects::Nature;
 use futures::lock::Mutex;
+use polyloop::sync::PriorityMutex;
+use polyloop::task;
+use polyloop::time::Instant;
 use polyloop_traits::{JoinFailed, Runtime};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 const HELD: &str = "low has the lock";
 const ASKED: &str = "high asks for it";
@@ -25,16 +33,61 @@ const GOT: &str = "high has the lock";
 const POLLS: usize = 8;
 /// A medium task gives up after so many polls: a runtime that never lets the holder run is to be told, not to hang.
 const PATIENCE: usize = 10_000;
+/// With inheritance, so many polls of others may come first: one in 61 goes by age, and while the holder is polled for the last
+/// times one such turn can fall due. The other is to spare, and far from one for each of the holder's polls.
+const FEW: usize = 2;
+/// When the urgent tasks and those in between want to be done, from the start on; the holder has no deadline.
+const URGENT: Duration = Duration::from_secs(1);
+const MEDIUM: Duration = Duration::from_secs(2);
 
 pub(crate) fn cases() -> Vec<CaseInfo> {
     [2, 8]
         .map(|medium| {
             let about = format!(
-                "a task waits for a lock whose holder yields 8 times, beside {medium} tasks that are always ready: it waits for them, too"
+                "a task waits for a lock whose holder yields 8 times, beside {medium} tasks that are always ready: \
+                 it waits for them, too, unless the holder inherits its deadline"
             );
             experiment(format!("priority-inversion/medium={medium}"), 0.05, &about)
         })
         .into()
+}
+
+/// What the program asks of a lock.
+trait Lock: Default + Send + Sync + 'static {
+    fn held(&self) -> impl Future<Output = impl Send> + Send;
+}
+
+impl Lock for Mutex<()> {
+    fn held(&self) -> impl Future<Output = impl Send> + Send {
+        self.lock()
+    }
+}
+
+impl Lock for PriorityMutex<()> {
+    fn held(&self) -> impl Future<Output = impl Send> + Send {
+        self.lock()
+    }
+}
+
+/// A task's end.
+type Joined = Pin<Box<dyn Future<Output = Result<(), JoinFailed>> + Send>>;
+
+/// Spawns into the runtime in which the caller is a task, with a deadline if it has one.
+fn spawn<R: Runtime>(
+    rt: &R,
+    deadline: Option<Instant>,
+    future: impl Future<Output = ()> + Send + 'static,
+) -> Joined {
+    let Some(deadline) = deadline else {
+        return Box::pin(rt.spawn(future));
+    };
+    let joined = task::Builder::new().deadline(deadline).spawn(future);
+    Box::pin(async {
+        joined.await.map_err(|error| match error.try_into_panic() {
+            Ok(payload) => JoinFailed::panicked(payload),
+            Err(_) => JoinFailed::cancelled(),
+        })
+    })
 }
 
 pub(crate) fn run<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Outcome {
@@ -42,82 +95,108 @@ pub(crate) fn run<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Outcome {
         Ok(medium) => medium,
         Err(error) => return failed(error),
     };
-    let (log, spawner) = (cell.log(), rt.clone());
-    let log_inside = log.clone();
-    let joined = inside(rt, async move {
-        let lock = Arc::new(Mutex::new(()));
-        let (held, asked) = (Gate::default(), Gate::default());
-        let over = Arc::new(AtomicBool::new(false));
-        let (rt, log) = (spawner, log_inside);
-        let low = {
-            let (rt, log, lock, held, asked) =
-                (rt.clone(), log.clone(), lock.clone(), held.clone(), asked.clone());
-            rt.clone().spawn(log.clone().task("low", async move {
-                let guard = lock.lock().await;
-                log.say("low", HELD);
-                held.open();
-                asked.wait().await;
-                for _ in 0..POLLS {
-                    rt.yield_now().await;
-                }
-                drop(guard);
-            }))
-        };
-        held.wait().await;
-        let mediums: Vec<_> = (0..medium)
-            .map(|i| {
-                let (rt, log, asked, over) = (rt.clone(), log.clone(), asked.clone(), over.clone());
-                let label = format!("medium {i}");
-                rt.clone().spawn(log.clone().task(&label.clone(), async move {
-                    for _ in 0..PATIENCE {
-                        if over.load(Ordering::SeqCst) {
-                            break;
-                        }
-                        if asked.is_open() {
-                            log.say(&label, AHEAD);
-                        }
-                        rt.yield_now().await;
-                    }
-                }))
-            })
-            .collect();
-        let high = {
-            let log = log.clone();
-            rt.spawn(log.clone().task("high", async move {
-                log.say("high", ASKED);
-                asked.open();
-                drop(lock.lock().await);
-                over.store(true, Ordering::SeqCst);
-                log.say("high", GOT);
-            }))
-        };
-        high.await?;
-        low.await?;
-        for medium in mediums {
-            medium.await?;
-        }
-        Ok::<(), JoinFailed>(())
-    });
+    let nature = cell.nature;
+    let log = cell.log();
+    let (spawner, log_inside) = (rt.clone(), log.clone());
+    let joined = match nature.inherits {
+        true => inside(rt, async move {
+            let start = Instant::now();
+            let due = [start + URGENT, start + MEDIUM].map(Some);
+            play::<R, PriorityMutex<()>>(spawner, log_inside, medium, due).await
+        }),
+        false => inside(rt, play::<R, Mutex<()>>(spawner, log_inside, medium, [None; 2])),
+    };
     let events = log.events();
     let ahead = events.iter().filter(|event| *event == AHEAD).count();
     match joined {
-        Ok(()) => judge(cell, &log, &prediction(medium, cell.nature), |_| {
-            format!(
-                "the holder needed {POLLS} polls, and {ahead} polls of {medium} others came before them: nobody knew that an \
-                 urgent task waits for it"
-            )
-        }),
+        Ok(()) => judge(cell, &log, &prediction(medium, nature), |_| why(ahead, medium, nature)),
         Err(error) => failed(error.to_string()),
     }
+}
+
+/// The program; `due` has the deadlines of the urgent task and of those in between.
+async fn play<R: Runtime, L: Lock>(
+    rt: R,
+    log: Log,
+    medium: usize,
+    due: [Option<Instant>; 2],
+) -> Result<(), JoinFailed> {
+    let lock = Arc::new(L::default());
+    let (held, asked) = (Gate::default(), Gate::default());
+    let over = Arc::new(AtomicBool::new(false));
+    let low = {
+        let (rt, log, lock, held, asked) =
+            (rt.clone(), log.clone(), lock.clone(), held.clone(), asked.clone());
+        rt.clone().spawn(log.clone().task("low", async move {
+            let guard = lock.held().await;
+            log.say("low", HELD);
+            held.open();
+            asked.wait().await;
+            for _ in 0..POLLS {
+                rt.yield_now().await;
+            }
+            drop(guard);
+        }))
+    };
+    held.wait().await;
+    let mediums: Vec<_> = (0..medium)
+        .map(|i| {
+            let (yields, log, asked, over) = (rt.clone(), log.clone(), asked.clone(), over.clone());
+            let label = format!("medium {i}");
+            let task = log.clone().task(&label.clone(), async move {
+                for _ in 0..PATIENCE {
+                    if over.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    if asked.is_open() {
+                        log.say(&label, AHEAD);
+                    }
+                    yields.yield_now().await;
+                }
+            });
+            spawn(&rt, due[1], task)
+        })
+        .collect();
+    let high = {
+        let log = log.clone();
+        let task = log.clone().task("high", async move {
+            log.say("high", ASKED);
+            asked.open();
+            drop(lock.held().await);
+            over.store(true, Ordering::SeqCst);
+            log.say("high", GOT);
+        });
+        spawn(&rt, due[0], task)
+    };
+    high.await?;
+    low.await?;
+    for medium in mediums {
+        medium.await?;
+    }
+    Ok(())
 }
 
 fn prediction(medium: usize, nature: Nature) -> Prediction {
     let rule = Prediction::new().sequence(&[HELD, ASKED, GOT]);
     match nature {
+        _ if nature.inherits && nature.workers == 1 => rule.at_most(AHEAD, FEW),
         // One of them may have had its turn just before high asked.
         _ if nature.serial() && nature.in_turn => rule.at_least(AHEAD, (POLLS - 1) * medium),
         // The others may all be with another worker, or be passed over for a while.
         _ => rule,
+    }
+}
+
+/// One sentence about who came first.
+fn why(ahead: usize, medium: usize, nature: Nature) -> String {
+    let polls =
+        format!("the holder needed {POLLS} polls, and {ahead} of {medium} others came before they were over");
+    match (nature.inherits, nature.workers) {
+        (true, 1) => format!("{polls}: while an urgent task waits for it, it is as urgent"),
+        (true, _) => {
+            format!("{polls}: it was the first each time, and other workers had nothing more urgent to do")
+        }
+        (false, _) => format!("{polls}: nobody knew that an urgent task waits for it"),
     }
 }
 
@@ -142,6 +221,11 @@ mod tests {
             assert!(!fits(serial, 2, &events(0)) && !fits(serial, 8, &events(14)), "{serial}");
         }
         assert!(fits("steal:2", 8, &events(0)));
+        for medium in [2, 8] {
+            assert!(fits("edf:1", medium, &events(0)) && fits("edf:1", medium, &events(FEW)));
+            assert!(!fits("edf:1", medium, &events(POLLS - 1)), "a turn of another for each of the holder's");
+        }
+        assert!(fits("edf:2", 8, &events(60)), "another worker has nothing more urgent to do");
         let mut never = events(14);
         never.pop();
         assert!(!fits("steal:2", 2, &never), "the urgent task must get it in the end");

@@ -32,7 +32,7 @@ pub(crate) fn cases() -> Vec<CaseInfo> {
         ),
         experiment(
             "sleep/blocking",
-            5.1,
+            4.1,
             "one task blocks its thread for 3 × 1 s, two print every 500 ms: who needs that thread is held up",
         )
         .with_options(),

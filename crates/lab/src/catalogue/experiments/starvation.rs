@@ -50,7 +50,7 @@ pub(crate) fn cases() -> Vec<CaseInfo> {
             ] {
                 let about = format!("a and b hold the thread step by step, {how}, {what}; {which}");
                 let path = format!("starvation/{form}/{yields}/{variant}");
-                all.push(experiment(path, if variant == "book" { 0.7 } else { 0.5 }, &about));
+                all.push(experiment(path, if variant == "book" { 0.55 } else { 0.25 }, &about));
             }
         }
     }

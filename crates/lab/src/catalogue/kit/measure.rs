@@ -56,6 +56,32 @@ pub(crate) fn timed_by(
         Effort::Fill(slot) => (calibrate(slot, &mut work)?, false),
         Effort::Rounds(rounds) => (rounds, true),
     };
+    measured(rounds, given, each, work)
+}
+
+/// The same for `work` of which one round takes longer than any slot, so that there is nothing to calibrate. The caller
+/// warms up.
+///
+/// # Errors
+///
+/// What `work` found wrong with its own result.
+pub(crate) fn timed_once(
+    effort: Effort,
+    each: u64,
+    work: impl FnMut(u64) -> Result<Duration, String>,
+) -> Result<Timed, String> {
+    match effort {
+        Effort::Fill(_) => measured(1, false, each, work),
+        Effort::Rounds(rounds) => measured(rounds, true, each, work),
+    }
+}
+
+fn measured(
+    rounds: u64,
+    given: bool,
+    each: u64,
+    mut work: impl FnMut(u64) -> Result<Duration, String>,
+) -> Result<Timed, String> {
     let cpu = clock::cpu();
     let wall = work(rounds)?;
     Ok(Timed { operations: rounds * each, wall, cpu: clock::cpu().saturating_sub(cpu), given })
@@ -172,6 +198,20 @@ mod tests {
     fn a_slow_operation_is_done_once() {
         let timed = timed(Effort::Fill(Duration::from_millis(10)), |n| Ok(Duration::from_secs(n)));
         assert_eq!(timed.unwrap().operations, 1);
+    }
+
+    #[test]
+    fn what_is_longer_than_a_slot_is_done_once_and_not_calibrated() {
+        let mut runs = Vec::new();
+        let mut once = |effort| {
+            timed_once(effort, 7, |n| {
+                runs.push(n);
+                Ok(Duration::from_nanos(1))
+            })
+        };
+        assert_eq!(once(Effort::Fill(Duration::from_secs(1))).unwrap().operations, 7);
+        assert_eq!(once(Effort::Rounds(3)).unwrap().operations, 21);
+        assert_eq!(runs, [1, 3]);
     }
 
     #[test]

@@ -1,0 +1,115 @@
+//! What the lab's own executable ends with, code by code; 101 is the build's, and tested where the build is started, in `xtask`.
+
+#![forbid(unsafe_code)]
+#![cfg(unix)]
+
+use polyloop_lab::results::Results;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+const LAB: &str = env!("CARGO_BIN_EXE_polyloop-lab");
+
+fn lab(arguments: &[&str]) -> Output {
+    Command::new(LAB).args(arguments).stdin(Stdio::null()).output().expect("the lab starts")
+}
+
+/// The code, and what was said about it.
+#[track_caller]
+fn ends(output: &Output, code: i32, words: &str) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    assert!(said.contains(words), "{said}");
+}
+
+/// A folder of this test's own, empty.
+fn folder(name: &str) -> String {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("exit-{name}-{}", std::process::id()));
+    // It may be left from a run that was stopped, whose number this process has by chance.
+    let _ = std::fs::remove_dir_all(&path);
+    path.to_str().expect("a plain path").to_owned()
+}
+
+#[test]
+fn all_is_well_is_0() {
+    let output = lab(&["run", "select-bias", "--on", "fifo", "--on", "steal:2"]);
+    ends(&output, 0, "experiments: 4/4");
+}
+
+/// The bench ran twice as slow as before, surely.
+#[test]
+fn a_limit_that_is_exceeded_is_1() {
+    let (old, new) = (folder("old"), folder("new"));
+    let bench = ["matrix", "--on", "fifo", "--filter", "yield", "--rounds", "5", "--out"];
+    ends(&lab(&[&bench[..], &[&old]].concat()), 0, "results.json");
+    let mut results = Results::read(Path::new(&old)).expect("results");
+    for metric in results.cells.iter_mut().flat_map(|cell| cell.metrics.values_mut()) {
+        // All equal, so that the interval is narrow on a busy machine, too.
+        let (median, rounds) = (metric.median, metric.samples.len());
+        metric.samples = vec![median; rounds];
+    }
+    let write = |folder: &str, results: &Results| {
+        std::fs::create_dir_all(folder).expect("a folder");
+        let file = Path::new(folder).join("results.json");
+        std::fs::write(file, results.to_json().expect("JSON")).expect("a file");
+    };
+    write(&old, &results);
+    for metric in results.cells.iter_mut().flat_map(|cell| cell.metrics.values_mut()) {
+        metric.samples.iter_mut().for_each(|sample| *sample *= 2.0);
+        metric.median *= 2.0;
+    }
+    write(&new, &results);
+    let output = lab(&["compare", &old, &new, "--fail-on", "5%"]);
+    ends(&output, 1, "");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("+100.0 % worse"), "{output:?}");
+    ends(&lab(&["compare", &old, &old, "--fail-on", "5%"]), 0, "");
+    for folder in [old, new] {
+        std::fs::remove_dir_all(folder).expect("removed");
+    }
+}
+
+#[test]
+fn a_wrong_name_is_2() {
+    let output = lab(&["run", "select-bias", "--on", "steal+uring+heap"]);
+    ends(&output, 2, "unknown reactor `uring`; there are mio, polling, poll");
+}
+
+/// 200 clients cannot be had with 64 files.
+#[test]
+fn what_this_machine_lacks_is_3_if_strict() {
+    let limited = |strict: &str| {
+        let script = format!("ulimit -n 64 && exec {LAB} run echo/load --on fifo {strict}");
+        Command::new("sh").args(["-c", &script]).stdin(Stdio::null()).output().expect("a shell")
+    };
+    ends(&limited("--strict"), 3, "needs 500 open files, the limit is 64");
+    let output = limited("");
+    ends(&output, 0, "");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("needs 500 open files"), "{output:?}");
+}
+
+#[test]
+fn nothing_that_matches_is_4() {
+    ends(&lab(&["run", "sleeep", "--on", "fifo"]), 4, "no case matches \"sleeep\"; there are delay, sleep");
+}
+
+/// The folder has what there is, and is told.
+#[test]
+fn ctrl_c_is_130() {
+    let out = folder("interrupted");
+    let mut child = Command::new(LAB)
+        .args(["matrix", "--on", "fifo", "--filter", "channel", "--filter", "yield", "--out", &out])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the lab starts");
+    let mut said = BufReader::new(child.stderr.take().expect("stderr")).lines();
+    // The experiment sleeps for six seconds, and the handler is in place before it begins.
+    assert!(said.any(|line| line.expect("stderr").starts_with("experiments: ")));
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("a signal");
+    let rest: Vec<String> = said.map(|line| line.expect("stderr")).collect();
+    assert_eq!(child.wait().expect("an end").code(), Some(130), "{rest:?}");
+    assert!(!Results::read(Path::new(&out)).expect("a valid results.json").run.complete);
+    std::fs::remove_dir_all(out).expect("removed");
+}

@@ -1,0 +1,21 @@
+//! The runtime behind other people's traits, so that their crates run on any combination.
+//!
+//! Invariant: an adapter only translates. It starts no thread, keeps no queue and reads no clock of its own, so that a foreign
+//! crate runs by the same scheduler, reactor, timer queue and clock as the rest of the program, a paused clock included.
+//!
+//! | crate | feature | what is implemented |
+//! |---|---|---|
+//! | `polyloop-traits` | always there | its traits, for [`Handle`](crate::Handle); sockets as [`Connection`] and [`Listener`] |
+//! | `futures-io` 0.3 | always there | its traits, for [`net`](crate::net)'s streams |
+//! | `futures` 0.3 | `futures` | `Spawn` and `LocalSpawn`, for [`Handle`](crate::Handle) |
+//! | `criterion` 0.8 | `criterion` | `AsyncExecutor`, for [`Handle`](crate::Handle) and [`Runtime`](crate::Runtime) |
+//!
+//! What was run with which version, and what does not run, stands in `docs/guide/ecosystem.md`.
+
+#[cfg(feature = "criterion")]
+mod criterion;
+#[cfg(feature = "futures")]
+mod futures;
+mod traits;
+
+pub use traits::{Connection, Join, Listener};

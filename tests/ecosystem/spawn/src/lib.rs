@@ -1,0 +1,3 @@
+//! `futures` spawns, `criterion` blocks: see `tests/`.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! What the tests of several members share.
+
+#![forbid(unsafe_code)]

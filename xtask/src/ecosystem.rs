@@ -1,0 +1,66 @@
+//! Foreign crates on every combination: a workspace of its own, with its own lock file and its own total.
+//!
+//! The adapters stand in the facade behind features that nobody else switches on, so their lints, documentation and examples are
+//! checked here, too.
+
+use crate::args::Args;
+use crate::exec;
+use crate::stop::Stop;
+use crate::test;
+use crate::workspace::Workspace;
+
+const HELP: &str = "\
+Runs the tests of `tests/ecosystem`: real crates of the ecosystem (hyper, quinn, …) through our adapters on every combination.
+Without a name also the examples in the documentation of the adapters and of trpl's heavy half. The first call fetches and
+builds those crates, which takes
+minutes. A test whose program is not installed (a database, a load generator) says so and counts as skipped.
+The last line is `N passed, N failed, N skipped`.
+
+Usage: cargo xtask ecosystem [MEMBER]…
+
+Example: cargo xtask ecosystem http
+";
+
+/// Which documentation tests are the adapters': the folders' names in their paths.
+const ADAPTERS: [&str; 2] = ["src/interop/", "src/compat/"];
+
+pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
+    let args = Args::parse(raw, HELP, &[], &[])?;
+    let workspace = Workspace::ecosystem()?;
+    let wanted = args.free.iter().map(|name| workspace.member(name)).collect::<Result<Vec<_>, _>>()?;
+    fetch(&workspace)?;
+    let mut totals = test::totals(&workspace, &wanted, 1)?;
+    if wanted.is_empty() {
+        let mut words = vec!["test", "--doc", "-p", "polyloop", "--all-features", "--"];
+        words.extend(ADAPTERS);
+        let own = Workspace::load()?;
+        totals += test::one_round(&own, &words)?;
+        totals += test::one_round(&own, &["test", "--doc", "-p", "polyloop-trpl"])?;
+    }
+    println!("{totals}");
+    if totals.is_green() { Ok(()) } else { Err(Stop::Said) }
+}
+
+/// What CI runs: the lints and the documentation of the adapters and of their tests, then the tests.
+pub(crate) fn check() -> Result<(), Stop> {
+    let workspace = Workspace::ecosystem()?;
+    fetch(&workspace)?;
+    exec::check(&mut workspace.cargo(&["fmt", "--all", "--check"]))?;
+    let lints = ["--all-targets", "--", "-D", "warnings"];
+    exec::check(workspace.cargo(&["clippy", "--workspace"]).args(lints))?;
+    exec::check(exec::cargo(&["clippy", "-p", "polyloop", "--all-features"]).args(lints))?;
+    let mut doc = exec::cargo(&["doc", "-p", "polyloop", "--all-features", "--no-deps"]);
+    exec::check(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
+    run(Vec::new())
+}
+
+/// Where the crates cannot be had, nothing can be said about them.
+fn fetch(workspace: &Workspace) -> Result<(), Stop> {
+    let fetched = exec::works(&mut workspace.cargo(&["fetch", "--offline"]));
+    if fetched || exec::check(&mut workspace.cargo(&["fetch"])).is_ok() {
+        return Ok(());
+    }
+    Err(Stop::Missing(
+        "the crates of tests/ecosystem cannot be fetched: `cd tests/ecosystem && cargo fetch`".into(),
+    ))
+}
