@@ -41,7 +41,6 @@ use tokio::io::ReadBuf;
 ///     let mut answer = [0; 5];
 ///     read.read_exact(&mut answer).await
 /// };
-/// # sending.await?; receiving.await
 /// # sending.await?; receiving.await.map(drop)
 /// ```
 ///
