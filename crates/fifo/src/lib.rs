@@ -284,7 +284,7 @@ impl Schedule for Shared {
             let mut seat = self.seat.lock();
             if seat.closed {
                 drop(seat);
-                return runnable.cancel();
+                return runnable.cancel_woken();
             }
             seat.inbox.push_back(runnable);
             // Ordering: Release, so that whoever sees the flag finds the runnable; the lock does so anyway.

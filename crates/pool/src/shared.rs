@@ -125,14 +125,16 @@ impl<S: Scheduler> Shared<S> {
 
     /// Cancels everything that is queued, and what that brings forth.
     fn cancel_queued(&self) {
+        self.drain_to(Runnable::cancel);
+    }
+
+    fn drain_to(&self, end: impl Fn(Runnable)) {
         loop {
             let queued = self.scheduler.drain();
             if queued.is_empty() {
                 return;
             }
-            for runnable in queued {
-                runnable.cancel();
-            }
+            queued.into_iter().for_each(&end);
         }
     }
 
@@ -200,7 +202,7 @@ impl<S: Scheduler> Schedule for Shared<S> {
             Notify::None | Notify::One => self.call_one(),
         }
         if self.gate.has_closed_on_push() {
-            self.cancel_queued();
+            self.drain_to(Runnable::cancel_woken);
         }
     }
 

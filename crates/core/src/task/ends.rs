@@ -103,6 +103,22 @@ pub(super) fn end(end: End) {
     }
 }
 
+/// Runs `end` before the outermost end on this thread returns, but not within the present one; now, if there is none.
+///
+/// For an end that a wake leads to: whoever wakes while it is dropped may hold a lock that the other future's drop wants, too.
+pub(super) fn end_of_woken(end: End) {
+    let alone = context::with_scope(|ends: Option<&Ends>| match ends {
+        None => Some(end),
+        Some(ends) => {
+            ends.waiting.borrow_mut().push_back(end);
+            None
+        }
+    });
+    if let Some(end) = alone {
+        self::end(end);
+    }
+}
+
 /// Runs the ends that wait on this thread, for one who must not return before them.
 pub(crate) fn run_waiting() {
     context::with_scope(|ends: Option<&Ends>| {

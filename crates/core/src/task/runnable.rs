@@ -176,6 +176,23 @@ impl Runnable {
     ///
     /// From deep within other tasks' ends, it happens as soon as the outermost of them is through.
     pub fn fail(self, error: JoinError) {
+        if let Some(this) = self.unless_away() {
+            ends::end(End::Future(this, error));
+        }
+    }
+
+    /// As [`cancel`](Self::cancel), for an executor that has closed and to which a wake has brought this.
+    ///
+    /// From within another task's end, it happens once that is over, because a future that wakes somebody as it is dropped may
+    /// hold a lock meanwhile that the other one's drop wants.
+    pub fn cancel_woken(self) {
+        if let Some(this) = self.unless_away() {
+            ends::end_of_woken(End::Future(this, JoinError::cancelled()));
+        }
+    }
+
+    /// This, unless the task is not `Send` and this is not its thread: then it goes back to its scheduler.
+    fn unless_away(self) -> Option<Self> {
         let task = self.0;
         #[cfg(polyloop_loom)]
         assert!(!task.state().load().done(), "a second runnable of a task that has ended");
@@ -183,9 +200,10 @@ impl Runnable {
             // Its executor waits for it to come home (see `LocalQueue`).
             task.state().abort();
             let space = task.space().clone();
-            return space.schedule(self);
+            space.schedule(self);
+            return None;
         }
-        ends::end(End::Future(self, error));
+        Some(self)
     }
 
     /// Drops the future on this thread, which may be it, and completes the task.
