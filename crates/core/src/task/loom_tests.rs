@@ -395,22 +395,24 @@ fn loom_a_poll_is_told_by_the_name_of_its_own_task() {
             let (desk, space) = (desk.clone(), world.space.clone());
             thread::spawn(move || {
                 let epoch = desk.epoch();
-                if let Some(polled) = desk.polled(epoch, [&space]) {
+                // The same one for all of loom's threads.
+                let polling = std::thread::current().id();
+                if let Some(polled) = desk.polled(epoch, polling, std::slice::from_ref(&space)) {
                     let own = if epoch == 1 { "first" } else { "second" };
                     assert_eq!(polled.meta.name.as_deref(), Some(own), "in the poll of number {epoch}");
                 }
             })
         };
-        let run = |runnable: Runnable| {
+        let first = world.space.enter(|| {
             desk.step();
-            let ran = runnable.run_at(&desk);
+            // The first one lives on, so that nothing but the order of stores tells the two polls apart.
+            let Ran::Yielded(first) = first.run() else { panic!("it has yielded") };
+            desk.stir();
+            assert!(matches!(second.run(), Ran::Done));
             desk.step();
-            ran
-        };
-        // The first one lives on, so that nothing but the order of stores tells the two polls apart.
-        let Ran::Yielded(first) = run(first) else { panic!("it has yielded") };
-        assert!(matches!(run(second), Ran::Done));
-        looking.join().unwrap();
+            looking.join().unwrap();
+            first
+        });
         first.cancel();
         world.end();
     });
