@@ -128,6 +128,8 @@ impl<S: Scheduler> Crew<S> {
         });
         let no_relief = match relieved {
             Ok(()) => {
+                // Looks at its mark after its poll.
+                self.shared.seat(index).desk.hail();
                 self.hand_offs.fetch_add(1, Relaxed);
                 // Its poll may have ended in the meantime, and it sleeps: it would be one too many.
                 if self.shared.idle.call(index) {
