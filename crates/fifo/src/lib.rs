@@ -294,7 +294,7 @@ impl Schedule for Shared {
     }
 
     fn tell_time(&self) {
-        self.driver.now();
+        self.driver.tell_time();
     }
 }
 

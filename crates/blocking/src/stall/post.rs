@@ -136,6 +136,8 @@ impl Watched for Lookout {
 
     fn inspect(&self, round: &Round) -> bool {
         let Some(Duty { stalls, spaces, own, case }) = &mut *self.duty.lock() else { return false };
+        // Tasks are stamped by the coarse clock, which somebody must keep moving while polls are long.
+        spaces.iter().take(1).for_each(|space| space.tell_time());
         case.look(&self.desk, round, stalls, || {
             Some(Witness {
                 probe: Arc::clone(&self.probe),

@@ -213,7 +213,7 @@ impl<S: Scheduler> Watched for Crew<S> {
     fn inspect(&self, round: &Round) -> bool {
         let shared = &self.shared;
         // Tasks are stamped by the coarse clock, which somebody must keep moving while polls are long.
-        shared.driver().now();
+        shared.driver().tell_time();
         let judgement = &mut *self.judgement.lock();
         let mut at_work = false;
         let mut stuck = false;
