@@ -252,7 +252,7 @@ fn handed_on(looks: bool) -> u64 {
     let (count, counted) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let (begin, begun) = mpsc::channel();
     drop(runtime.spawn(async move {
-        let (send, receive) = tokio::sync::oneshot::channel();
+        let (send, receive) = polyloop::sync::oneshot::channel();
         // Takes the lock, hands it on, and lives on.
         drop(task::spawn(async move {
             assert!(send.send(lock.lock().await).is_ok());

@@ -279,7 +279,9 @@ impl<S: Scheduler> Worker<'_, S> {
         loop {
             let ran = self.measured(runnable);
             // Not at rest between two polls, where nothing waits: so it is one step for each.
-            seat.desk.stir();
+            if seat.desk.moves_on() {
+                self.pacer.hurry();
+            }
             let again = match ran {
                 Ran::Yielded(runnable) => Some((runnable, Why::Yield)),
                 Ran::Woken(runnable) => Some((runnable, Why::Wake)),
@@ -290,22 +292,19 @@ impl<S: Scheduler> Worker<'_, S> {
             }
             self.stretch.polls += 1;
             // Looked at after every poll: a task that is polled after the end finds its driver gone.
-            if self.shared.is_closed() || seat.desk.takes_hail() && self.is_relieved() {
+            if self.shared.is_closed() {
                 return;
             }
             if self.pacer.polled(&self.driver) {
+                // Whoever sets the mark hails.
+                if seat.mark.is_set() {
+                    return;
+                }
                 self.turn();
             }
             let Some(next) = self.next() else { return };
             runnable = next;
         }
-    }
-
-    /// It was hailed: because somebody else is on duty for it, or because its last poll took long.
-    #[cold]
-    fn is_relieved(&mut self) -> bool {
-        self.pacer.hurry();
-        self.seat.mark.is_set()
     }
 
     /// Polls, and tells a scheduler that wants to know how long it took.
