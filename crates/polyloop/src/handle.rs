@@ -11,9 +11,9 @@ use crate::threads::Threads;
 use crate::{Combination, RuntimeMetrics};
 use polyloop_blocking::stall::{Post, Stalls};
 use polyloop_blocking::{BlockingPool, Limits, OsThread};
-use polyloop_core::block_on::{BlockOnError, Host, Nested, block_on, refuse_nested, try_block_on};
+use polyloop_core::block_on::{BlockOnError, Host, Nested, Watch, block_on, refuse_nested, try_block_on};
 use polyloop_core::park::{Parking, ThreadParker};
-use polyloop_core::{Desk, Driver, Entered, Fairness, Gauges, JoinHandle, Meta, TaskSpace, context};
+use polyloop_core::{Driver, Entered, Fairness, Gauges, JoinHandle, Meta, TaskSpace, context};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
@@ -507,16 +507,8 @@ impl<'a> Alone<'a> {
 }
 
 impl Host for Alone<'_> {
-    fn desk(&self) -> &Desk {
-        self.post.desk()
-    }
-
-    fn arrive(&self, local: &Arc<TaskSpace>, own: usize) {
-        self.post.arrive(local, own);
-    }
-
-    fn rise(&self) {
-        self.post.rise();
+    fn watch(&self) -> &impl Watch {
+        &self.post
     }
 
     fn space(&self) -> Option<&Arc<TaskSpace>> {
