@@ -177,7 +177,7 @@ impl Fifo {
                 if seat.closed { None } else { seat.inbox.pop_front() }
             };
             let Some(runnable) = runnable else { return polled };
-            let ran = runnable.run_at(desk);
+            let ran = runnable.run();
             desk.stir();
             match ran {
                 Ran::Yielded(runnable) | Ran::Woken(runnable) => {

@@ -10,7 +10,7 @@ use crate::shutdown::Beginning;
 use crate::threads::Threads;
 use crate::{Combination, RuntimeMetrics};
 use polyloop_blocking::stall::{Post, Stalls};
-use polyloop_blocking::{BlockingPool, Limits};
+use polyloop_blocking::{BlockingPool, Limits, OsThread};
 use polyloop_core::block_on::{BlockOnError, Host, Nested, block_on, refuse_nested, try_block_on};
 use polyloop_core::park::{Parking, ThreadParker};
 use polyloop_core::{Desk, Driver, Entered, Fairness, Gauges, JoinHandle, Meta, TaskSpace, context};
@@ -21,7 +21,6 @@ use std::mem::ManuallyDrop;
 use std::os::fd::BorrowedFd;
 use std::panic::Location;
 use std::sync::{Arc, OnceLock, Weak};
-use std::thread::Thread;
 use std::time::Duration;
 
 /// Spawns into a runtime, from any thread. Clones are the same handle.
@@ -555,25 +554,7 @@ impl Host for Alone<'_> {
 
 /// Parks the calling thread.
 fn parker() -> Box<dyn ThreadParker> {
-    Box::new(OsThread(std::thread::current()))
-}
-
-/// The calling thread, parked by the standard library.
-#[derive(Debug)]
-struct OsThread(Thread);
-
-impl ThreadParker for OsThread {
-    fn park(&self) {
-        std::thread::park();
-    }
-
-    fn park_for(&self, most: Duration) {
-        std::thread::park_timeout(most);
-    }
-
-    fn unpark(&self) {
-        self.0.unpark();
-    }
+    Box::new(OsThread::current())
 }
 
 #[cfg(test)]
