@@ -6,3 +6,9 @@
 
 #[doc = include_str!("../../docs/guide/backends.md")]
 pub mod backends {}
+
+#[doc = include_str!("../../docs/guide/cookbook.md")]
+pub mod cookbook {}
+
+#[doc = include_str!("../../docs/guide/tokio.md")]
+pub mod tokio {}

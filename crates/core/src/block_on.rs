@@ -348,7 +348,7 @@ fn run(
         loop {
             host.collect(entered, parking);
             let Some(runnable) = entered.pop() else { break };
-            let ran = runnable.run_at(desk);
+            let ran = runnable.run();
             desk.stir();
             match ran {
                 Ran::Yielded(runnable) | Ran::Woken(runnable) => entered.push(runnable),

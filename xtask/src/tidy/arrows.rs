@@ -136,6 +136,7 @@ mod tests {
             manifest: format!("crates/{name}/Cargo.toml"),
             dependencies: dependencies.iter().map(dependency).collect(),
             targets: Vec::new(),
+            has_defaults: false,
         }
     }
 
@@ -173,8 +174,8 @@ mod tests {
 
     #[test]
     fn the_ecosystem_knows_what_a_stranger_may() {
-        let mut tree = Tree::default();
-        tree.packages = vec![package("polyloop-core", &[]), package("polyloop", &[])];
+        let packages = vec![package("polyloop-core", &[]), package("polyloop", &[])];
+        let mut tree = Tree { packages, ..Tree::default() };
         for name in ["ecosystem-http", "ecosystem-support"] {
             let known = ["polyloop", "ecosystem-support", "hyper"].map(|name| (name, false, None));
             let mut member = package(name, &known);

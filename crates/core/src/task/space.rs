@@ -317,6 +317,11 @@ impl TaskSpace {
         .flatten()
     }
 
+    /// Whether this slot is one of this space's.
+    pub(crate) fn has_slot(&self, slot: NonNull<Header>) -> bool {
+        slab::with_slot_at(self, slot.addr().get(), drop).is_some()
+    }
+
     /// Whether every task that has not ended waits for a wake.
     pub(crate) fn all_wait(&self) -> bool {
         let mut all = true;

@@ -44,7 +44,8 @@ pub(crate) fn cases() -> Vec<CaseInfo> {
     [2, 8]
         .map(|medium| {
             let about = format!(
-                "a task waits for a lock whose holder yields 8 times, beside {medium} tasks that are always ready: it waits for them, too, unless the holder inherits its deadline"
+                "a task waits for a lock whose holder yields 8 times, beside {medium} tasks that are always ready: \
+                 it waits for them, too, unless the holder inherits its deadline"
             );
             experiment(format!("priority-inversion/medium={medium}"), 0.05, &about)
         })
