@@ -13,9 +13,9 @@ use std::time::Duration;
 pub struct Seen {
     epoch: u64,
     /// For how long the present poll has been seen.
-    age: Duration,
+    seen_age: Duration,
     /// The same with the time in which the monitor waited for a processor and could not look.
-    unseen_age: Duration,
+    age: Duration,
     /// The first look at the thread in this poll.
     first: Option<Sample>,
     /// The last look, if it was asleep then, and the age at that moment, with what was not seen.
@@ -53,14 +53,14 @@ impl Seen {
         }
         if round.gap {
             // Whether it was asleep or stopped with the rest of the process, nobody knows; what it has run, it has run.
+            self.seen_age = Duration::ZERO;
             self.age = Duration::ZERO;
-            self.unseen_age = Duration::ZERO;
             self.slept = Duration::ZERO;
             self.asleep = None;
             self.is_asleep = false;
         } else {
-            self.age += round.elapsed;
-            self.unseen_age += round.elapsed + round.waited;
+            self.seen_age += round.elapsed;
+            self.age += round.elapsed + round.waited;
         }
         false
     }
@@ -72,7 +72,7 @@ impl Seen {
 
     /// For how long the present poll has lasted, as far as the process was not stopped.
     pub fn age(&self) -> Duration {
-        self.unseen_age
+        self.age
     }
 
     /// Judges by one more look at the thread.
@@ -81,7 +81,7 @@ impl Seen {
         if self.is_asleep && self.slept >= after {
             // On a busy machine two looks may be enough.
             Verdict::Blocked
-        } else if self.age < after {
+        } else if self.seen_age < after {
             Verdict::Unsure
         } else if self.is_asleep {
             Verdict::Blocked
@@ -98,8 +98,8 @@ impl Seen {
         self.is_known = sample.state != State::Unknown;
         match sample.state {
             State::Asleep => {
-                if let Some((before, at)) = self.asleep.replace((sample, self.unseen_age)) {
-                    let (awake, passed) = (sample.ran.saturating_sub(before.ran), self.unseen_age - at);
+                if let Some((before, at)) = self.asleep.replace((sample, self.age)) {
+                    let (awake, passed) = (sample.ran.saturating_sub(before.ran), self.age - at);
                     self.is_asleep = awake * AWAKE_SHARE <= passed;
                     if self.is_asleep {
                         let ready = sample.waited.saturating_sub(before.waited);
@@ -117,7 +117,7 @@ impl Seen {
     /// How much of the present poll was time asleep or on the processor, for certain. Where the system does not tell, its
     /// age.
     pub fn proven(&self) -> Duration {
-        if self.first.is_some() && !self.is_known { self.age } else { self.slept + self.ran }
+        if self.first.is_some() && !self.is_known { self.seen_age } else { self.slept + self.ran }
     }
 
     /// What most of the proven time was; `Unsure` where the system does not tell.
