@@ -24,12 +24,14 @@
 
 #![forbid(unsafe_code)]
 
+mod blocking_io;
 mod builder;
 mod combination;
 mod deadlock;
 pub mod dump;
 mod executors;
 mod foreign;
+pub mod fs;
 mod handle;
 pub mod interop;
 pub mod io;
@@ -38,6 +40,8 @@ mod kinds;
 mod macros;
 mod metrics;
 pub mod net;
+#[cfg(unix)]
+pub mod process;
 mod registry;
 mod runtime;
 mod shutdown;
