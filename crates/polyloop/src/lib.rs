@@ -45,6 +45,8 @@ pub mod process;
 mod registry;
 mod runtime;
 mod shutdown;
+#[cfg(unix)]
+pub mod signal;
 pub mod stall;
 pub mod sync;
 pub mod task;

@@ -12,6 +12,8 @@
 //! of its runtime fetches its status at its end. Where that runtime is gone, the next child that is spawned or dropped in this
 //! process does so.
 //!
+//! [`Command::spawn`] itself is a call that lasts until the program runs, as with `std`: from a fraction of a millisecond to some of them.
+//!
 //! What else `std::process::Command` can do, such as `pre_exec`, is reached through [`Command::as_std_mut`].
 //!
 //! # Examples

@@ -75,7 +75,10 @@ pub struct NotLocal;
 
 impl fmt::Display for NotLocal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("tasks that are not `Send` can only be spawned on a thread inside `block_on` or into a `LocalSet`; workers run `Send` tasks only")
+        f.write_str(
+            "tasks that are not `Send` can only be spawned on a thread inside `block_on` or into a `LocalSet`; \
+             workers run `Send` tasks only",
+        )
     }
 }
 

@@ -7,7 +7,10 @@ mod cancellation;
 mod fs;
 mod local_set;
 mod process;
+mod signal;
+mod stdio;
 mod task_locals;
+mod time;
 
 use polyloop::{Combination, Runtime};
 
