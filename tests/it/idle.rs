@@ -47,7 +47,8 @@ fn child() {
         let mut cat = polyloop::process::Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
         let input = cat.stdin.take();
         drop(polyloop::spawn(async move { cat.wait().await }));
-        let mut hangup = polyloop::signal::unix::signal(polyloop::signal::unix::SignalKind::hangup()).unwrap();
+        let mut hangup =
+            polyloop::signal::unix::signal(polyloop::signal::unix::SignalKind::hangup()).unwrap();
         drop(polyloop::spawn(async move { hangup.recv().await }));
         let file = polyloop::fs::File::open("/proc/self/exe").await.unwrap();
         let set = polyloop::task::LocalSet::new();

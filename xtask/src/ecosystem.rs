@@ -11,8 +11,9 @@ use crate::workspace::Workspace;
 
 const HELP: &str = "\
 Runs the tests of `tests/ecosystem`: real crates of the ecosystem (hyper, quinn, …) through our adapters on every combination.
-Without a name also the examples in the adapters' documentation. The first call fetches and builds those crates, which takes
-minutes. A test whose program is not installed (a database, a load generator) says so and counts as skipped.
+Without a name also the examples in the documentation of the adapters and of trpl's heavy half. The first call fetches and
+builds those crates, which takes minutes. A test whose program is not installed (a database, a load generator) says so and
+counts as skipped.
 The last line is `N passed, N failed, N skipped`.
 
 Usage: cargo xtask ecosystem [MEMBER]…
@@ -32,7 +33,9 @@ pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
     if wanted.is_empty() {
         let mut words = vec!["test", "--doc", "-p", "polyloop", "--all-features", "--"];
         words.extend(ADAPTERS);
-        totals += test::one_round(&Workspace::load()?, &words)?;
+        let own = Workspace::load()?;
+        totals += test::one_round(&own, &words)?;
+        totals += test::one_round(&own, &["test", "--doc", "-p", "polyloop-trpl"])?;
     }
     println!("{totals}");
     if totals.is_green() { Ok(()) } else { Err(Stop::Said) }

@@ -16,8 +16,8 @@ use crate::workspace::{Package, Workspace};
 
 const HELP: &str = "\
 Runs the unit, integration and documentation tests of the workspace, through cargo-nextest if it is there and `cargo test`
-if not. Foreign crates have a workspace and a command of their own, `cargo xtask ecosystem`. The last line is
-`N passed, N failed, N skipped`.
+if not. Foreign crates have a workspace and a command of their own, `cargo xtask ecosystem`, and with them trpl's heavy half.
+The last line is `N passed, N failed, N skipped`.
 
 Usage: cargo xtask test [-p CRATE]… [--repeat N]
 
@@ -76,6 +76,8 @@ pub(crate) fn totals(workspace: &Workspace, wanted: &[&Package], rounds: u32) ->
         [] => vec!["--workspace"],
         some => some.iter().flat_map(|package| ["-p", package.name.as_str()]).collect(),
     };
+    let lean = Workspace::lean(&chosen);
+    let selection: Vec<&str> = selection.into_iter().chain(lean.iter().map(String::as_str)).collect();
     let mut totals = Totals::default();
     for _ in 0..rounds {
         totals += one_round(workspace, &runner(&selection))?;
@@ -83,8 +85,10 @@ pub(crate) fn totals(workspace: &Workspace, wanted: &[&Package], rounds: u32) ->
     // Only libraries have documentation tests, and cargo refuses to look for them elsewhere.
     if chosen.iter().any(|package| package.has(&["lib", "rlib", "proc-macro"])) {
         let mut words = vec!["test", "--doc", "--no-fail-fast"];
-        let libraries = chosen.iter().filter(|package| package.has(&["lib", "rlib", "proc-macro"]));
-        words.extend(libraries.flat_map(|package| ["-p", package.name.as_str()]));
+        let libraries = || chosen.iter().filter(|package| package.has(&["lib", "rlib", "proc-macro"]));
+        words.extend(libraries().flat_map(|package| ["-p", package.name.as_str()]));
+        let lean = Workspace::lean(&libraries().copied().collect::<Vec<_>>());
+        words.extend(lean.iter().map(String::as_str));
         totals += one_round(workspace, &words)?;
     }
     Ok(totals)

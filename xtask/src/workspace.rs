@@ -10,6 +10,10 @@ use serde_json::Value;
 use crate::exec;
 use crate::stop::Stop;
 
+/// Crates whose default features bring so much to build (TLS, HTML) that a first `cargo xtask test` would wait for minutes. What
+/// only checks, as clippy does, has them whole.
+const LEAN: &[&str] = &["polyloop-trpl"];
+
 /// Where the foreign crates are, below the root.
 pub(crate) const ECOSYSTEM: &str = "tests/ecosystem";
 
@@ -32,6 +36,8 @@ pub(crate) struct Package {
     pub(crate) manifest: String,
     pub(crate) dependencies: Vec<Dependency>,
     pub(crate) targets: Vec<Target>,
+    /// Whether it has features that are on unless said otherwise.
+    pub(crate) has_defaults: bool,
 }
 
 /// One edge out of a member.
@@ -80,6 +86,18 @@ impl Workspace {
         command
     }
 
+    /// What to tell cargo, besides which `packages` it shall build, so that the parts of them that are heavy are left out: those
+    /// behind the default features of the crates in [`LEAN`]. Nothing, if none of these is among them.
+    pub(crate) fn lean(packages: &[&Package]) -> Vec<String> {
+        let is_lean = |package: &&&Package| LEAN.contains(&package.name.as_str());
+        if !packages.iter().any(|package| is_lean(&package)) {
+            return Vec::new();
+        }
+        let others = packages.iter().filter(|package| !is_lean(package) && package.has_defaults);
+        let defaults: Vec<String> = others.map(|package| format!("{}/default", package.name)).collect();
+        vec!["--no-default-features".to_owned(), format!("--features={}", defaults.join(","))]
+    }
+
     /// The member called `name`; `core` means `polyloop-core`.
     pub(crate) fn member(&self, name: &str) -> Result<&Package, Stop> {
         let found = self.packages.iter().find(|package| package.name == name || package.short() == name);
@@ -104,6 +122,7 @@ impl Package {
             manifest: relative(root, &string(&data["manifest_path"])),
             dependencies: list(&data["dependencies"]).iter().map(dependency).collect(),
             targets: list(&data["targets"]).iter().map(target).collect(),
+            has_defaults: !data["features"]["default"].is_null(),
         }
     }
 
@@ -139,4 +158,32 @@ fn string(data: &Value) -> String {
 fn relative(root: &Path, path: &str) -> String {
     let path = Path::new(path);
     path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(name: &str, has_defaults: bool) -> Package {
+        Package {
+            name: name.into(),
+            version: "0.1.0".into(),
+            manifest: format!("crates/{name}/Cargo.toml"),
+            dependencies: Vec::new(),
+            targets: Vec::new(),
+            has_defaults,
+        }
+    }
+
+    #[test]
+    fn only_a_heavy_crate_changes_what_is_built_and_only_its_own_part() {
+        let (facade, core, heavy) =
+            (package("polyloop", true), package("polyloop-core", false), package("polyloop-trpl", true));
+        assert_eq!(Workspace::lean(&[&facade, &core]), [""; 0]);
+        assert_eq!(
+            Workspace::lean(&[&facade, &core, &heavy]),
+            ["--no-default-features", "--features=polyloop/default"]
+        );
+        assert_eq!(Workspace::lean(&[&heavy]), ["--no-default-features", "--features="]);
+    }
 }

@@ -34,6 +34,11 @@
 //!
 //! [`Builder`] is here, too, where the original leaves one to tokio's: a program that used that changes its `use` line.
 //!
+//! # Features
+//!
+//! `get` ([`get`], [`Response`]) and `html` ([`Html`]) bring most of what there is to build; both are on unless
+//! `default-features = false`.
+//!
 //! # What must not compile
 //!
 //! Futures without a name of their own move only when they are pinned ([`std::pin::Pin`]), as in the original:
@@ -55,12 +60,17 @@
 //! });
 //! ```
 //!
-//! Invariant: names and signatures are those of the original. What goes beyond is [`Builder`], and has its own documentation.
+//! Invariant: names and signatures are those of the original. What goes beyond (`Builder`, `try_get`, `Client`) has names that the
+//! original has not.
 
 #![forbid(unsafe_code)]
 
 mod fs;
+#[cfg(feature = "get")]
+mod get;
 mod here;
+#[cfg(feature = "html")]
+mod html;
 mod race;
 mod runtime;
 mod stream;
@@ -75,6 +85,10 @@ pub use futures::{
     Stream,
     future::{Either, join, join_all, join3},
 };
+#[cfg(feature = "get")]
+pub use get::{Client, GetError, GetErrorKind, Response, get, try_get};
+#[cfg(feature = "html")]
+pub use html::Html;
 pub use polyloop::sync::mpsc::{
     UnboundedReceiver as Receiver, UnboundedSender as Sender, unbounded_channel as channel,
 };

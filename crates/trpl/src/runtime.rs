@@ -8,10 +8,31 @@ use polyloop::{BuildError, Combination, EnterGuard, Handle, RuntimeMetrics};
 use std::io::{self, Write};
 use std::time::Duration;
 
+/// The variable that says what clock there is.
+const CLOCK: &str = "POLYLOOP_CLOCK";
+
+/// Whether the variable has the clock paused.
+fn is_paused() -> io::Result<bool> {
+    match std::env::var(CLOCK).as_deref() {
+        Err(std::env::VarError::NotPresent) | Ok("system") => Ok(false),
+        Ok("paused") => Ok(true),
+        Ok(other) => Err(unknown_clock(other)),
+        Err(std::env::VarError::NotUnicode(other)) => Err(unknown_clock(&other.to_string_lossy())),
+    }
+}
+
+fn unknown_clock(name: &str) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!("{CLOCK}: unknown clock `{name}`; there are system, paused"),
+    )
+}
+
 /// Runs `future` to its end on the calling thread, on a runtime of its own, which ends with it: tasks that still run are dropped.
 /// The future need be neither `Send` nor `'static`.
 ///
-/// The variable `POLYLOOP` names the runtime. If that names none, this says so in one line and ends the process with code 2.
+/// The variable `POLYLOOP` names the runtime. If that names none, this says so in one line and ends the process with code 2. With
+/// `POLYLOOP_CLOCK=paused` no sleep takes any time: see [`Builder::start_paused`].
 ///
 /// # Panics
 ///
@@ -24,7 +45,7 @@ use std::time::Duration;
 /// ```
 #[track_caller]
 pub fn block_on<F: Future>(future: F) -> F::Output {
-    let runtime = polyloop::Builder::from_env().build().unwrap_or_else(|error| {
+    let runtime = Runtime::new().unwrap_or_else(|error| {
         // Nobody to tell if stderr is closed; the code says it as well.
         let _ = writeln!(io::stderr(), "{error}");
         std::process::exit(2)
@@ -55,7 +76,8 @@ impl Runtime {
     ///
     /// What is wrong with the variable and what is allowed, or the kernel's word.
     pub fn new() -> io::Result<Self> {
-        Ok(Self(polyloop::Runtime::from_env()?))
+        let builder = polyloop::Builder::from_env().start_paused(is_paused()?);
+        Ok(Self(builder.build()?))
     }
 
     /// The handle, to be cloned and sent anywhere.
@@ -222,7 +244,8 @@ impl Builder {
     }
 
     /// Starts with the clock paused: it moves to the next deadline by itself whenever nothing else can happen. With any number of
-    /// threads.
+    /// threads. The variable `POLYLOOP_CLOCK=paused` does the same for any program. While a task blocks its thread, the clock stands
+    /// still.
     pub fn start_paused(&mut self, paused: bool) -> &mut Self {
         self.paused = paused;
         self
@@ -234,7 +257,9 @@ impl Builder {
     ///
     /// What is wrong with the variable or with a number and what is allowed, or the kernel's word.
     pub fn build(&mut self) -> io::Result<Runtime> {
-        let mut builder = polyloop::Builder::new().combination(self.combination()?).start_paused(self.paused);
+        let mut builder = polyloop::Builder::new()
+            .combination(self.combination()?)
+            .start_paused(self.paused || is_paused()?);
         if let (Threads::Several, Some(workers)) = (self.threads, self.workers) {
             builder = builder.worker_threads(workers);
         }

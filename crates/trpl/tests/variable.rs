@@ -20,6 +20,11 @@ fn child() {
         "several" => shown(Builder::new_multi_thread().enable_all().build()),
         "three" => shown(Builder::new_multi_thread().worker_threads(3).build()),
         "ignored" => shown(Builder::new_current_thread().worker_threads(3).build()),
+        "hour" => trpl::run(async {
+            let begin = polyloop::time::Instant::now();
+            trpl::sleep(std::time::Duration::from_secs(3600)).await;
+            format!("{:?}", begin.elapsed())
+        }),
         "none" => shown(Builder::new_multi_thread().worker_threads(0).build()),
         other => panic!("no script {other}"),
     };
@@ -27,8 +32,13 @@ fn child() {
 }
 
 fn output(script: &str, value: Option<&str>) -> Output {
+    with_clock(script, value, "system")
+}
+
+fn with_clock(script: &str, value: Option<&str>, clock: &str) -> Output {
     let mut child = Command::new(std::env::current_exe().unwrap());
     child.args(["child", "--exact", "--nocapture"]).env(SCRIPT, script).env_remove("POLYLOOP");
+    child.env("POLYLOOP_CLOCK", clock);
     if let Some(value) = value {
         child.env("POLYLOOP", value);
     }
@@ -82,4 +92,16 @@ fn a_wrong_variable_is_one_line_and_code_2_or_an_error() {
     for script in ["runtime", "one", "several"] {
         assert_eq!(said(script, Some("tokio")), format!("InvalidInput: {fault}"));
     }
+}
+
+#[test]
+fn a_paused_clock_takes_no_time_and_a_wrong_one_is_an_error() {
+    for combination in polyloop::Combination::ALL.map(|combination| combination.to_string()) {
+        let output = String::from_utf8(with_clock("hour", Some(&combination), "paused").stdout).unwrap();
+        assert!(output.contains("<3600s>"), "{combination}: {output}");
+    }
+    let output = with_clock("hour", None, "sundial");
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(stderr, "POLYLOOP_CLOCK: unknown clock `sundial`; there are system, paused\n");
 }

@@ -136,6 +136,7 @@ mod tests {
             manifest: format!("crates/{name}/Cargo.toml"),
             dependencies: dependencies.iter().map(dependency).collect(),
             targets: Vec::new(),
+            has_defaults: false,
         }
     }
 

@@ -109,6 +109,7 @@ mod tests {
                 manifest: "Cargo.toml".into(),
                 dependencies: Vec::new(),
                 targets: Vec::new(),
+                has_defaults: false,
             });
             assert_eq!(check(&tree).len(), expected, "{text}");
         }

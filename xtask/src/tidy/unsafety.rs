@@ -118,6 +118,7 @@ mod tests {
                 manifest: "crates/x/Cargo.toml".into(),
                 dependencies: Vec::new(),
                 targets: vec![Target { kind: "lib".into(), source: "crates/x/src/lib.rs".into() }],
+                has_defaults: false,
             });
             assert_eq!(check(&tree).len(), count, "{name}");
         }

@@ -307,10 +307,9 @@ impl Inner {
 
     /// Waits for the job that is under way. The error of a write is kept.
     fn poll_settle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match ready!(self.poll_done(cx)) {
-            Some(Ok(Done::Wrote(Err(error))) | Err(error)) => self.failed = Some(error),
-            // An error of a read or a seek belongs to whoever gave it up.
-            Some(Ok(_)) | None => {}
+        // An error of a read or a seek belongs to whoever gave it up; what was lost may have been a write.
+        if let Some(Ok(Done::Wrote(Err(error))) | Err(error)) = ready!(self.poll_done(cx)) {
+            self.failed = Some(error);
         }
         Poll::Ready(())
     }

@@ -1,7 +1,7 @@
 //! Moving the clock by hand.
 
 use polyloop::time::{Instant, advance, interval_at, pause, sleep, sleep_until, timeout_at};
-use polyloop::{ManualClock, Runtime, spawn};
+use polyloop::{Builder, ManualClock, Runtime, spawn};
 use std::future::pending;
 use std::time::Duration;
 
@@ -37,8 +37,7 @@ async fn timers_that_come_due_by_hand_fire_in_order() {
 
 #[test]
 fn a_clock_that_stands_still_moves_by_hand_alone() {
-    let clock = ManualClock::new();
-    let runtime = polyloop::Builder::new().combination("fifo").clock(clock.clone()).build().unwrap();
+    let runtime = Builder::new().combination("fifo").clock(ManualClock::new()).build().unwrap();
     runtime.block_on(async {
         let nap = spawn(sleep(SECOND));
         advance(SECOND / 2).await;
