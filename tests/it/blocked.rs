@@ -1,5 +1,5 @@
-//! Workers that are stuck in a poll hold nothing back (C5), on every reactor, under every policy. A process of its own, so that other
-//! tests do not eat the bound.
+//! Workers that are stuck in a poll hold nothing back (C5), on every executor with workers and on every reactor, under every policy. A
+//! process of its own, so that other tests do not eat the bound.
 //!
 //! Invariant: who ran before whom is exact: the blockers are held until everything that lay with them has run, and timers, a
 //! socket and wakes from outside have had their turns; were one of them to wait for a blocker, the test would hang. The 20 ms
@@ -161,13 +161,13 @@ fn ticking(runtime: &Runtime, clock: &Ticks) -> mpsc::Receiver<u64> {
 }
 
 /// For k = 1 to N - 1, one after the other, so that they do not disturb each other.
-fn nothing_is_held_back(how: How) {
+fn nothing_is_held_back(executor: &str, reactors: &[&str], how: How) {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    for reactor in ["mio", "polling", "poll"] {
+    for reactor in reactors {
         for policy in ["none", "detect", "handoff"] {
             for (workers, blocked) in [(2, 1), (4, 1), (4, 2), (4, 3)] {
-                let name = format!("steal:{workers}+{reactor},block={policy}");
+                let name = format!("{executor}:{workers}+{reactor},block={policy}");
                 let what = format!("{name}: {blocked} of {workers} blocked, {how:?}");
                 watched(&what.clone(), LIMIT, move || {
                     let (ticks, who) = longest_wait(&name, workers, blocked, how);
@@ -180,10 +180,41 @@ fn nothing_is_held_back(how: How) {
 
 #[test]
 fn workers_that_sleep_hold_nothing_back() {
-    nothing_is_held_back(How::Sleeps);
+    nothing_is_held_back("steal", &["mio", "polling", "poll"], How::Sleeps);
 }
 
 #[test]
 fn workers_that_spin_hold_nothing_back() {
-    nothing_is_held_back(How::Spins);
+    nothing_is_held_back("steal", &["mio", "polling", "poll"], How::Spins);
+}
+
+/// Whoever has a queue for each worker has to give it away, and whoever has one for all must not forget to call somebody.
+mod schedulers {
+    use super::{How, nothing_is_held_back};
+
+    fn both(executor: &str) {
+        for how in [How::Sleeps, How::Spins] {
+            nothing_is_held_back(executor, &["mio"], how);
+        }
+    }
+
+    #[test]
+    fn global_holds_nothing_back() {
+        both("global");
+    }
+
+    #[test]
+    fn percore_holds_nothing_back() {
+        both("percore");
+    }
+
+    #[test]
+    fn fair_holds_nothing_back() {
+        both("fair");
+    }
+
+    #[test]
+    fn edf_holds_nothing_back() {
+        both("edf");
+    }
 }

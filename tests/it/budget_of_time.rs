@@ -4,21 +4,33 @@
 
 mod subjects;
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use polyloop::spawn;
+use polyloop::sync::mpsc;
 use polyloop::task::coop::{OPERATIONS, has_budget_remaining, poll_proceed};
-use polyloop::task::{budgeted, budgeted_for, consume_budget, unconstrained};
+use polyloop::task::{budgeted, budgeted_for, consume_budget, spawn_local, unconstrained, yield_now};
 use polyloop_conformance::{LIMIT, watched};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 use subjects::{builder, names};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// How many operations `hog` does in its first poll, of at most `most`, each look at the clock moving it by a millisecond.
-fn operations_in_a_poll(name: &str, most: u32, wrap: impl FnOnce(BoxFuture) -> BoxFuture) -> u32 {
-    let clock = polyloop::ManualClock::new().stepping(Duration::from_millis(1));
-    let runtime = builder(name).clock(clock).build().unwrap();
+/// How many operations `hog` does in its first poll, of at most `most`.
+fn operations_in_a_poll(name: &str, most: u32, wrap: fn(BoxFuture) -> BoxFuture) -> u32 {
+    let runtime = stepping(name).build().unwrap();
+    runtime.block_on(async { spawn(operations(most, wrap)).await.unwrap() })
+}
+
+/// Each look at the clock moves it by a millisecond.
+fn stepping(name: &str) -> polyloop::Builder {
+    builder(name).clock(polyloop::ManualClock::new().stepping(Duration::from_millis(1)))
+}
+
+/// How many operations, of at most `most`, `hog` does until it is pending for the first time.
+fn operations(most: u32, wrap: fn(BoxFuture) -> BoxFuture) -> impl Future<Output = u32> + Send {
     let count = Arc::new(AtomicU32::new(0));
     let counter = count.clone();
     let hog = wrap(Box::pin(async move {
@@ -27,15 +39,14 @@ fn operations_in_a_poll(name: &str, most: u32, wrap: impl FnOnce(BoxFuture) -> B
             counter.fetch_add(1, Relaxed);
         }
     }));
-    let first_poll = async move {
+    async move {
         let mut hog = hog;
         std::future::poll_fn(|cx| {
             let _ = hog.as_mut().poll(cx);
             std::task::Poll::Ready(count.load(Relaxed))
         })
         .await
-    };
-    runtime.block_on(async { spawn(first_poll).await.unwrap() })
+    }
 }
 
 type BoxFuture = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -56,10 +67,106 @@ fn a_budget_of_time_ends_with_the_slice_in_which_the_time_is_over() {
                 21 * 16,
                 "more than {OPERATIONS}"
             );
-            let earlier_end = |hog| -> BoxFuture { Box::pin(budgeted_for(ms(3), budgeted_for(SECOND, hog))) };
+            let earlier_end: fn(BoxFuture) -> BoxFuture =
+                |hog| Box::pin(budgeted_for(ms(3), budgeted_for(SECOND, hog)));
             assert_eq!(first_poll(earlier_end), 3 * 16, "the second beginning is a look as well");
             assert_eq!(first_poll(|hog| Box::pin(budgeted_for(ms(3), unconstrained(hog)))), 10_000);
             assert_eq!(first_poll(|hog| Box::pin(unconstrained(budgeted_for(ms(3), hog)))), 10_000);
+        });
+    }
+}
+
+#[test]
+fn a_runtime_can_have_one_for_every_poll() {
+    for name in names(&[1]) {
+        watched(&name.clone(), LIMIT, move || {
+            let runtime = stepping(&name).poll_budget(Duration::from_millis(3)).build().unwrap();
+            let slices = 4 * 16;
+            let plain: fn(BoxFuture) -> BoxFuture = |hog| hog;
+            assert_eq!(
+                runtime.block_on(operations(10_000, plain)),
+                slices,
+                "{name}: the future of `block_on`"
+            );
+            let task = runtime.spawn(operations(10_000, plain));
+            assert_eq!(runtime.block_on(task).unwrap(), slices, "{name}: a task");
+            let local = async { spawn_local(operations(10_000, plain)).await.unwrap() };
+            assert_eq!(runtime.block_on(local), slices, "{name}: a local task");
+            let longer = operations(10_000, |hog| Box::pin(budgeted_for(SECOND, hog)));
+            let task = runtime.spawn(longer);
+            assert_eq!(runtime.block_on(task).unwrap(), 3 * 16, "{name}: the earlier end holds");
+            let task = runtime.spawn(operations(10_000, |hog| Box::pin(unconstrained(hog))));
+            assert_eq!(runtime.block_on(task).unwrap(), 10_000, "{name}: unconstrained");
+        });
+    }
+}
+
+/// Operations of a hog between two polls of a neighbour, at most. Whoever else looks at the clock makes it go faster.
+fn gap_of_a_neighbour<H>(
+    runtime: &polyloop::Runtime,
+    hog: impl FnOnce(Arc<AtomicU32>, Arc<AtomicBool>) -> H,
+) -> u32
+where
+    H: Future<Output = ()> + Send + 'static,
+{
+    let (count, over) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
+    let hog = hog(count.clone(), over.clone());
+    let neighbour = async move {
+        let (mut most, mut last) = (0, count.load(Relaxed));
+        for _ in 0..50 {
+            yield_now().await;
+            let now = count.load(Relaxed);
+            (most, last) = (most.max(now - last), now);
+        }
+        over.store(true, Relaxed);
+        most
+    };
+    let both = runtime.spawn(async move { (spawn(hog), spawn(neighbour)) });
+    let (hog, neighbour) = runtime.block_on(both).unwrap();
+    let most = runtime.block_on(neighbour).unwrap();
+    runtime.block_on(hog).unwrap();
+    most
+}
+
+/// Three hogs: a channel of ours that is never empty, and two of somebody else's that are wrapped.
+#[test]
+fn a_neighbour_waits_for_the_time_and_one_slice() {
+    fn ours(count: Arc<AtomicU32>, over: Arc<AtomicBool>) -> BoxFuture {
+        Box::pin(async move {
+            let (sender, mut receiver) = mpsc::channel(1);
+            while !over.load(Relaxed) {
+                sender.try_send(()).unwrap();
+                receiver.recv().await.unwrap();
+                count.fetch_add(1, Relaxed);
+            }
+        })
+    }
+    fn foreign(count: Arc<AtomicU32>, over: Arc<AtomicBool>) -> BoxFuture {
+        Box::pin(async move {
+            let mut all: FuturesUnordered<_> = (0..4).map(|_| std::future::ready(())).collect();
+            while !over.load(Relaxed) {
+                budgeted(all.next()).await.unwrap();
+                all.push(std::future::ready(()));
+                count.fetch_add(1, Relaxed);
+            }
+        })
+    }
+    const LIMIT_MS: u32 = 20;
+    let bound = (LIMIT_MS + 1) * 16;
+    for name in names(&[1]) {
+        watched(&name.clone(), LIMIT, move || {
+            let limit = Duration::from_millis(LIMIT_MS.into());
+            for hog in [ours, foreign] {
+                let runtime = stepping(&name).build().unwrap();
+                let wrapped =
+                    gap_of_a_neighbour(&runtime, |count, over| budgeted_for(limit, hog(count, over)));
+                assert!(wrapped <= bound, "{name}: {wrapped} in between");
+                let runtime = stepping(&name).poll_budget(limit).build().unwrap();
+                let everybody = gap_of_a_neighbour(&runtime, hog);
+                assert!(everybody <= bound, "{name}: {everybody} in between");
+                // It is one of time: more than there may be by number, as nobody else is there to look at the clock.
+                assert!(wrapped.max(everybody) > OPERATIONS, "{name}: {wrapped}, {everybody}");
+            }
         });
     }
 }

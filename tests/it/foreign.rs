@@ -234,7 +234,7 @@ fn a_paused_clock_moves_in_turns() {
 
 #[test]
 fn with_a_paused_clock_a_turn_does_not_sleep_over_what_came_before_its_wait() {
-    for name in ["fifo+mio", "fifo+polling", "fifo+poll"] {
+    for name in ["fifo+mio", "fifo+polling"] {
         watched(name, LIMIT, move || {
             let handle: Arc<std::sync::OnceLock<polyloop::Handle>> = Arc::default();
             let (late, ran) = (handle.clone(), Arc::new(AtomicUsize::new(0)));
@@ -246,16 +246,15 @@ fn with_a_paused_clock_a_turn_does_not_sleep_over_what_came_before_its_wait() {
                 late.get().map(|handle| handle.spawn(count));
             };
             let runtime = builder(name).start_paused(true).on_thread_park(hook).build().unwrap();
-            let socket = runtime.spawn(async {
+            let _socket = runtime.spawn(async {
                 let socket = net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
                 socket.recv(&mut [0]).await.unwrap()
             });
-            while runtime.turn(Duration::ZERO).unwrap().more {}
+            while runtime.turn(Duration::ZERO).unwrap().more || wait(&runtime, Some(Duration::ZERO)) {}
             assert_eq!(runtime.metrics().num_registered_files(), 1);
             handle.set(runtime.handle().clone()).unwrap();
             runtime.turn(Duration::MAX).unwrap();
             assert_eq!(ran.load(SeqCst), 1);
-            socket.abort();
         });
     }
 }

@@ -1,29 +1,32 @@
 //! All workers are stuck, and the rest of the program goes on (C6), or does not: as the policy says. A process of its own, so
 //! that other tests do not eat the bound.
 //!
-//! Invariant: what counts is exact: who has run before the first stuck poll ends. The 20 ms are asserted beside it, plus
-//! what an idle thread lost at the same time.
+//! Invariant: what counts is exact: who has run before the first stuck poll ends. The 20 ms are asserted beside it, by the clock of
+//! [`Sentinels`], and for one of three scenes: a monitor that was kept from running for long begins to count anew.
 
 #![forbid(unsafe_code)]
 
-mod sentinel;
-
 use polyloop::{Runtime, SystemClock, time};
-use polyloop_conformance::{LIMIT, block_thread, watched};
-use polyloop_core::time::{Clock, Instant};
-use sentinel::Sentinel;
+use polyloop_conformance::{LIMIT, Moment, Sentinels, TICKS_IN_20_MS, block_thread, watched};
+use polyloop_core::time::Clock;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
-const BLOCKED: Duration = Duration::from_secs(1);
-const BOUND: Duration = Duration::from_millis(20);
+/// How long a stuck worker sleeps at a time.
+const NAP: Duration = Duration::from_millis(200);
 const TICK: Duration = Duration::from_millis(5);
+/// Of the clock of sentinels, those that a sleep of [`TICK`] takes anyway, rounded up.
+const TICK_ITSELF: u64 = 6;
+/// So often it may come late.
+const SCENES: usize = 3;
 /// How long it is watched what goes on while all workers are stuck.
 const WATCHED: Duration = Duration::from_millis(200);
+/// How long it is waited for whoever must come: those that compute share processors with him, and with whatever else runs.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How a worker gets stuck.
 #[derive(Clone, Copy, Debug)]
@@ -50,9 +53,8 @@ impl Scene {
     fn get_stuck(&self, how: Stuck) {
         match how {
             Stuck::Sleep => {
-                let start = SystemClock.now();
-                while !self.over.load(SeqCst) && SystemClock.now() - start < BLOCKED {
-                    block_thread(BLOCKED / 2);
+                while !self.over.load(SeqCst) {
+                    block_thread(NAP);
                 }
             }
             Stuck::Read => {
@@ -75,28 +77,39 @@ impl Scene {
     }
 }
 
-/// What was seen while all workers were stuck.
+/// What was seen while all workers were stuck; times in ticks of the clock of sentinels.
 struct Seen {
     /// How long a task waited that was ready when the last worker got stuck.
-    ready: Option<Duration>,
-    /// The longest time without a tick.
-    gap: Duration,
+    ready: Option<u64>,
+    /// The longest that the ticking task waited beyond its sleep.
+    gap: u64,
     ticks: usize,
     /// The slowest round trip over TCP, and how many there were.
-    slowest: Duration,
+    slowest: u64,
     trips: usize,
-    /// What the machine lost.
-    lost: Duration,
 }
 
-fn watch(name: &str, workers: usize, how: Stuck) -> Seen {
+/// What is known of the ticking task.
+struct Ticking {
+    last: Moment,
+    longest: u64,
+    count: usize,
+}
+
+/// Watches for `length`, and until all others went on if `all` have to.
+fn watch(name: &str, workers: usize, how: Stuck, length: Duration, all: bool) -> Seen {
     let runtime = Runtime::from_name(name).unwrap();
-    let ticks = Arc::new(Mutex::new(Vec::new()));
-    let log = ticks.clone();
+    let sentinels = Sentinels::start(workers);
+    let clock = sentinels.clock();
+    let ticking = Arc::new(Mutex::new(Ticking { last: clock.now(), longest: 0, count: 0 }));
+    let (ticks, ticked) = (ticking.clone(), clock.clone());
     runtime.spawn(async move {
         loop {
             time::sleep(TICK).await;
-            log.lock().unwrap().push(SystemClock.now());
+            let mut ticks = ticks.lock().unwrap();
+            ticks.longest = ticks.longest.max(ticked.since(&ticks.last));
+            ticks.count += 1;
+            ticks.last = ticked.now();
         }
     });
     let (tell, told) = mpsc::channel();
@@ -113,92 +126,111 @@ fn watch(name: &str, workers: usize, how: Stuck) -> Seen {
     let mut client = TcpStream::connect(told.recv().unwrap()).unwrap();
     client.set_nodelay(true).unwrap();
     // A policy that does nothing must not hang the test.
-    client.set_read_timeout(Some(WATCHED)).unwrap();
+    client.set_read_timeout(Some(if all { PATIENCE } else { length })).unwrap();
     let mut trip = || {
-        let before = SystemClock.now();
+        let before = clock.now();
         client.write_all(&[1]).unwrap();
-        client.read_exact(&mut [0]).ok().map(|()| SystemClock.now() - before)
+        client.read_exact(&mut [0]).ok().map(|()| clock.since(&before))
     };
     trip().expect("nobody is stuck yet");
 
     let scene = Scene::new();
     let held = scene.lock.lock().unwrap();
-    let sentinel = Sentinel::start();
     let (ran, runs) = mpsc::channel();
     let (begun, began) = mpsc::channel();
+    let mut start = clock.now();
     for index in 0..workers {
-        let (scene, begun) = (scene.clone(), begun.clone());
+        let (scene, begun, clock) = (scene.clone(), begun.clone(), clock.clone());
         let ran = (index + 1 == workers).then(|| ran.clone());
         runtime.spawn(async move {
             if let Some(ran) = ran {
-                polyloop::spawn(async move { ran.send(SystemClock.now()).unwrap() });
+                let clock = clock.clone();
+                polyloop::spawn(async move { _ = ran.send(clock.now()) });
             }
-            begun.send(SystemClock.now()).unwrap();
+            clock.ignore_this_thread();
+            begun.send(clock.now()).unwrap();
             scene.get_stuck(how);
         });
         // One after the other, so that each takes a worker of its own.
-        began.recv().unwrap();
+        start = began.recv().unwrap();
     }
-    let start = SystemClock.now();
-    let mut trips = Vec::new();
-    while SystemClock.now() - start < WATCHED {
-        let Some(trip) = trip() else { break };
+    *ticking.lock().unwrap() = Ticking { last: start.clone(), longest: 0, count: 0 };
+    let begun = SystemClock.now();
+    let (mut ready, mut trips) = (None, Vec::new());
+    while let Some(trip) = trip() {
         trips.push(trip);
+        ready = ready.or_else(|| Some(clock.between(&start, &runs.try_recv().ok()?)));
+        let passed = SystemClock.now() - begun;
+        let missing = ready.is_none() || ticking.lock().unwrap().count == 0;
+        if passed >= length && !(all && missing && passed < PATIENCE) {
+            break;
+        }
         block_thread(TICK);
     }
-    let end = SystemClock.now();
-    let (lost, _) = sentinel.lost();
-    let ready = runs.try_recv().ok().map(|at: Instant| at - start.min(at));
-    let mut ticks = ticks.lock().unwrap().clone();
-    scene.release();
-    drop(held);
-    ticks.retain(|at| start <= *at && *at <= end);
-    let gaps = [&[start], &ticks[..], &[end]].concat();
-    Seen {
+    let ticking = ticking.lock().unwrap();
+    let gap = ticking.longest.max(clock.since(&ticking.last));
+    let seen = Seen {
         ready,
-        gap: gaps.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default(),
-        ticks: ticks.len(),
+        gap: gap.saturating_sub(TICK_ITSELF),
+        ticks: ticking.count,
         slowest: trips.iter().max().copied().unwrap_or_default(),
         trips: trips.len(),
-        lost,
-    }
+    };
+    scene.release();
+    drop(held);
+    seen
 }
 
 fn all_go_on(name: &str, workers: usize, how: Stuck) {
-    let seen = watch(name, workers, how);
-    let (lost, bound) = (seen.lost, BOUND + seen.lost);
-    let ready =
-        seen.ready.unwrap_or_else(|| panic!("{name} {how:?}: a ready task waited for the stuck workers"));
-    assert!(
-        seen.ticks > 0 && seen.trips > 0,
-        "{name} {how:?}: timers or sockets waited for the stuck workers"
-    );
-    // A thread that computes has the processor, and the machine has few of them: there it is only said who runs.
-    if !matches!(how, Stuck::Spin) {
-        assert!(ready <= bound, "{name} {how:?}: a ready task waited for {ready:?}, {lost:?} lost");
-        assert!(seen.gap <= TICK + bound, "{name} {how:?}: {:?} without a tick, {lost:?} lost", seen.gap);
-        let slowest = seen.slowest;
-        assert!(slowest <= bound, "{name} {how:?}: a round trip took {slowest:?}, {lost:?} lost");
+    let mut late = Vec::new();
+    for _ in 0..SCENES {
+        let seen = watch(name, workers, how, WATCHED, true);
+        let ready =
+            seen.ready.unwrap_or_else(|| panic!("{name} {how:?}: a ready task waited for the stuck workers"));
+        assert!(
+            seen.ticks > 0 && seen.trips > 0,
+            "{name} {how:?}: timers or sockets waited for the stuck workers"
+        );
+        // A thread that computes has the processor, and the machine has few of them: there it is only said who runs.
+        let longest = ready.max(seen.gap).max(seen.slowest);
+        if matches!(how, Stuck::Spin) || longest <= TICKS_IN_20_MS {
+            return;
+        }
+        late.push(format!("ready {ready}, timer {}, round trip {}", seen.gap, seen.slowest));
     }
+    panic!("{name} {how:?}: waits in ticks: {late:?}");
 }
 
 fn nobody_goes_on(name: &str, workers: usize, how: Stuck) {
-    let seen = watch(name, workers, how);
+    let seen = watch(name, workers, how, WATCHED, false);
     assert_eq!(seen.ready, None, "{name} {how:?}: who ran the ready task?");
     assert_eq!((seen.ticks, seen.trips), (0, 0), "{name} {how:?}: ticks and round trips");
 }
 
-/// One after the other, so that they do not disturb each other.
-#[test]
-fn with_a_hand_off_all_go_on_and_without_one_nobody_does() {
-    for workers in [1, 2, 4] {
+/// Each way to get stuck; one after the other, so that they do not disturb each other.
+fn the_policy_decides(executor: &str, workers: &[usize], reactors: &[&str]) {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    for &workers in workers {
         for how in [Stuck::Sleep, Stuck::Read, Stuck::Lock, Stuck::Spin] {
-            for reactor in ["mio", "polling", "poll"] {
-                let name = format!("steal:{workers}+{reactor}");
+            for reactor in reactors {
+                let name = format!("{executor}:{workers}+{reactor}");
                 watched(&format!("{name} {how:?}"), LIMIT, move || all_go_on(&name, workers, how));
             }
-            let name = format!("steal:{workers},block=none");
+            let name = format!("{executor}:{workers},block=none");
             watched(&format!("{name} {how:?}"), LIMIT, move || nobody_goes_on(&name, workers, how));
         }
+    }
+}
+
+#[test]
+fn with_a_hand_off_all_go_on_and_without_one_nobody_does() {
+    the_policy_decides("steal", &[1, 2, 4], &["mio", "polling", "poll"]);
+}
+
+#[test]
+fn so_it_is_with_every_scheduler() {
+    for executor in ["global", "percore", "fair", "edf"] {
+        the_policy_decides(executor, &[1, 2], &["mio"]);
     }
 }

@@ -10,7 +10,7 @@ mod sentinel;
 mod subjects;
 
 use polyloop::stall::{Cause, Phase, Stall, What};
-use polyloop::{Runtime, SystemClock, task, time};
+use polyloop::{BlockPolicy, Runtime, SystemClock, task, time};
 use polyloop_conformance::{LIMIT, block_thread, watched};
 use polyloop_core::time::Clock;
 use rustix::time::{ClockId, clock_gettime};
@@ -408,13 +408,47 @@ fn child() {
             });
             println!("<{}>", runtime.metrics().contained_panics_count());
         }
+        "capped" => explode(4, 2 + 4),
+        // The monitor starts eight, and then the kernel refuses.
+        "refused" => explode(32, 2 + 8),
         milliseconds => be_busy(Duration::from_millis(milliseconds.parse().unwrap())),
     }
 }
 
+/// Far more polls block than there may be threads; `at_once` of them do at the same time, and all end.
+fn explode(max_threads: usize, at_once: usize) {
+    let policy = BlockPolicy::HandOff { after: Duration::from_millis(4), max_threads };
+    let runtime = builder("steal:2").block_policy(policy).build().unwrap();
+    let (begun, over) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let blocks = |_| {
+        let (begun, over) = (begun.clone(), over.clone());
+        runtime.spawn(async move {
+            begun.fetch_add(1, SeqCst);
+            while !over.load(SeqCst) {
+                block_thread(THRESHOLD);
+            }
+        })
+    };
+    let tasks: Vec<_> = (0..2 * at_once).map(blocks).collect();
+    while begun.load(SeqCst) < at_once {
+        block_thread(THRESHOLD);
+    }
+    // Several looks of the monitor, at each of which it would like to have one more.
+    let refused = || runtime.metrics().refused_hand_offs_count();
+    let before = refused();
+    while refused() < before + 5 {
+        block_thread(THRESHOLD);
+    }
+    let most = begun.load(SeqCst);
+    over.store(true, SeqCst);
+    let ended = tasks.into_iter().map(|task| runtime.block_on(task).unwrap()).count();
+    println!("<{most} at once, {ended} ended>");
+}
+
 /// Four workers and a thread in `block_on`, busy all the time with polls of 200 µs, and with some of 8 ms, which are long and no stalls.
 fn be_busy(length: Duration) {
-    let runtime = Runtime::from_name("steal:4").unwrap();
+    // A poll that computes for half of `after` may be relieved, and one of 8 ms should not be here.
+    let runtime = Runtime::from_name("steal:4,block=handoff:20ms").unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let busy = |poll: Duration| {
         let stop = stop.clone();
@@ -445,7 +479,10 @@ fn be_busy(length: Duration) {
         ended += u32::from(runtime.block_on(task).unwrap() > 0);
     }
     clock.join().unwrap();
-    println!("<{ended} ended, {} stalls>", runtime.metrics().stalls_count());
+    let (metrics, names) = (runtime.metrics(), ["ended", "stalls", "hand-offs"]);
+    let counts = [u64::from(ended), metrics.stalls_count(), metrics.hand_offs_count()];
+    let said: Vec<_> = counts.iter().zip(names).map(|(count, name)| format!("{count} {name}")).collect();
+    println!("<{}>", said.join(", "));
 }
 
 /// A child behind the words of another command, unless there is none of that name.
@@ -515,14 +552,38 @@ fn a_contained_panic_is_told_of() {
     );
 }
 
+#[test]
+fn when_everything_blocks_threads_are_no_more_than_allowed_and_that_is_said() {
+    let _alone = alone();
+    let (said, lines) = run("capped", Some("off"));
+    assert_eq!(said, "6 at once, 12 ended");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("none can be replaced: all of the 4 threads beyond the workers"), "{lines:?}");
+}
+
+#[test]
+fn when_the_kernel_refuses_threads_the_others_go_on_and_that_is_said() {
+    let _alone = alone();
+    let strace = "strace -f -o /dev/null -e trace=clone,clone3 -e inject=clone,clone3:error=EAGAIN:when=9+";
+    let words: Vec<_> = strace.split(' ').collect();
+    let Some(child) = start("refused", &words, Some("off")) else { return };
+    let (said, lines) = said(child);
+    assert_eq!(said, "10 at once, 20 ended");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("none can be replaced: a thread could not be started: "), "{lines:?}");
+}
+
 mod alarms {
     //! Nobody is named in a program that yields in time, however the machine treats it.
 
     use super::*;
+    use std::fs;
+    use std::io::{self, Write};
+    use std::path::{Path, PathBuf};
 
-    /// All have ended, and nobody was named.
+    /// All have ended, and nobody was named or relieved.
     fn assert_quiet(child: Child) {
-        assert_eq!(said(child), ("9 ended, 0 stalls".to_owned(), vec![]));
+        assert_eq!(said(child), ("9 ended, 0 stalls, 0 hand-offs".to_owned(), vec![]));
     }
 
     fn signal(child: &Child, name: &str) {
@@ -551,9 +612,9 @@ mod alarms {
         assert_quiet(child);
     }
 
-    /// A quota of 20 %, as the kernel enforces it: 20 ms of each 100 ms. By signals, because control groups need not be ours.
+    /// A quota of 20 %, by signals, because control groups need not be ours: 20 ms of each 100 ms, for all at the same time.
     #[test]
-    fn under_a_quota_of_a_fifth() {
+    fn under_a_fifth_of_the_time() {
         let _alone = alone();
         let child = start("3000", &["env"], None).unwrap();
         for _ in 0..25 {
@@ -565,9 +626,126 @@ mod alarms {
         assert_quiet(child);
     }
 
+    /// The kernel's own, which stops each thread where it next would be let run.
+    #[test]
+    fn under_a_quota_of_a_fifth() {
+        let _alone = alone();
+        let Some(quota) = Quota::a_fifth() else {
+            return eprintln!("not run: no control group with a quota can be made here");
+        };
+        let child = start("3000", &["env"], None).unwrap();
+        let admitted = quota.admit(&child);
+        assert_quiet(child);
+        match admitted {
+            Ok(()) => assert!(quota.has_throttled(), "it was never used up"),
+            Err(error) => eprintln!("not throttled: {error}"),
+        }
+    }
+
+    /// A control group of our own.
+    struct Quota(PathBuf);
+
+    impl Quota {
+        /// 20 ms of each 100 ms, below the group of this process, by either interface; `None` if that cannot be had.
+        fn a_fifth() -> Option<Self> {
+            let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+            groups.lines().find_map(|line| {
+                let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+                let files: &[_] = match controllers {
+                    "" => &[("cpu.max", "20000 100000")],
+                    _ if controllers.split(',').any(|name| name == "cpu") => {
+                        &[("cpu.cfs_period_us", "100000"), ("cpu.cfs_quota_us", "20000")]
+                    }
+                    _ => return None,
+                };
+                let name = format!("polyloop-test-{}", std::process::id());
+                let group = Path::new("/sys/fs/cgroup")
+                    .join(controllers)
+                    .join(path.trim_start_matches('/'))
+                    .join(name);
+                fs::create_dir(&group).ok()?;
+                let group = Self(group);
+                files.iter().all(|(file, text)| group.write(file, text).is_ok()).then_some(group)
+            })
+        }
+
+        /// Into a file that is there already: elsewhere a write would make one.
+        fn write(&self, file: &str, text: &str) -> io::Result<()> {
+            fs::OpenOptions::new().write(true).open(self.0.join(file))?.write_all(text.as_bytes())
+        }
+
+        fn admit(&self, child: &Child) -> io::Result<()> {
+            self.write("cgroup.procs", &child.id().to_string())
+        }
+
+        fn has_throttled(&self) -> bool {
+            let stat = fs::read_to_string(self.0.join("cpu.stat")).unwrap();
+            let times = stat.lines().find_map(|line| line.strip_prefix("nr_throttled "));
+            times.unwrap().trim() != "0"
+        }
+    }
+
+    impl Drop for Quota {
+        fn drop(&mut self) {
+            _ = fs::remove_dir(&self.0);
+        }
+    }
+
+    /// All threads are stopped for as long as somebody looks at them, again and again.
+    #[test]
+    fn under_a_debugger_that_stops_it() {
+        let _alone = alone();
+        let mut child = start("4000", &["env"], None).unwrap();
+        let mut stops = 0;
+        while stops < 6 && child.try_wait().unwrap().is_none() {
+            let id = child.id().to_string();
+            let looks = ["-q", "-batch", "-nx", "-p", &id, "-ex", "shell sleep 0.2", "-ex", "detach"];
+            match Command::new("gdb").args(looks).output() {
+                Ok(output) if String::from_utf8_lossy(&output.stdout).contains("detached") => stops += 1,
+                Ok(output) => eprintln!("not stopped: {}", String::from_utf8_lossy(&output.stderr)),
+                Err(error) => eprintln!("not run: gdb: {error}"),
+            }
+            if stops == 0 {
+                break;
+            }
+            block_thread(Duration::from_millis(100));
+        }
+        assert_quiet(child);
+    }
+
+    /// Whoever else is ready on its processor comes first, and four workers always are.
+    #[test]
+    fn with_a_monitor_that_is_hardly_let_run() {
+        let _alone = alone();
+        let Some(child) = start("4000", &["taskset", "-c", "0"], None) else { return };
+        let threads = PathBuf::from(format!("/proc/{}/task", child.id()));
+        let has_name = |thread: &PathBuf| {
+            fs::read_to_string(thread.join("comm")).is_ok_and(|name| name.starts_with("polyloop-monito"))
+        };
+        let find =
+            || fs::read_dir(&threads).ok()?.filter_map(|entry| Some(entry.ok()?.path())).find(has_name);
+        let monitor = loop {
+            match find() {
+                Some(monitor) => break monitor,
+                None => block_thread(Duration::from_millis(1)),
+            }
+        };
+        let id = monitor.file_name().unwrap().to_str().unwrap();
+        if !Command::new("chrt").args(["-i", "-p", "0", id]).status().is_ok_and(|status| status.success()) {
+            eprintln!("not starved: chrt cannot be had");
+        } else {
+            block_thread(Duration::from_secs(3));
+            let waited = fs::read_to_string(monitor.join("schedstat")).unwrap();
+            let waited: u64 = waited.split_whitespace().nth(1).unwrap().parse().unwrap();
+            let waited = Duration::from_nanos(waited);
+            assert!(waited >= Duration::from_secs(1), "it was let run: it has waited for {waited:?}");
+        }
+        assert_quiet(child);
+    }
+
     /// Each of its system calls stops the thread twice.
     #[test]
-    fn under_a_debugger() {
+    fn under_a_tracer() {
         let _alone = alone();
         if let Some(child) = start("2000", &["strace", "-f", "-o", "/dev/null"], None) {
             assert_quiet(child);

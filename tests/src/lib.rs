@@ -9,3 +9,6 @@ pub mod backends {}
 
 #[doc = include_str!("../../docs/guide/cookbook.md")]
 pub mod cookbook {}
+
+#[doc = include_str!("../../docs/guide/tokio.md")]
+pub mod tokio {}

@@ -21,6 +21,7 @@ mod test;
 mod tidy;
 mod toml;
 mod tsan;
+mod watch;
 mod workspace;
 
 use std::process::ExitCode;

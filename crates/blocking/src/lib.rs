@@ -15,4 +15,4 @@ pub mod stall;
 mod thread;
 
 pub use pool::{BlockingPool, Limits, Metrics, Report, Saturated, StartThread, while_waiting};
-pub use thread::thread;
+pub use thread::{OsThread, thread};

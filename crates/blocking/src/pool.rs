@@ -13,11 +13,13 @@ use core::fmt;
 use core::future::Future;
 use core::panic::Location;
 use core::pin::Pin;
+use core::sync::atomic::{AtomicBool, Ordering::AcqRel};
 use core::task::{Context, Poll};
 use core::time::Duration;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use polyloop_core::context;
 use polyloop_core::deadlock::{AtRest, RestGauge};
+use polyloop_core::task::contain;
 use polyloop_core::{
     Busy, Driver, JoinError, JoinHandle, Meta, Ran, RunQueue, Runnable, Schedule, TaskSpace, Why,
 };
@@ -357,8 +359,7 @@ impl Schedule for Shared {
 }
 
 impl Shared {
-    /// Starts the thread that was promised. If that fails and there is none that could do its work, the queued jobs
-    /// fail with the reason (tokio #8406).
+    /// Starts the thread that was promised.
     fn start_thread(&self) {
         let Some(pool) = self.me.upgrade() else { return };
         let number = {
@@ -366,9 +367,21 @@ impl Shared {
             state.started += 1;
             state.started
         };
-        let Err(error) = (self.start)(format!("poly-block-{number}"), Box::new(move || work(pool))) else {
-            return;
-        };
+        let coming = Coming { pool: Some(pool), seen: Arc::default() };
+        let seen = Arc::clone(&coming.seen);
+        // The program may have a word in how threads are started.
+        let mut started = Err(io::Error::other("starting a thread panicked"));
+        contain(|| started = (self.start)(format!("poly-block-{number}"), Box::new(move || coming.begin())));
+        match started {
+            Err(error) => self.nobody_comes(&error),
+            Ok(()) if seen.swap(true, AcqRel) => self.nobody_comes(&gone()),
+            Ok(()) => {}
+        }
+    }
+
+    /// The thread that was promised does not come. If there is none that could do its work, the queued jobs fail with the
+    /// reason (tokio #8406).
+    fn nobody_comes(&self, error: &io::Error) {
         let mut orphans = {
             let mut state = self.state.lock();
             state.threads -= 1;
@@ -380,7 +393,7 @@ impl Shared {
             core::mem::take(&mut state.queue)
         };
         while let Some(runnable) = orphans.pop_front() {
-            runnable.fail(JoinError::no_thread(again(&error)));
+            runnable.fail(JoinError::no_thread(again(error)));
         }
         self.state.lock().settle();
     }
@@ -431,9 +444,33 @@ impl Shared {
     }
 }
 
-fn work(pool: Arc<Shared>) {
-    let thread = PoolThread { pool, waiting: Cell::new(false) };
-    context::enter_scope(&thread, || thread.pool.serve());
+/// A thread that was promised and has not begun. It may not come although nobody refused it: a hook of its start panics.
+struct Coming {
+    pool: Option<Arc<Shared>>,
+    /// Whether the starter has seen it off, or it was dropped: the second of the two sees that nobody comes.
+    seen: Arc<AtomicBool>,
+}
+
+impl Coming {
+    fn begin(mut self) {
+        let Some(pool) = self.pool.take() else { return };
+        let thread = PoolThread { pool, waiting: Cell::new(false) };
+        context::enter_scope(&thread, || thread.pool.serve());
+    }
+}
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        if let Some(pool) = self.pool.take()
+            && self.seen.swap(true, AcqRel)
+        {
+            pool.nobody_comes(&gone());
+        }
+    }
+}
+
+fn gone() -> io::Error {
+    io::Error::other("the thread ended before it began")
 }
 
 /// An error that can be told to several.

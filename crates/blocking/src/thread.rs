@@ -1,8 +1,36 @@
-//! How a thread of the runtime is made.
+//! How a thread of the runtime is made, and how one waits by itself.
 //!
 //! Invariant: whatever a program asks for, a thread starts or an error says why not; nothing panics.
 
+use polyloop_core::park::ThreadParker;
 use std::io;
+use std::thread::Thread;
+use std::time::Duration;
+
+/// A thread, parked by the standard library.
+#[derive(Debug)]
+pub struct OsThread(Thread);
+
+impl OsThread {
+    /// The calling thread, which alone may park by it.
+    pub fn current() -> Self {
+        Self(std::thread::current())
+    }
+}
+
+impl ThreadParker for OsThread {
+    fn park(&self) {
+        std::thread::park();
+    }
+
+    fn park_for(&self, most: Duration) {
+        std::thread::park_timeout(most);
+    }
+
+    fn unpark(&self) {
+        self.0.unpark();
+    }
+}
 
 /// A thread of this name and, unless it is left to the standard library, with a stack of so many bytes.
 ///

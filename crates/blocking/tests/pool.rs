@@ -228,6 +228,67 @@ fn bug_27_the_systems_own_refusal_is_the_reason() {
     assert!(join(pool.spawn(|| ())).unwrap_err().is_no_thread());
 }
 
+/// A pool whose `nth` thread goes wrong in this way; the others come.
+fn with_bad_thread(
+    nth: usize,
+    bad: impl Fn(Box<dyn FnOnce() + Send>) -> io::Result<()> + Send + Sync + 'static,
+) -> BlockingPool {
+    let started = AtomicUsize::new(0);
+    let start = move |name, main| match started.fetch_add(1, SeqCst) {
+        number if number == nth => bad(main),
+        _ => thread::Builder::new().name(name).spawn(main).map(drop),
+    };
+    let limits = Limits { threads: 4, ..Limits::default() };
+    BlockingPool::with_threads_from(driver(), limits, Box::new(start))
+}
+
+/// On a thread that ends before it has come to the pool: a hook of its start has panicked.
+fn dies(main: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+    let dying = move || {
+        let _main = main;
+        panic!("as the test wants it");
+    };
+    thread::Builder::new().spawn(dying).map(drop)
+}
+
+fn panics(_: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+    panic!("as the test wants it");
+}
+
+fn forgets(_: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+    Ok(())
+}
+
+/// The ways in which a thread does not come, although nobody has refused it.
+const BAD: [fn(Box<dyn FnOnce() + Send>) -> io::Result<()>; 3] = [dies, panics, forgets];
+
+#[test]
+fn a_job_whose_thread_ends_before_it_begins_is_told_that_there_is_none() {
+    for bad in BAD {
+        let pool = with_bad_thread(0, bad);
+        let job = pool.spawn(|| ());
+        eventually(|| job.is_finished());
+        let error = join(job).unwrap_err();
+        assert!(error.is_no_thread(), "{error}");
+        assert_eq!((pool.metrics().threads, pool.metrics().idle), (0, 0));
+        assert_eq!(join(pool.spawn(|| 7)).unwrap(), 7, "the next one comes");
+        assert_eq!(pool.shutdown(PATIENCE).running, 0);
+        assert_eq!(pool.metrics().threads, 0);
+    }
+}
+
+#[test]
+fn beside_another_thread_one_that_ends_before_it_begins_only_costs_time() {
+    for bad in BAD {
+        let pool = with_bad_thread(1, bad);
+        let first = hold(&pool);
+        let second = pool.spawn(|| 2);
+        eventually(|| pool.metrics().threads == 1);
+        first.release.send(()).unwrap();
+        assert_eq!(join(second).unwrap(), 2);
+    }
+}
+
 #[test]
 fn bug_27_with_one_thread_a_refused_second_one_only_costs_time() {
     let pool = refusing(1, EAGAIN);

@@ -82,8 +82,12 @@ impl Ticks {
 
     /// How many ticks have passed since, without those in which threads of this process waited for a processor.
     pub fn since(&self, before: &Moment) -> u64 {
-        let now = self.now();
-        let passed = now.ticks.iter().zip(&before.ticks).map(|(now, before)| now - before);
+        self.between(before, &self.now())
+    }
+
+    /// The same for two moments, of which `now` is the later one.
+    pub fn between(&self, before: &Moment, now: &Moment) -> u64 {
+        let passed = now.ticks.iter().zip(&before.ticks).map(|(now, before)| now.saturating_sub(*before));
         let passed = passed.min().unwrap_or_default();
         let ignored = self.0.ignored.lock().unwrap_or_else(PoisonError::into_inner);
         let lost = lost(&before.waited, &now.waited, &ignored);

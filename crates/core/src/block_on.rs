@@ -272,7 +272,8 @@ fn run_to_end<F: Future>(
     ends_by_deadlock: bool,
 ) -> Result<F::Output, Deadlock> {
     let parking = Arc::new(Parking::new(Arc::clone(driver), thread));
-    let local = LocalQueue::new(Arc::clone(&parking) as Arc<dyn Unpark>);
+    let poll_time = host.space().and_then(|space| space.poll_time().cloned());
+    let local = LocalQueue::with_poll_time(Arc::clone(&parking) as Arc<dyn Unpark>, poll_time);
     let about = meta.clone();
     let output = context::enter_scope(&Inside(true), || {
         local.enter_with(future, meta, |entered, root| {
@@ -347,7 +348,7 @@ fn run(
         loop {
             host.collect(entered, parking);
             let Some(runnable) = entered.pop() else { break };
-            let ran = runnable.run_at(desk);
+            let ran = runnable.run();
             desk.stir();
             match ran {
                 Ran::Yielded(runnable) | Ran::Woken(runnable) => entered.push(runnable),

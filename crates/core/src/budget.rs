@@ -8,7 +8,8 @@
 //! it polls. Outside of a task there is none, and everything may go on.
 //!
 //! A budget of time ([`timed`]) is one of [`SLICE`] operations that is filled up as long as there is time. So only the branch
-//! for a poll that has none left knows of it, and nobody else pays.
+//! for a poll that has none left knows of it, and nobody else pays. A whole space may have one ([`PollTime`]); its tasks are
+//! marked as such that something is to be done for, so that the others' polls do not ask.
 //!
 //! A poll that is refused again and again and does not end is not a selfish one but an executor of somebody else's inside
 //! of the task (`block_on` of another crate, say), which waits for a wake that it has had. After [`PATIENCE`] refusals it gets
@@ -21,7 +22,8 @@ use core::cell::Cell;
 use core::marker::PhantomData;
 use core::task::{Context, Poll};
 use core::time::Duration;
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Weak};
 
 /// How many operations a poll may do. Tokio's number.
 pub const OPERATIONS: u32 = 128;
@@ -190,6 +192,35 @@ pub fn timed<R>(driver: &Arc<Driver>, limit: Duration, f: impl FnOnce() -> R) ->
     context::set_budget(Budget(SLICE.cast_signed()));
     context::set_timed(true);
     context::enter_scope(&time, f)
+}
+
+/// The budget of time that each poll of a space's tasks begins with.
+#[derive(Clone)]
+pub struct PollTime {
+    /// Memory of tasks may outlive their runtime, whose driver must not.
+    driver: Weak<Driver>,
+    limit: Duration,
+}
+
+impl PollTime {
+    /// So long by the clock of this driver.
+    pub fn new(driver: &Arc<Driver>, limit: Duration) -> Self {
+        Self { driver: Arc::downgrade(driver), limit }
+    }
+
+    /// Runs `f` as [`timed`] does; without a limit once the driver is gone.
+    pub(crate) fn run<R>(&self, f: impl FnOnce() -> R) -> R {
+        match self.driver.upgrade() {
+            Some(driver) => timed(&driver, self.limit, f),
+            None => f(),
+        }
+    }
+}
+
+impl fmt::Debug for PollTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.limit.fmt(f)
+    }
 }
 
 /// One operation that was admitted. Dropping it gives it back, unless it [made progress](Self::made_progress).

@@ -5,15 +5,18 @@
 
 use crate::budget::Budget;
 use crate::schedule::Why;
+use crate::shim::atomic::{
+    AtomicPtr,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use crate::shim::sync::Mutex;
 use crate::task::{Header, Heap, HeapPtr, Id, TaskPtr, TaskSpace};
 use core::any::TypeId;
 use core::cell::Cell;
 use core::fmt;
 use core::ptr::{NonNull, null, null_mut};
-use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 use std::sync::Arc;
-use std::thread::Thread;
+use std::thread::{Thread, ThreadId};
 
 /// A space of whose heaps this thread has one checked out.
 struct Home {
@@ -79,10 +82,11 @@ impl ThisPoll {
     }
 }
 
-/// The task that a thread polls, or null. Written by the thread alone, without a read-modify-write; others read it to
-/// compare it, and follow it nowhere.
+/// The task that a thread polls, or null: shown while the runnable keeps the task. Written by the thread alone, without a
+/// read-modify-write; others read it to compare it, and follow it nowhere.
 ///
-/// Not loom's: whoever reads it learns nothing but a number, and the state word beside it has its own models.
+/// For the thread itself it tells a wake of the own task from others; for dumps, who polls what; for the monitor, the name of a
+/// stalled poll, whose number is at the thread's [desk](crate::Desk).
 struct Current(AtomicPtr<Header>);
 
 /// The task's poll has gone [outside of tasks](outside_of_tasks).
@@ -91,7 +95,13 @@ const _: () = assert!(align_of::<Header>() > OUTSIDE);
 
 impl Current {
     /// No task.
+    #[cfg(not(polyloop_loom))]
     const fn nobody() -> Self {
+        Self(AtomicPtr::new(null_mut()))
+    }
+
+    #[cfg(polyloop_loom)]
+    fn nobody() -> Self {
         Self(AtomicPtr::new(null_mut()))
     }
 
@@ -99,13 +109,20 @@ impl Current {
         self.0.load(Relaxed)
     }
 
-    fn set(&self, task: *const Header) {
+    /// Shows `task`, whose poll has begun at the desk.
+    #[inline(always)]
+    fn show(&self, task: *const Header) {
+        // Ordering: Release pairs with the Acquire of who looks twice (`Desk::polled`): who has seen this task sees that its
+        // poll has begun.
+        #[cfg(not(polyloop_mutant = "desk_shows_relaxed"))]
+        self.0.store(task.cast_mut(), Release);
+        #[cfg(polyloop_mutant = "desk_shows_relaxed")]
         self.0.store(task.cast_mut(), Relaxed);
     }
 
     fn replace(&self, task: *const Header) -> *const Header {
         let before = self.get();
-        self.set(task);
+        self.show(task);
         before
     }
 
@@ -170,6 +187,15 @@ impl Visitors {
         // SAFETY: the list is locked, as the borrow of what the lock guards shows; links are there as long as they are listed.
         let follow = |link: *const Visit| unsafe { link.as_ref::<'a>() };
         core::iter::successors(follow(first.0), move |visit| follow(visit.next.get()))
+    }
+
+    /// What `thread` shows as the task that it polls at this moment, if it is one of them.
+    pub(crate) fn shown_by(&self, thread: ThreadId) -> Option<Option<NonNull<Header>>> {
+        let first = self.0.lock();
+        let visit = Self::each(&first).find(|visit| visit.thread.id() == thread)?;
+        // SAFETY: a thread's context is there as long as the thread is, and so as long as it visits. Ordering: see `show`.
+        let current = unsafe { (*visit.current).0.load(Acquire) };
+        Some(NonNull::new(current).filter(|task| task.addr().get() & OUTSIDE == 0))
     }
 
     /// Which of the threads polls the task in `slot` at this moment.
@@ -253,7 +279,9 @@ impl Polling {
 impl Drop for Polling {
     fn drop(&mut self) {
         CONTEXT.with(|context| {
-            context.current.set(self.outer);
+            // Whoever finds another task in the place of this one has gone through that one's spawn, which comes after this, and
+            // so sees it.
+            context.current.show(self.outer);
             context.poll.set(self.outer_poll);
         });
     }
@@ -432,7 +460,7 @@ pub fn outside_of_tasks<R>(f: impl FnOnce() -> R) -> R {
     impl Drop for Back {
         fn drop(&mut self) {
             with_context(|context| {
-                context.current.set(self.0);
+                context.current.show(self.0);
                 context.poll.set(self.1);
             });
         }

@@ -1,25 +1,27 @@
-//! What a thread that runs tasks shows of itself: whether it runs code of others, and which task it polls.
+//! What a thread that runs tasks shows of itself: whether it runs code of others, and when it goes on to the next.
+//!
+//! Which task it polls it shows already, for wakes and dumps (`Current` in `context.rs`): a poll costs one number more, which
+//! moves once.
 //!
 //! Invariant: *the name that is told is that of the task whose poll was judged*. The thread only stores, and knows of nobody who
-//! looks; whoever looks follows no pointer, but asks the registry what lies at the address that is shown, and then looks once
-//! more. The task is shown only while the runnable keeps it. So if nothing has changed between the two looks, it was there all the
-//! time.
+//! looks; whoever looks follows no pointer to a task, but asks the registry what lies at the address that is shown, and then
+//! looks once more. The task is shown only while the runnable keeps it. So if nothing has changed between the two looks, it was
+//! there all the time.
 
 use crate::shim::atomic::{
-    AtomicBool, AtomicPtr, AtomicU64,
+    AtomicBool, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
-use crate::task::{Header, Meta, TaskPtr, TaskSpace};
+use crate::task::{Header, Meta, TaskSpace};
 use core::fmt;
-use core::ptr::{NonNull, null_mut};
+use core::ptr::NonNull;
 use std::sync::Arc;
+use std::thread::ThreadId;
 
 /// One thread, as others see it. Written by that thread alone, without a read-modify-write.
 pub struct Desk {
     /// Odd while the thread runs code of others, which may block: a poll, wakers, hooks. Moves with each of them.
     epoch: AtomicU64,
-    /// The task that is polled; null between polls and in all other code of others.
-    task: AtomicPtr<Header>,
     /// Whether somebody who looked has seen one piece of code take long. The one word that others write; nothing but the
     /// moment of a driver turn follows from it, so that it needs no order and no model.
     hailed: AtomicBool,
@@ -38,7 +40,7 @@ pub struct Polled {
 impl Desk {
     /// A desk at which nobody works.
     pub fn new() -> Self {
-        Self { epoch: AtomicU64::new(0), task: AtomicPtr::new(null_mut()), hailed: AtomicBool::new(false) }
+        Self { epoch: AtomicU64::new(0), hailed: AtomicBool::new(false) }
     }
 
     /// The thread begins or ends to run code of others.
@@ -71,6 +73,10 @@ impl Desk {
 
     #[inline]
     fn advance(&self, by: u64) {
+        // For measuring what it costs: `cargo xtask bench watch`.
+        if cfg!(polyloop_without = "watch") {
+            return;
+        }
         // Ordering: Release, so that whoever sees a poll's number does not take what the poll before has shown for its task.
         #[cfg(not(polyloop_mutant = "desk_steps_relaxed"))]
         self.epoch.store(self.epoch.load(Relaxed).wrapping_add(by), Release);
@@ -78,39 +84,20 @@ impl Desk {
         self.epoch.store(self.epoch.load(Relaxed).wrapping_add(by), Relaxed);
     }
 
-    /// Shows the task whose poll begins.
-    #[inline]
-    pub(crate) fn show(&self, task: TaskPtr) {
-        // Ordering: Release pairs with the second look's Acquire: who has seen this task sees that its poll has begun.
-        #[cfg(not(polyloop_mutant = "desk_shows_relaxed"))]
-        self.task.store(task.0.as_ptr(), Release);
-        #[cfg(polyloop_mutant = "desk_shows_relaxed")]
-        self.task.store(task.0.as_ptr(), Relaxed);
-    }
-
-    /// Shows no task any more, while the runnable still keeps it.
-    #[inline]
-    pub(crate) fn clear(&self) {
-        // Ordering: Relaxed. Whoever finds another task in the same place has gone through that one's spawn, which comes after
-        // this, and so sees it.
-        self.task.store(null_mut(), Relaxed);
-    }
-
-    /// Runs `f`, which is in the middle of a poll but no part of it: no task is shown, and what follows counts anew.
-    pub fn aside<R>(&self, f: impl FnOnce() -> R) -> R {
-        struct Back<'a>(&'a Desk, *mut Header);
+    /// Runs `f`, other code than what ran before: it counts anew, and so does what follows.
+    pub fn apart<R>(&self, f: impl FnOnce() -> R) -> R {
+        struct Back<'a>(&'a Desk, bool);
         impl Drop for Back<'_> {
             fn drop(&mut self) {
-                self.0.stir();
-                self.0.task.store(self.1, Release);
+                if self.1 { self.0.rest() } else { self.0.stir() }
             }
         }
-        let back = Back(self, self.task.load(Relaxed));
-        self.clear();
-        self.stir();
-        let result = f();
-        drop(back);
-        result
+        let was_at_rest = self.rise();
+        if !was_at_rest {
+            self.stir();
+        }
+        let _back = Back(self, was_at_rest);
+        f()
     }
 
     /// Somebody has seen one piece of code take long: the thread is to look at the clock when it is over, however many short
@@ -122,7 +109,7 @@ impl Desk {
     /// Whether it was hailed.
     #[inline]
     pub(crate) fn is_hailed(&self) -> bool {
-        self.hailed.load(Relaxed)
+        !cfg!(polyloop_without = "watch") && self.hailed.load(Relaxed)
     }
 
     /// The thread looks at the clock.
@@ -135,30 +122,30 @@ impl Desk {
         self.epoch.load(Acquire)
     }
 
-    /// Whether a task is polled just now.
-    pub fn shows_task(&self) -> bool {
-        !self.task.load(Relaxed).is_null()
-    }
-
-    /// The task whose poll has the number `epoch`, if that is still going on; it lives in one of `spaces`. Costs a look at
-    /// the list of pages, and stops nobody.
-    pub fn polled<'a>(
-        &self,
-        epoch: u64,
-        spaces: impl IntoIterator<Item = &'a Arc<TaskSpace>>,
-    ) -> Option<Polled> {
+    /// The task whose poll by `thread`, whose desk this is, has the number `epoch`, if that is still going on; it lives in one
+    /// of `spaces`, in one of which the thread is. Costs a look at the list of pages, and stops nobody.
+    pub fn polled(&self, epoch: u64, thread: ThreadId, spaces: &[Arc<TaskSpace>]) -> Option<Polled> {
         if self.epoch() != epoch {
             return None;
         }
-        let task = self.task.load(Acquire);
-        let slot = NonNull::new(task)?;
-        let meta = spaces.into_iter().find_map(|space| space.meta_at(slot))?;
+        let task = shown(thread, spaces)?;
+        let meta = spaces.iter().find_map(|space| space.meta_at(task))?;
         #[cfg(not(polyloop_mutant = "desk_looked_at_once"))]
-        if self.task.load(Acquire) != task || self.epoch() != epoch {
+        if shown(thread, spaces) != Some(task) || self.epoch() != epoch {
             return None;
         }
-        Some(Polled { meta, address: task.addr() })
+        Some(Polled { meta, address: task.addr().get() })
     }
+}
+
+/// What `thread` shows as the task that it polls.
+fn shown(thread: ThreadId, spaces: &[Arc<TaskSpace>]) -> Option<NonNull<Header>> {
+    spaces.iter().find_map(|space| space.visitors().shown_by(thread)).flatten()
+}
+
+/// Whether `thread` polls a task of one of `spaces` just now.
+pub fn polls_task_of(thread: ThreadId, spaces: &[Arc<TaskSpace>]) -> bool {
+    shown(thread, spaces).is_some_and(|task| spaces.iter().any(|space| space.has_slot(task)))
 }
 
 impl Default for Desk {
@@ -169,9 +156,6 @@ impl Default for Desk {
 
 impl fmt::Debug for Desk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Desk")
-            .field("epoch", &self.epoch.load(Relaxed))
-            .field("shows_task", &self.shows_task())
-            .finish()
+        f.debug_struct("Desk").field("epoch", &self.epoch.load(Relaxed)).finish_non_exhaustive()
     }
 }

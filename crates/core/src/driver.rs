@@ -325,7 +325,11 @@ impl Driver {
                     return Err(Gone);
                 }
                 match timers.queue.waker_mut(key) {
+                    #[cfg(not(polyloop_mutant = "watch_trusts_its_look"))]
                     None => return Ok(false),
+                    // It was there before the waker was cloned.
+                    #[cfg(polyloop_mutant = "watch_trusts_its_look")]
+                    None => return Ok(spare.is_some()),
                     Some(present) if present.will_wake(waker) => return Ok(true),
                     Some(present) => {
                         if let Some(new) = &mut spare {

@@ -4,6 +4,7 @@
 //! and outside of any poll, so that it may spawn and wake.
 
 use crate::Meta;
+use crate::budget::PollTime;
 use core::fmt;
 use std::sync::Arc;
 
@@ -24,6 +25,8 @@ pub struct Hooks {
     pub task_spawn: Option<TaskHook>,
     /// A task has ended, on this thread: its future is gone, and its joiner does not know yet. A panic is contained.
     pub task_terminate: Option<TaskHook>,
+    /// How long a poll of a task goes on, if its budget is one of time.
+    pub poll_time: Option<PollTime>,
 }
 
 impl Hooks {
@@ -54,6 +57,7 @@ impl fmt::Debug for Hooks {
             .field("unpark", &self.unpark.is_some())
             .field("task_spawn", &self.task_spawn.is_some())
             .field("task_terminate", &self.task_terminate.is_some())
+            .field("poll_time", &self.poll_time)
             .finish()
     }
 }

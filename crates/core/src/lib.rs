@@ -34,7 +34,7 @@ pub mod time;
 mod wake_batch;
 mod yield_now;
 
-pub use desk::{Desk, Polled};
+pub use desk::{Desk, Polled, polls_task_of};
 pub use driver::{Busy, Driver, Gone, Lease, Turn, Wakes};
 pub use fairness::{Fairness, ReadyBound};
 pub use hooks::{Hooks, TaskHook, ThreadHook};

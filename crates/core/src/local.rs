@@ -4,7 +4,9 @@
 //! tasks are polled and dropped on the owner alone, also when a foreign thread wakes or aborts them at the very end: the
 //! queue is closed only once every runnable has come home.
 
+use crate::budget::PollTime;
 use crate::context;
+use crate::hooks::Hooks;
 use crate::queue::RunQueue;
 use crate::schedule::{Schedule, Why};
 use crate::shim::atomic::{
@@ -113,9 +115,15 @@ impl Mine {
 impl LocalQueue {
     /// An empty queue of the calling thread, which waits in something that `unpark` ends.
     pub fn new(unpark: Arc<dyn Unpark>) -> Self {
+        Self::with_poll_time(unpark, None)
+    }
+
+    /// As [`new`](Self::new), with a budget of time for each poll.
+    pub(crate) fn with_poll_time(unpark: Arc<dyn Unpark>, poll_time: Option<PollTime>) -> Self {
         let shared =
             Arc::new(Shared { inbox: Mutex::new(RunQueue::new()), mail: AtomicBool::new(false), unpark });
-        let space = TaskSpace::new(Arc::clone(&shared) as Arc<dyn Schedule>);
+        let hooks = Hooks { poll_time, ..Hooks::default() };
+        let space = TaskSpace::with_hooks(Arc::clone(&shared) as Arc<dyn Schedule>, &hooks);
         Self { shared, space, entered: Cell::new(false), not_send: PhantomData }
     }
 

@@ -115,36 +115,40 @@ impl Clock for Impatient {
     }
 }
 
-/// Deadlines that never fire.
+/// Deadlines in a list, of which an index is never used again.
 #[derive(Debug, Default)]
-struct Deadlines(Vec<Instant>);
+struct Deadlines(Vec<Option<(Instant, Waker)>>);
 
 impl Timers for Deadlines {
-    fn insert(&mut self, deadline: Instant, _: Waker) -> TimerKey {
-        self.0.push(deadline);
+    fn insert(&mut self, deadline: Instant, waker: Waker) -> TimerKey {
+        self.0.push(Some((deadline, waker)));
         TimerKey::new(self.0.len() as u32 - 1, 0)
     }
 
-    fn update(&mut self, _: TimerKey, _: Instant) -> bool {
-        false
+    fn update(&mut self, key: TimerKey, new: Instant) -> bool {
+        let entry = self.0[key.index() as usize].as_mut();
+        entry.map(|(deadline, _)| *deadline = new).is_some()
     }
 
-    fn waker_mut(&mut self, _: TimerKey) -> Option<&mut Waker> {
-        None
+    fn waker_mut(&mut self, key: TimerKey) -> Option<&mut Waker> {
+        self.0[key.index() as usize].as_mut().map(|(_, waker)| waker)
     }
 
-    fn remove(&mut self, _: TimerKey) -> Option<Waker> {
-        None
+    fn remove(&mut self, key: TimerKey) -> Option<Waker> {
+        self.0[key.index() as usize].take().map(|(_, waker)| waker)
     }
 
     fn next(&mut self) -> Option<Instant> {
-        self.0.iter().min().copied()
+        self.0.iter().flatten().map(|(deadline, _)| *deadline).min()
     }
 
-    fn fire(&mut self, _: Instant, _: &mut WakeBatch) {}
+    fn fire(&mut self, now: Instant, batch: &mut WakeBatch) {
+        let due = |entry: &mut Option<(Instant, Waker)>| entry.take_if(|(deadline, _)| *deadline <= now);
+        self.0.iter_mut().filter_map(due).for_each(|(_, waker)| batch.push(waker));
+    }
 
     fn len(&self) -> usize {
-        self.0.len()
+        self.0.iter().flatten().count()
     }
 }
 

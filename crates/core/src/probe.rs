@@ -126,6 +126,10 @@ pub struct Staff {
     pub searching: usize,
     /// Threads that are still in the poll from which another one has relieved them.
     pub relieved: usize,
+    /// How often a thread has taken the place of a stuck one so far.
+    pub hand_offs: u64,
+    /// How often one was to, and could not be had.
+    pub refused: u64,
     /// Threads that wait to take somebody's place.
     pub standby: usize,
 }
@@ -140,11 +144,6 @@ pub trait Gauges: Send + Sync + 'static {
 
     /// The constants that the executor declares (C2, C3).
     fn fairness(&self) -> Fairness;
-
-    /// How many threads are still in the poll from which another one has relieved them.
-    fn relieved(&self) -> usize {
-        0
-    }
 
     /// Which worker the thread is, at this moment.
     fn worker_of(&self, thread: ThreadId) -> Option<usize> {

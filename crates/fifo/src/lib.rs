@@ -23,6 +23,7 @@ mod turn;
 
 pub use turn::Turned;
 
+use polyloop_blocking::OsThread;
 use polyloop_blocking::stall::{Post, Stalls};
 use polyloop_core::block_on::{BlockOnError, Host, Nested, block_on, try_block_on};
 use polyloop_core::deadlock::{AtRest, RestGauge};
@@ -40,7 +41,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::thread::{Thread, ThreadId};
+use std::thread::ThreadId;
 use std::time::Duration;
 use turn::Phase;
 
@@ -214,7 +215,7 @@ impl Fifo {
     fn guest(&self) -> (Guest<'_>, Box<dyn ThreadParker>) {
         let post = Post::new(&self.stalls, &self.space);
         let host = Guest { fifo: self, post, seated: Cell::new(false), listed: Cell::new(false) };
-        (host, Box::new(OsThread(std::thread::current())))
+        (host, Box::new(OsThread::current()))
     }
 
     /// Tells that nobody works for this executor but the threads inside `block_on`; nothing, if a foreign event loop does.
@@ -446,24 +447,6 @@ impl Host for Guest<'_> {
             self.fifo.cancel_all();
             self.shared().settled.notify_all();
         }
-    }
-}
-
-/// The calling thread, parked by the standard library.
-#[derive(Debug)]
-struct OsThread(Thread);
-
-impl ThreadParker for OsThread {
-    fn park(&self) {
-        std::thread::park();
-    }
-
-    fn park_for(&self, most: Duration) {
-        std::thread::park_timeout(most);
-    }
-
-    fn unpark(&self) {
-        self.0.unpark();
     }
 }
 

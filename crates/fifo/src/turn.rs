@@ -128,9 +128,16 @@ impl Fifo {
         if let Some(mut lease) = lease {
             let mut wakes = Wakes::new();
             let mut turned = Ok(());
+            let mut most = most;
             if driver.clock().distinguishes_idle() {
                 // A clock that moves when all are idle must not overtake what the kernel has ready.
                 turned = lease.turn(Turn::Poll, &mut wakes);
+                // Whoever came before that look has rung a bell that is used up now.
+                let seat = shared.seat.lock();
+                if seat.closed || !seat.inbox.is_empty() {
+                    busy.get_or_insert_with(|| driver.hold());
+                    most = Duration::ZERO;
+                }
             }
             if wakes.is_empty() {
                 turned = turned.and_then(|()| lease.turn(Turn::For(most), &mut wakes));
@@ -170,7 +177,7 @@ impl Fifo {
                 if seat.closed { None } else { seat.inbox.pop_front() }
             };
             let Some(runnable) = runnable else { return polled };
-            let ran = runnable.run_at(desk);
+            let ran = runnable.run();
             desk.stir();
             match ran {
                 Ran::Yielded(runnable) | Ran::Woken(runnable) => {

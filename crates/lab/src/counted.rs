@@ -36,7 +36,7 @@ pub(crate) const METHOD: &str = "by callgrind, two runs of which one does twice 
 pub(crate) const IN_CELLS: &str = "in the whole of a cell, polls of labelled futures in traced experiments, and the system \
      calls that a reactor of ours makes itself (waits, registrations, its doorbell; not the reads and writes of sockets); \
      peers don't tell theirs. Allocations and atomics are never counted in a timed process, because that would cost what is \
-     measured, so they are null; with --counts, and by `cargo xtask bench counts`, they are counted in processes of their own, \
+     measured, so they are null; with --counts, and by “cargo xtask bench counts”, they are counted in processes of their own, \
      by callgrind";
 
 /// Whether there is a valgrind that runs, and a processor whose instructions it can tell apart.

@@ -7,8 +7,9 @@ use crate::cell::{Kind, Status, Subject, SubjectKind};
 use crate::results::{Case, Cell, Results};
 use crate::{stats, units};
 
-/// The metric that is shown beside a case's own.
+/// The metrics that are shown beside a case's own: what a server's processor does, and what a reactor of ours asks of the kernel.
 const PER_CPU: &str = "requests_per_cpu";
+const CALLS: &str = "reactor_syscalls";
 /// The names of quantiles, the smallest first.
 const QUANTILES: [&str; 4] = ["p50", "p99", "p99.9", "max"];
 /// How even shares were: Jain's index.
@@ -150,7 +151,9 @@ impl<'a> View<'a> {
         let per_cpu = |metric: &crate::results::Metric| {
             format!("{} per CPU s", units::value(metric.median, &metric.unit).trim_end_matches("/s"))
         };
-        let beside = cell.metrics.get(PER_CPU).map(per_cpu).unwrap_or_default();
+        let calls = |metric: &crate::results::Metric| format!("{:.2} reactor calls each", metric.median);
+        let beside = [cell.metrics.get(PER_CPU).map(per_cpu), cell.metrics.get(CALLS).map(calls)];
+        let beside = beside.into_iter().flatten().collect::<Vec<_>>().join(", ");
         Some(Shown { value, interval, beside, ratio, rank, status: cell.status, same, note })
     }
 

@@ -72,4 +72,23 @@ mod tests {
         assert!(said("steal,block").contains("key=value"));
         assert!(said("steal,").contains("key=value"));
     }
+
+    /// The grammar here may be more generous than the facade's, never less.
+    #[test]
+    fn what_is_refused_here_is_refused_there() {
+        let pieces = [
+            "fifo", "steal", "global", "mio", "polling", "poll", "wheel", "heap", ":", "+", ",", "=", " ", "block", "lifo", "none",
+            "detect", "handoff", "off", "10ms", "500us", "0", "4", "1024", "1025", "+4", "", "-", "_", "é",
+        ];
+        let mut random = 1_u64;
+        let mut next = |below: usize| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) as usize % below
+        };
+        for _ in 0..200_000 {
+            let text: String = (0..=next(11)).map(|_| pieces[next(pieces.len())]).collect();
+            let there = text.parse::<polyloop::Combination>();
+            assert!(check(&text).is_ok() || there.is_err(), "`{text}` is {there:?}, and here: {:?}", check(&text));
+        }
+    }
 }

@@ -7,7 +7,6 @@ use crate::stream::{ByteStream, async_read, async_write};
 use crate::unix::UnixStream;
 use polyloop_core::Direction;
 use std::fmt;
-use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 
@@ -121,40 +120,6 @@ async_write!([S: ByteStream] OwnedWriteHalf<S>, |half| &*half.stream);
 macro_rules! reading {
     ([$($generics:tt)*] $half:ty) => {
         impl<$($generics)*> $half {
-            /// As `read` of the stream: what is there, up to the length of `buffer`; 0 bytes mean the end, or an empty buffer.
-            ///
-            /// # Errors
-            ///
-            /// The kernel's word, or that the runtime has shut down.
-            ///
-            /// # Cancel safety
-            ///
-            /// Cancel safe.
-            pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-                let stream = self.as_ref();
-                poll_fn(|cx| stream.poll_read(cx, buffer)).await
-            }
-
-            /// Fills `buffer`, and gives its length.
-            ///
-            /// # Errors
-            ///
-            /// `UnexpectedEof` if the stream ends before; otherwise as for [`read`](Self::read).
-            ///
-            /// # Cancel safety
-            ///
-            /// Not cancel safe: what was read before is in the buffer, and nobody knows how much.
-            pub async fn read_exact(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-                let mut filled = 0;
-                while filled < buffer.len() {
-                    match self.read(&mut buffer[filled..]).await? {
-                        0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                        n => filled += n,
-                    }
-                }
-                Ok(filled)
-            }
-
             /// Waits until a read is worth a try.
             ///
             /// # Errors
@@ -184,39 +149,6 @@ macro_rules! reading {
 macro_rules! writing {
     ([$($generics:tt)*] $half:ty) => {
         impl<$($generics)*> $half {
-            /// As `write` of the stream: as much of `bytes` as the kernel takes.
-            ///
-            /// # Errors
-            ///
-            /// The kernel's word, or that the runtime has shut down.
-            ///
-            /// # Cancel safety
-            ///
-            /// Cancel safe.
-            pub async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                let stream = self.as_ref();
-                poll_fn(|cx| stream.poll_write(cx, bytes)).await
-            }
-
-            /// Writes all of `bytes`.
-            ///
-            /// # Errors
-            ///
-            /// As for [`write`](Self::write).
-            ///
-            /// # Cancel safety
-            ///
-            /// Not cancel safe: nobody knows how much was written.
-            pub async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-                while !bytes.is_empty() {
-                    match self.write(bytes).await? {
-                        0 => return Err(io::ErrorKind::WriteZero.into()),
-                        n => bytes = &bytes[n..],
-                    }
-                }
-                Ok(())
-            }
-
             /// Waits until a write is worth a try.
             ///
             /// # Errors
@@ -237,19 +169,6 @@ macro_rules! writing {
             /// `WouldBlock` if there is no room; then [`writable`](Self::writable) waits for some.
             pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
                 self.as_ref().try_write(bytes)
-            }
-
-            /// Ends writing, so that the peer reads to the end. No error if the peer is gone already. Ready at once.
-            ///
-            /// # Errors
-            ///
-            /// The kernel's word.
-            ///
-            /// # Cancel safety
-            ///
-            /// Cancel safe.
-            pub async fn shutdown(&mut self) -> io::Result<()> {
-                self.as_ref().end_writing()
             }
         }
     };

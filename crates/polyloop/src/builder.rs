@@ -10,6 +10,7 @@ use crate::stall::{LEAST_THRESHOLD, MOST_THRESHOLD, STALLS, StallSettings};
 use crate::threads::Threads;
 use crate::{Combination, CombinationError};
 use polyloop_blocking::Limits;
+use polyloop_core::budget::PollTime;
 use polyloop_core::time::Clock;
 use polyloop_core::{Driver, Scheduler, context};
 use polyloop_pool::{BlockPolicy, Config, Pool};
@@ -48,6 +49,7 @@ pub struct Builder {
     limits: Limits,
     names: Names,
     workers: Option<usize>,
+    poll_budget: Option<Duration>,
     experiments: bool,
     pub(crate) threads: Threads,
     pub(crate) stalls: StallSettings,
@@ -199,6 +201,36 @@ impl Builder {
         if paused { self.clock(ManualClock::automatic()) } else { self }
     }
 
+    /// Gives every poll of a task, and of the future of `block_on`, a budget of time instead of one of
+    /// [`OPERATIONS`](crate::task::coop::OPERATIONS), as if each future was in [`budgeted_for`](crate::task::budgeted_for): after
+    /// `limit` by the runtime's clock, which is looked at when the poll begins and before every 17th operation, operations of ours
+    /// let others go first. So it is the time that others wait which is bounded, and not how much is done in it; a look at the
+    /// clock per poll is the price. Any length is allowed; with none a poll may do 16 operations.
+    ///
+    /// A task may have less by `budgeted_for`, and no limit by [`unconstrained`](crate::task::unconstrained).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use polyloop::{Builder, task};
+    /// use std::time::Duration;
+    ///
+    /// let runtime = Builder::new().combination("fifo").poll_budget(Duration::from_micros(500)).build()?;
+    /// runtime.block_on(async {
+    ///     let other = polyloop::spawn(async { "had its turn" });
+    ///     // Ends its poll after 500 µs, however many operations that were.
+    ///     while !other.is_finished() {
+    ///         task::consume_budget().await;
+    ///     }
+    /// });
+    /// # Ok::<(), polyloop::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn poll_budget(mut self, limit: Duration) -> Self {
+        self.poll_budget = Some(limit);
+        self
+    }
+
     pub(crate) fn blame(&mut self, error: BuildError) {
         // The first mistake is the one to mend first.
         self.fault.get_or_insert(error);
@@ -248,6 +280,7 @@ impl Builder {
         let workers = combination.workers().unwrap_or_else(default_workers);
         let mut config = Config::new(workers).block(combination.block_policy());
         config.stalls = stalls.clone();
+        self.threads.hooks.poll_time = self.poll_budget.map(|limit| PollTime::new(&driver, limit));
         let lifo = combination.lifo().unwrap_or_default();
         let start = Start { driver, config, lifo, threads: &self.threads };
         let Started { entry, owned, rests, ambient } = executor.start(start)?;

@@ -10,18 +10,17 @@ use crate::shutdown::Beginning;
 use crate::threads::Threads;
 use crate::{Combination, RuntimeMetrics};
 use polyloop_blocking::stall::{Post, Stalls};
-use polyloop_blocking::{BlockingPool, Limits};
+use polyloop_blocking::{BlockingPool, Limits, OsThread};
 use polyloop_core::block_on::{BlockOnError, Host, Nested, block_on, refuse_nested, try_block_on};
 use polyloop_core::park::{Parking, ThreadParker};
 use polyloop_core::{Desk, Driver, Entered, Fairness, Gauges, JoinHandle, Meta, TaskSpace, context};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::os::fd::BorrowedFd;
 use std::panic::Location;
 use std::sync::{Arc, OnceLock, Weak};
-use std::thread::Thread;
 use std::time::Duration;
 
 /// Spawns into a runtime, from any thread. Clones are the same handle.
@@ -63,8 +62,30 @@ pub(crate) enum Entry {
 #[derive(Clone, Default)]
 pub(crate) struct Ambient(pub(crate) Arc<OnceLock<Handle>>);
 
-/// The runtimes that a thread has entered by a guard, each under a number of its own.
+/// A runtime whose code this thread runs from here on: inside `block_on`, in a turn, or in a blocking job.
+struct Within {
+    handle: Handle,
+    /// The last guard that there was before: those that come after it are within.
+    since: u64,
+}
+
+impl Within {
+    fn new(handle: Handle) -> Self {
+        Self { handle, since: GUARDS.get().last }
+    }
+}
+
+/// The runtimes that a thread has entered by a guard, by the guards' numbers.
 type Stack = RefCell<Vec<(u64, Handle)>>;
+
+/// The guards of a thread, by number, from 1 on; 0 is none.
+#[derive(Clone, Copy)]
+struct Guards {
+    /// The last one that was made.
+    last: u64,
+    /// The newest of those that are there.
+    newest: u64,
+}
 
 thread_local! {
     static ENTERED: Stack = const { RefCell::new(Vec::new()) };
@@ -72,13 +93,24 @@ thread_local! {
     /// In place of `ENTERED` for destructors of thread-locals that run after it is gone. It has none itself, so it is
     /// always there; guards empty it.
     static ENTERED_LATE: ManuallyDrop<Stack> = const { ManuallyDrop::new(RefCell::new(Vec::new())) };
+
+    /// Has no destructor either.
+    static GUARDS: Cell<Guards> = const { Cell::new(Guards { last: 0, newest: 0 }) };
 }
 
-/// Calls `f` with the thread's stack, and with the first number that stands for an entry there.
-fn with_entered<R>(f: impl FnOnce(&Stack, u64) -> R) -> R {
+/// Calls `f` with the thread's stack.
+fn with_entered<R>(f: impl FnOnce(&mut Vec<(u64, Handle)>) -> R) -> R {
     match ENTERED.try_with(|_| ()) {
-        Ok(()) => ENTERED.with(|entered| f(entered, 0)),
-        Err(_) => ENTERED_LATE.with(|entered| f(entered, 1 << 63)),
+        Ok(()) => ENTERED.with(|entered| f(&mut entered.borrow_mut())),
+        Err(_) => ENTERED_LATE.with(|entered| {
+            let entered = &mut *entered.borrow_mut();
+            let result = f(entered);
+            if entered.is_empty() {
+                // Nothing else gives back the memory of a stack that has no destructor.
+                *entered = Vec::new();
+            }
+            result
+        }),
     }
 }
 
@@ -122,10 +154,19 @@ impl Handle {
     ///
     /// [`NoRuntime`] outside of any.
     pub fn try_current() -> Result<Self, NoRuntime> {
-        let blocking = || context::with_scope(|handle: Option<&Self>| handle.cloned());
+        let Guards { newest, .. } = GUARDS.get();
+        if newest > 0 {
+            let since = context::with_scope(|within: Option<&Within>| within.map_or(0, |within| within.since));
+            if newest > since
+                && let Some(handle) = with_entered(|entered| entered.last().map(|(_, handle)| handle.clone()))
+            {
+                return Ok(handle);
+            }
+        }
+        let within =
+            || context::with_scope(|within: Option<&Within>| within.map(|within| within.handle.clone()));
         let working = || context::with_scope(|ambient: Option<&Ambient>| ambient?.0.get().cloned());
-        let entered = || with_entered(|entered, _| entered.borrow().last().map(|(_, handle)| handle.clone()));
-        blocking().or_else(working).or_else(entered).ok_or(NoRuntime)
+        within().or_else(working).ok_or(NoRuntime)
     }
 
     /// Spawns a task. It begins when its turn comes, whether or not the handle is awaited.
@@ -186,7 +227,8 @@ impl Handle {
         T: Send + 'static,
     {
         let here = self.clone();
-        self.0.blocking.spawn_as(move || context::enter_scope(&here, job), Meta::new(Location::caller()))
+        let job = move || context::enter_scope(&Within::new(here), job);
+        self.0.blocking.spawn_as(job, Meta::new(Location::caller()))
     }
 
     /// Runs `future` to its end on the calling thread. It need be neither `Send` nor `'static`.
@@ -257,13 +299,13 @@ impl Handle {
     /// Runs `block`, which blocks on something of this runtime.
     fn inside<R>(&self, block: impl FnOnce() -> R) -> R {
         // In a blocking job, the pool counts this thread as waiting, so that what it waits for finds another one.
-        polyloop_blocking::while_waiting(|| context::enter_scope(self, block))
+        polyloop_blocking::while_waiting(|| context::enter_scope(&Within::new(self.clone()), block))
     }
 
     pub(crate) fn turn(&self, most: Duration) -> Result<Turned, Nested> {
         match &self.0.entry {
             Entry::Here(fifo) => {
-                let turned = context::enter_scope(self, || fifo.turn(most))?;
+                let turned = context::enter_scope(&Within::new(self.clone()), || fifo.turn(most))?;
                 Ok(foreign::turned(turned, fifo.driver().now()))
             }
             Entry::Pool { .. } => refuse_nested().map(|()| Turned::default()),
@@ -278,14 +320,13 @@ impl Handle {
     }
 
     /// Makes this runtime the current one of the calling thread until the guard is dropped, so that timers and sockets
-    /// can be made and tasks be spawned outside of `block_on`.
+    /// can be made and tasks be spawned outside of `block_on`. Also within another runtime's code; whatever of that is polled
+    /// on this thread meanwhile finds this one, so a guard is best dropped before an await.
     pub fn enter(&self) -> EnterGuard {
-        with_entered(|entered, first| {
-            let mut entered = entered.borrow_mut();
-            let number = entered.last().map_or(first, |(number, _)| number + 1);
-            entered.push((number, self.clone()));
-            EnterGuard { number, not_send: std::marker::PhantomData }
-        })
+        let number = GUARDS.get().last + 1;
+        with_entered(|entered| entered.push((number, self.clone())));
+        GUARDS.set(Guards { last: number, newest: number });
+        EnterGuard { number, not_send: std::marker::PhantomData }
     }
 
     /// What the runtime was built from.
@@ -442,16 +483,12 @@ pub struct EnterGuard {
 impl Drop for EnterGuard {
     fn drop(&mut self) {
         // Guards may be dropped in any order; each takes out its own entry. The handle is dropped outside of the borrow.
-        let own = with_entered(|entered, _| {
-            let mut entered = entered.borrow_mut();
-            let at = entered.iter().rposition(|(number, _)| *number == self.number)?;
-            let own = entered.remove(at);
-            if entered.is_empty() && self.number >> 63 != 0 {
-                // Nothing else gives back the memory of a stack that has no destructor.
-                *entered = Vec::new();
-            }
-            Some(own)
+        let (own, newest) = with_entered(|entered| {
+            let at = entered.iter().rposition(|(number, _)| *number == self.number);
+            let own = at.map(|at| entered.remove(at));
+            (own, entered.last().map_or(0, |(number, _)| *number))
         });
+        GUARDS.set(Guards { newest, ..GUARDS.get() });
         drop(own);
     }
 }
@@ -498,23 +535,62 @@ impl Host for Alone<'_> {
 
 /// Parks the calling thread.
 fn parker() -> Box<dyn ThreadParker> {
-    Box::new(OsThread(std::thread::current()))
+    Box::new(OsThread::current())
 }
 
-/// The calling thread, parked by the standard library.
-#[derive(Debug)]
-struct OsThread(Thread);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Runtime;
 
-impl ThreadParker for OsThread {
-    fn park(&self) {
-        std::thread::park();
+    /// Which of these two is the current one: 1 or 2, or none.
+    fn current(one: &Handle, two: &Handle) -> Option<u8> {
+        let current = Handle::try_current().ok()?;
+        let is = |other: &Handle| Arc::ptr_eq(&current.0, &other.0);
+        Some(if is(one) { 1 } else { u8::from(is(two)) * 2 })
     }
 
-    fn park_for(&self, most: Duration) {
-        std::thread::park_timeout(most);
+    /// What `look` sees before, in, and after a guard of the second runtime.
+    fn around_a_guard(one: &Handle, two: &Handle) -> [Option<u8>; 3] {
+        let before = current(one, two);
+        let guard = two.enter();
+        let within = current(one, two);
+        drop(guard);
+        [before, within, current(one, two)]
     }
 
-    fn unpark(&self) {
-        self.0.unpark();
+    #[test]
+    fn a_guard_within_a_runtimes_code_stands_before_that_runtime() {
+        for name in ["fifo+poll+heap", "steal:1+poll+heap"] {
+            let (one, two) = (Runtime::from_name(name).unwrap(), Runtime::from_name("fifo+poll+heap").unwrap());
+            let (one, two) = (one.handle(), two.handle());
+            let seen = [Some(1), Some(2), Some(1)];
+            let look = || {
+                let (one, two) = (one.clone(), two.clone());
+                move || around_a_guard(&one, &two)
+            };
+            let (task, job) = (look(), look());
+            assert_eq!(one.block_on(async { around_a_guard(one, two) }), seen, "{name}");
+            assert_eq!(one.block_on(one.spawn(async move { task() })).unwrap(), seen, "{name}");
+            assert_eq!(one.block_on(one.spawn_blocking(job)).unwrap(), seen, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_runtime_that_is_entered_within_a_guard_stands_before_it() {
+        let runtimes = [(); 2].map(|()| Runtime::from_name("fifo+poll+heap").unwrap());
+        let [one, two] = [runtimes[0].handle(), runtimes[1].handle()];
+        assert_eq!(around_a_guard(one, two), [None, Some(2), None]);
+        let (first, second) = (two.enter(), two.enter());
+        assert_eq!(one.block_on(async { around_a_guard(one, two) }), [Some(1), Some(2), Some(1)]);
+        // The older ones go within, in any order, and a new one comes.
+        let seen = one.block_on(async {
+            drop(first);
+            let seen = around_a_guard(one, two);
+            drop(second);
+            [seen, around_a_guard(one, two)]
+        });
+        assert_eq!(seen, [[Some(1), Some(2), Some(1)]; 2]);
+        assert_eq!(current(one, two), None);
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::Handle;
 use polyloop_blocking::stall::StallCounts;
-use polyloop_core::{WorkerMetrics, contained_panics};
+use polyloop_core::{Staff, WorkerMetrics, contained_panics};
 use std::time::Duration;
 
 /// A snapshot of a runtime's numbers; see [`Handle::metrics`]. Where the concept is the same, the names are tokio's.
@@ -24,7 +24,7 @@ pub struct RuntimeMetrics {
     io_ready: u64,
     registered_files: usize,
     pending_timers: usize,
-    relieved: usize,
+    staff: Staff,
     contained_panics: u64,
     stalls: StallCounts,
 }
@@ -44,7 +44,7 @@ impl RuntimeMetrics {
             io_ready: driver.ready_events(),
             registered_files: driver.registered_sources(),
             pending_timers: driver.armed_timers(),
-            relieved: gauges.relieved(),
+            staff: gauges.staff(),
             contained_panics: contained_panics(),
             stalls: handle.stalls().counts(),
         }
@@ -121,7 +121,18 @@ impl RuntimeMetrics {
 
     /// How many workers stand in for others that are blocked.
     pub fn num_relief_threads(&self) -> usize {
-        self.relieved
+        self.staff.relieved
+    }
+
+    /// How often a thread has taken the place of a blocked worker, `block_in_place` included.
+    pub fn hand_offs_count(&self) -> u64 {
+        self.staff.hand_offs
+    }
+
+    /// How often one was to, and could not be had: as many as are allowed were there, or the system refused. While that is so,
+    /// tasks wait for the blocked ones.
+    pub fn refused_hand_offs_count(&self) -> u64 {
+        self.staff.refused
     }
 
     /// How many times the driver was turned.

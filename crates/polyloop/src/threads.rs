@@ -67,7 +67,9 @@ impl fmt::Debug for Threads {
 /// Threads and hooks.
 ///
 /// A hook of a thread runs on that thread, one of a task on the thread that spawns or ends the task. What is not set costs
-/// nothing. A hook of a worker that panics ends the runtime: all its tasks are cancelled.
+/// nothing. A hook of a worker that panics ends the runtime: all its tasks are cancelled. A thread for blocking jobs whose
+/// start panics does not come: if it was the only one, the jobs that wait for it end with
+/// [no thread](polyloop_core::JoinError::is_no_thread).
 impl Builder {
     /// The name of all threads that the runtime starts. Unless it is given, they are called `poly-worker-0` and so on, and
     /// `poly-block-1` and so on for blocking jobs. Linux keeps 15 bytes of it, to be seen in `/proc/self/task/*/comm`.

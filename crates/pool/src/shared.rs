@@ -236,10 +236,6 @@ impl<S: Scheduler> Gauges for Dials<S> {
         Fairness::paced(self.shared.scheduler.ready_bound())
     }
 
-    fn relieved(&self) -> usize {
-        self.crew.upgrade().map_or(0, |crew| crew.counts().relieved)
-    }
-
     fn worker_of(&self, thread: ThreadId) -> Option<usize> {
         let has_it = |seat: &Seat<S::Local>| {
             seat.thread.lock().as_ref().is_some_and(|occupant| occupant.thread.id() == thread)
@@ -255,6 +251,7 @@ impl<S: Scheduler> Gauges for Dials<S> {
         staff.searching = self.shared.idle.searching();
         staff.relieved = relief.relieved;
         staff.standby = relief.standby;
+        (staff.hand_offs, staff.refused) = (relief.hand_offs, relief.refused);
         staff
     }
 }

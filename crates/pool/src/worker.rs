@@ -60,8 +60,8 @@ impl<S: Scheduler> Here<S> {
             }
         }
         let _back = Back(&self.shared, self.shared.replace(null()));
-        // What a closure does that may block is no stall of the task.
-        self.crew.shared.seat(self.index).desk.aside(f)
+        // What a closure does that may block is no stall of the task; it runs outside of tasks.
+        self.crew.shared.seat(self.index).desk.apart(f)
     }
 }
 
@@ -271,11 +271,20 @@ impl<S: Scheduler> Worker<'_, S> {
 
     /// Polls `runnable` and whatever comes after it, until there is nothing left or the pool closes.
     fn work(&mut self, mut runnable: Runnable) {
+        struct Rest<'a>(&'a Desk);
+        impl Drop for Rest<'_> {
+            fn drop(&mut self) {
+                self.0.rest();
+            }
+        }
         let seat = self.seat;
         seat.desk.step();
+        let _rest = Rest(&seat.desk);
         self.rise();
         loop {
-            let ran = self.measured(runnable, &seat.desk);
+            let ran = self.measured(runnable);
+            // Not at rest between two polls, where nothing waits: so it is one step for each.
+            seat.desk.stir();
             let again = match ran {
                 Ran::Yielded(runnable) => Some((runnable, Why::Yield)),
                 Ran::Woken(runnable) => Some((runnable, Why::Wake)),
@@ -294,16 +303,14 @@ impl<S: Scheduler> Worker<'_, S> {
             }
             let Some(next) = self.next() else { return };
             runnable = next;
-            seat.desk.step();
         }
     }
 
-    /// Polls at the desk, where it has stepped up for this, and tells a scheduler that wants to know how long it took.
+    /// Polls, and tells a scheduler that wants to know how long it took.
     #[inline(always)]
-    fn measured(&mut self, runnable: Runnable, desk: &Desk) -> Ran {
+    fn measured(&mut self, runnable: Runnable) -> Ran {
         let begun = S::MEASURES_POLLS.then(|| self.driver.now());
-        let ran = runnable.run_at(desk);
-        desk.step();
+        let ran = runnable.run();
         if let Some(begun) = begun {
             let took = (self.driver.now() - begun).as_nanos();
             let took = u64::try_from(took).unwrap_or(u64::MAX);
@@ -315,11 +322,11 @@ impl<S: Scheduler> Worker<'_, S> {
     /// Runs code of others, which may block, where the monitor sees it.
     #[inline]
     fn watched<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {
-        self.seat.desk.step();
-        self.rise();
-        let result = f(self);
-        self.seat.desk.step();
-        result
+        let desk = &self.seat.desk;
+        desk.apart(|| {
+            self.rise();
+            f(self)
+        })
     }
 
     /// Comes after the first step since the rest: the monitor sees that, or is seen asleep.

@@ -7,7 +7,7 @@ use super::{Cause, Phase, Stall, Stalls, What};
 use crate::judge::{Seen, Verdict};
 use crate::monitor::{Round, now};
 use crate::probe::Probe;
-use polyloop_core::{Desk, TaskSpace};
+use polyloop_core::{Desk, TaskSpace, polls_task_of};
 use std::sync::Arc;
 use std::thread::Thread;
 use std::time::Instant;
@@ -68,8 +68,8 @@ impl Case {
         let to_count = stalls.detect.is_some() && !self.counted;
         let to_tell = stalls.threshold.is_some() && self.told.is_none();
         if (to_count || to_tell)
-            && desk.shows_task()
             && let Some(witness) = witness()
+            && polls_task_of(witness.thread.id(), &witness.spaces)
         {
             self.seen.look(witness.probe.sample());
             self.detect(stalls);
@@ -97,7 +97,7 @@ impl Case {
         }
         // Before the name: if that is still right afterwards, so is the place.
         let place = witness.probe.place();
-        let Some(polled) = desk.polled(epoch, &witness.spaces) else { return };
+        let Some(polled) = desk.polled(epoch, witness.thread.id(), &witness.spaces) else { return };
         let what = if witness.own == Some(polled.address) { What::BlockOn } else { What::Task };
         let stall = Stall {
             what,

@@ -1,8 +1,12 @@
-//! Models of waiting in the driver: a deadline that comes while somebody begins to wait, and the last one to run dry while
-//! somebody else has the lease.
+//! Models of waiting in the driver: a deadline that comes while somebody begins to wait, the last one to run dry while
+//! somebody else has the lease, and a sleep that fires while it is polled.
 
 use super::*;
 use crate::loom_parts::{driver, driver_with};
+use crate::sleep::Sleep;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::Context;
 use core::time::Duration;
 use loom::thread;
 
@@ -74,5 +78,49 @@ fn loom_the_last_to_run_dry_lets_the_clock_move_under_another_ones_lease() {
         // loom reports a deadlock if the one with the lease waits for a clock that nobody lets move.
         other.join().unwrap();
         assert!(clock.0.load(Relaxed), "both idle, and the clock stands still");
+    });
+}
+
+/// Passes the deadline when it is told to.
+#[derive(Debug)]
+struct Passes(loom::sync::atomic::AtomicBool);
+
+impl Clock for Passes {
+    fn now(&self) -> Instant {
+        let seconds = if self.0.load(Relaxed) { 2 } else { 0 };
+        Instant::ORIGIN + Duration::from_secs(seconds)
+    }
+
+    fn busy(&self, _: Option<Instant>) -> Wait {
+        Wait::Now
+    }
+
+    fn idle(&self, _: Option<Instant>) -> Wait {
+        Wait::Now
+    }
+}
+
+#[test]
+fn loom_a_sleep_that_changes_its_waker_while_it_fires_is_woken() {
+    loom::model(|| {
+        let clock = Arc::new(Passes(false.into()));
+        let driver = driver_with(clock.clone());
+        let mut sleep = Sleep::until(driver.clone(), Instant::ORIGIN + Duration::from_secs(1));
+        assert!(Pin::new(&mut sleep).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let turning = {
+            let driver = driver.clone();
+            thread::spawn(move || {
+                clock.0.store(true, Relaxed);
+                let mut wakes = Wakes::new();
+                let mut lease = driver.try_lease().expect("nobody else takes it");
+                lease.turn(Turn::Poll, &mut wakes).unwrap();
+                drop(lease);
+                wakes.wake_all();
+            })
+        };
+        // loom reports a deadlock if the one turn there is wakes the first waker, and the sleep waits for its second.
+        loom::future::block_on(sleep);
+        turning.join().unwrap();
+        assert_eq!(driver.armed_timers(), 0);
     });
 }

@@ -249,7 +249,7 @@ impl TaskPtr {
             (*cell).header.stamps.spawned();
             (*cell).header.meta.set(meta);
             let (local, root) = (kind != Kind::Send, kind == Kind::Root);
-            (*cell).header.state.occupy(handle, local, root, space.tells_of_ends());
+            (*cell).header.state.occupy(handle, local, root, space.is_hooked());
         }
         Self(slot)
     }

@@ -291,6 +291,35 @@ fn loom_shutdown_and_a_foreign_wake_end_a_task_once() {
 }
 
 #[test]
+fn loom_an_abort_while_the_executor_ends_ends_a_task_once_and_its_joiner_hears() {
+    loom::model(|| {
+        let world = World::new();
+        let drops = LoomArc::new(AtomicUsize::new(0));
+        let guard = Once(drops.clone());
+        let slot = LoomArc::new(Mutex::new(None));
+        let waiting = waits_for(slot.clone(), || false);
+        let handle = world.spawn(async move {
+            let _guard = guard;
+            waiting.await;
+        });
+        world.run_queued();
+        drop(slot.lock().unwrap().take());
+        let abort = handle.abort_handle();
+        let aborting = thread::spawn(move || abort.abort());
+        let joining = thread::spawn(move || loom::future::block_on(handle).unwrap_err().is_cancelled());
+        world.space.cancel_idle();
+        aborting.join().unwrap();
+        // What the abort made ready is cancelled as the executor's queue is at its end.
+        while let Some(runnable) = world.pop() {
+            runnable.cancel();
+        }
+        assert!(joining.join().unwrap(), "the joiner hears of a cancelled task");
+        dropped_once(&drops);
+        world.end();
+    });
+}
+
+#[test]
 fn loom_a_slot_gives_each_runnable_to_one_taker() {
     loom::model(|| {
         let world = World::new();
@@ -366,22 +395,24 @@ fn loom_a_poll_is_told_by_the_name_of_its_own_task() {
             let (desk, space) = (desk.clone(), world.space.clone());
             thread::spawn(move || {
                 let epoch = desk.epoch();
-                if let Some(polled) = desk.polled(epoch, [&space]) {
+                // The same one for all of loom's threads.
+                let polling = std::thread::current().id();
+                if let Some(polled) = desk.polled(epoch, polling, std::slice::from_ref(&space)) {
                     let own = if epoch == 1 { "first" } else { "second" };
                     assert_eq!(polled.meta.name.as_deref(), Some(own), "in the poll of number {epoch}");
                 }
             })
         };
-        let run = |runnable: Runnable| {
+        let first = world.space.enter(|| {
             desk.step();
-            let ran = runnable.run_at(&desk);
+            // The first one lives on, so that nothing but the order of stores tells the two polls apart.
+            let Ran::Yielded(first) = first.run() else { panic!("it has yielded") };
+            desk.stir();
+            assert!(matches!(second.run(), Ran::Done));
             desk.step();
-            ran
-        };
-        // The first one lives on, so that nothing but the order of stores tells the two polls apart.
-        let Ran::Yielded(first) = run(first) else { panic!("it has yielded") };
-        assert!(matches!(run(second), Ran::Done));
-        looking.join().unwrap();
+            looking.join().unwrap();
+            first
+        });
         first.cancel();
         world.end();
     });

@@ -10,7 +10,6 @@ use super::state::{AfterPoll, Completion};
 use super::waker::{self, PackedWaker};
 use super::{Header, JoinError, Meta, context};
 use crate::Why;
-use crate::desk::Desk;
 use core::fmt;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
@@ -74,12 +73,17 @@ impl Runnable {
         self.0.wishes()
     }
 
+    /// The task's id, if anybody has asked for it: the task itself, say.
+    pub fn known_id(&self) -> Option<super::Id> {
+        self.0.known_id()
+    }
+
     /// The earliest of its own deadline and those that it has [inherited](crate::inheritance); far in the future if it has none.
     pub fn deadline(&self) -> crate::time::Instant {
         let own = self.wishes().deadline.unwrap_or(crate::time::Instant::FAR_FUTURE);
         // Only who has an id can be waited for.
         let inherits = crate::inheritance::version() > 0;
-        let inherited = inherits.then(|| self.0.known_id()).flatten().and_then(crate::inheritance::of);
+        let inherited = inherits.then(|| self.known_id()).flatten().and_then(crate::inheritance::of);
         inherited.map_or(own, |inherited| inherited.min(own))
     }
 
@@ -112,22 +116,9 @@ impl Runnable {
     /// # Panics
     ///
     /// If the task is not `Send` and this is not the thread that it was spawned on.
-    pub fn run(self) -> Ran {
-        self.run_with(None)
-    }
-
-    /// As [`run`](Self::run), on a thread that shows at its desk which task it polls.
-    ///
-    /// # Panics
-    ///
-    /// As there.
-    #[inline]
-    pub fn run_at(self, desk: &Desk) -> Ran {
-        self.run_with(Some(desk))
-    }
-
+    // Called in the loop of each executor and nowhere else; a call would save and restore all registers at every poll.
     #[inline(always)]
-    fn run_with(self, desk: Option<&Desk>) -> Ran {
+    pub fn run(self) -> Ran {
         let task = ManuallyDrop::new(self).0;
         let seen = task.state().load();
         debug_assert!(seen.wakes() > 0 && !seen.done(), "a runnable stands for a wake: {seen:?}");
@@ -136,29 +127,22 @@ impl Runnable {
             panic!("a task that is not Send was run on a thread that is not its own");
         }
         let polling = context::Polling::begin(task);
-        if let Some(desk) = desk {
-            desk.show(task);
-        }
         if seen.abort() {
             // SAFETY: this is the runnable, and the future has not ended.
             unsafe { task.cancel(JoinError::cancelled()) };
             drop(polling);
-            if let Some(desk) = desk {
-                desk.clear();
-            }
             complete(task, seen.hooked());
             return Ran::Done;
         }
         task.stamps().polled();
         let waker = waker::borrowed(task);
+        let mut cx = Context::from_waker(&waker);
         // SAFETY: as above.
-        let polled = unsafe { task.poll(&mut Context::from_waker(&waker)) };
+        let mut poll = || unsafe { task.poll(&mut cx) };
+        let polled = if seen.hooked() { poll_hooked(task, poll) } else { poll() };
         let woke_itself = polling.woke_itself();
-        drop(polling);
         // Before anybody else may free the task.
-        if let Some(desk) = desk {
-            desk.clear();
-        }
+        drop(polling);
         match polled {
             Poll::Ready(()) => {
                 complete(task, seen.hooked());
@@ -224,6 +208,15 @@ impl Drop for Runnable {
 impl fmt::Debug for Runnable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Runnable({})", self.meta())
+    }
+}
+
+/// Runs `poll`, a poll of the task, within the time that its space has for each.
+#[cold]
+fn poll_hooked(task: TaskPtr, poll: impl FnOnce() -> Poll<()>) -> Poll<()> {
+    match task.space().poll_time() {
+        Some(time) => time.run(poll),
+        None => poll(),
     }
 }
 

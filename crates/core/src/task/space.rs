@@ -7,6 +7,7 @@ use super::cell::{Header, Kind, TaskPtr};
 use super::info::{self, TaskInfo};
 use super::slab::{self, Heap, PagePtr};
 use super::{JoinHandle, Meta, Runnable, contain, context};
+use crate::budget::PollTime;
 use crate::context::Visitors;
 use crate::hooks::{Hooks, TaskHook};
 use crate::schedule::{Schedule, Why};
@@ -74,6 +75,7 @@ pub struct TaskSpace {
     rare: Rare,
     on_spawn: Option<TaskHook>,
     on_end: Option<TaskHook>,
+    poll_time: Option<PollTime>,
     visitors: Visitors,
     /// Those of threads inside `block_on`, whose own tasks belong to this executor's runtime.
     locals: Mutex<Vec<Arc<Self>>>,
@@ -100,6 +102,7 @@ impl TaskSpace {
             rare: Rare::default(),
             on_spawn: hooks.task_spawn.clone(),
             on_end: hooks.task_terminate.clone(),
+            poll_time: hooks.poll_time.clone(),
             visitors: Visitors::new(),
             locals: Mutex::new(Vec::new()),
         })
@@ -159,8 +162,13 @@ impl TaskSpace {
         }
     }
 
-    pub(crate) fn tells_of_ends(&self) -> bool {
-        self.on_end.is_some()
+    /// Whether its tasks are not just polled and ended: their state words say so.
+    pub(crate) fn is_hooked(&self) -> bool {
+        self.on_end.is_some() || self.poll_time.is_some()
+    }
+
+    pub(crate) fn poll_time(&self) -> Option<&PollTime> {
+        self.poll_time.as_ref()
     }
 
     #[cold]
@@ -307,6 +315,11 @@ impl TaskSpace {
             meta.peek(slab::meta_lock(slot))
         })
         .flatten()
+    }
+
+    /// Whether this slot is one of this space's.
+    pub(crate) fn has_slot(&self, slot: NonNull<Header>) -> bool {
+        slab::with_slot_at(self, slot.addr().get(), drop).is_some()
     }
 
     /// Whether every task that has not ended waits for a wake.

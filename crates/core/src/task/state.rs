@@ -65,7 +65,7 @@ const AT_LIMIT: u64 = (REF_LIMIT * REF) | (WAKE_LIMIT * WAKE);
 
 #[cfg(all(test, not(polyloop_loom)))]
 pub(crate) const REF_LIMIT_FOR_TEST: u64 = REF_LIMIT;
-#[cfg(test)]
+#[cfg(all(test, not(polyloop_loom)))]
 pub(crate) const WAKE_LIMIT_FOR_TEST: u64 = WAKE_LIMIT;
 
 /// What an unused slot's word holds. No live task has all flags set.
@@ -410,7 +410,7 @@ impl State {
     }
 
     /// As if `references` had been made and `wakes` been counted more than were.
-    #[cfg(test)]
+    #[cfg(all(test, not(polyloop_loom)))]
     pub(crate) fn add_for_test(&self, references: u64, wakes: u64) {
         self.0.fetch_add(references * REF + wakes * WAKE, Relaxed);
     }

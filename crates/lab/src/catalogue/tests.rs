@@ -79,6 +79,19 @@ fn with_all_workers_blocked_the_policy_decides_whether_the_others_go_on() {
 }
 
 #[test]
+fn nothing_is_out_of_reach_on_any_of_our_schedulers() {
+    for executor in ["global", "percore", "fair", "edf"] {
+        for policy in ["none", "handoff"] {
+            let subject = format!("{executor}:2,block={policy}");
+            assert!(subjects::resolve(&subject).unwrap().nature.reachable, "{subject}");
+            for experiment in ["blocked", "hostage", "lifo-trap"] {
+                family(&subject, experiment);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_holder_inherits_urgency_on_edf_and_waits_for_its_turns_elsewhere() {
     for subject in
         ["edf:1", "edf:2", "edf:1,block=none", "global:1", "percore:2", "fair:1", "steal:1", "fifo"]

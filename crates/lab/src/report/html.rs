@@ -17,6 +17,18 @@ pub(super) fn escape(text: &str) -> String {
     out
 }
 
+/// A path or a combination, which may go on in the next line after each of its parts.
+pub(super) fn breakable(name: &str) -> String {
+    name.split_inclusive(['/', '+', ',']).map(escape).collect::<Vec<_>>().join("<wbr>")
+}
+
+/// What colours mean: the class of each, and a word that stays beside it.
+pub(super) fn legend(keys: &[(&str, &str)]) -> String {
+    keys.iter()
+        .map(|(class, what)| format!(" <span class=key><i class={class}></i>{}</span>", escape(what)))
+        .collect()
+}
+
 /// The whole file.
 pub(super) fn page(title: &str, body: &str) -> String {
     format!(

@@ -1,6 +1,7 @@
 //! The two tables: benches with their numbers, experiments with their verdicts.
 
-use super::html::escape;
+use super::html::{breakable, escape, legend};
+use super::timelines::Drawn;
 use crate::cell::{Kind, Status, SubjectKind};
 use crate::view::{self, Rank, Shown, View};
 use std::fmt::Write as _;
@@ -15,10 +16,10 @@ pub(super) fn benches(view: View<'_>, out: &mut String) {
         out,
         "<section id=matrix><h2>Benches</h2><p class=legend>median ± half its interval{}; below it how many times \
          the best of its column; ≈ within the noise of it; = measured on a combination that differs only in what the \
-         bench does not use.<i class=r0></i>best<i class=r1></i>to 1.25×<i class=r2></i>to 2×<i class=r3></i>to 4×\
-         <i class=r4></i>beyond</p><div class=scroll tabindex=0 role=region aria-label='Bench matrix'>\
+         bench does not use.{}</p><div class=scroll tabindex=0 role=region aria-label='Bench matrix'>\
          <table class=sortable><caption hidden>Benches by subject</caption><thead><tr><th scope=col>subject</th>",
         view::confidence(view.results.run.rounds).map(|sure| format!(" ({sure})")).unwrap_or_default(),
+        legend(&[("r0", "best"), ("r1", "to 1.25×"), ("r2", "to 2×"), ("r3", "to 4×"), ("r4", "beyond")]),
     );
     for case in &cases {
         let _ = write!(out, "<th scope=col title='{}'>{}</th>", escape(&case.about), breakable(&case.path));
@@ -110,11 +111,6 @@ pub(super) fn distributions(view: View<'_>, out: &mut String) {
     out.push_str("</tbody></table></div></section>");
 }
 
-/// A path that may break after each of its parts.
-fn breakable(path: &str) -> String {
-    path.split('/').map(escape).collect::<Vec<_>>().join("/<wbr>")
-}
-
 /// The colour of a ratio.
 pub(super) fn shade(times: f64) -> &'static str {
     match times {
@@ -126,7 +122,7 @@ pub(super) fn shade(times: f64) -> &'static str {
 }
 
 /// The experiments: a sign for each cell, which leads to its timeline.
-pub(super) fn experiments(view: View<'_>, out: &mut String) {
+pub(super) fn experiments(view: View<'_>, drawn: &Drawn, out: &mut String) {
     let cases = view.cases(Kind::Experiment);
     if cases.is_empty() {
         return;
@@ -165,7 +161,7 @@ pub(super) fn experiments(view: View<'_>, out: &mut String) {
             let told = escape(&format!("{}, {}: {}{reason}", subject.name, case.path, view::word(cell)));
             let sign = view::sign(cell);
             let _ = write!(out, "<td class='sign {class}' title='{told}'>");
-            let _ = match super::timelines::id(view, cell) {
+            let _ = match drawn.id(view, cell) {
                 Some(id) => write!(out, "<a href='#{id}' aria-label='{told}'>{sign}</a></td>"),
                 None => write!(out, "<span role=img aria-label='{told}'>{sign}</span></td>"),
             };

@@ -20,16 +20,17 @@ use std::fmt::Write as _;
 /// The page.
 pub(crate) fn render(results: &Results) -> String {
     let view = View::new(results);
+    let drawn = timelines::section(view);
     let mut body = String::new();
     head(view, &mut body);
     picture::section(view, &mut body);
     matrix::benches(view, &mut body);
     matrix::distributions(view, &mut body);
-    matrix::experiments(view, &mut body);
+    matrix::experiments(view, &drawn, &mut body);
     costs(view, &mut body);
     where_we_lose(view, &mut body);
     problems(view, &mut body);
-    timelines::section(view, &mut body);
+    body.push_str(&drawn.html);
     machine(view, &mut body);
     method(view, &mut body);
     html::page(&format!("Polyloop lab · {}", results.run.id), &body)

@@ -3,7 +3,7 @@
 //! Invariant: it shows cells that stand further down with everything else about them, chosen by what the subjects are and never
 //! by how they did; all on one time scale.
 
-use super::html::escape;
+use super::html::{breakable, escape, legend};
 use super::svg;
 use crate::cell::{Lane, Subject, SubjectKind, Timeline};
 use crate::plan::count;
@@ -39,9 +39,7 @@ pub(super) fn section(view: View<'_>, out: &mut String) {
         ("kready", "ready, and waits"),
         ("kidle", "no event yet"),
     ];
-    for (class, what) in keys {
-        let _ = write!(out, " <span class=key><i class={class}></i>{what}</span>");
-    }
+    out.push_str(&legend(&keys));
     let _ = write!(out, ". All have one time scale of {total}.</p><div class=panels>");
     for (subject, cell, timeline) in panels {
         panel(subject, cell, timeline, total_us, out);
@@ -88,7 +86,7 @@ fn panel(subject: &Subject, cell: &Cell, timeline: &Timeline, total_us: f64, out
     let _ = write!(
         out,
         "<figure class=panel><figcaption><b>{}</b><br><small>{}, {}</small><p>{}</p></figcaption>",
-        escape(&subject.name),
+        breakable(&subject.name),
         count(subject.workers, "worker"),
         format_args!("<span class={class}>{}</span>", escape(told(cell))),
         escape(&sentence(&timeline.why)),

@@ -195,7 +195,17 @@ impl Catalogue for Fake {
             bench if !bench.contains('/') && bench != HOSTILE => {
                 number(request, "ns", Better::Lower, 60.0 * slowness(request))
             }
-            "tcp_echo/conns=64/bytes=64" => number(request, "µs", Better::Lower, 9.8 * slowness(request)),
+            "tcp_echo/conns=64/bytes=64" => {
+                let mut outcome = number(request, "µs", Better::Lower, 9.8 * slowness(request));
+                let calls = ("reactor_syscalls".into(), "calls".into());
+                outcome.samples.push(Sample {
+                    name: calls.0,
+                    unit: calls.1,
+                    better: Better::Lower,
+                    value: 0.25,
+                });
+                outcome
+            }
             _ => passed(Some(timeline(request))),
         }
     }

@@ -173,6 +173,9 @@ fn every_format_and_file_says_the_same() {
     assert!(results.run.complete);
     let (page, markdown) = (folder.read("out/report.html"), folder.read("out/results.md"));
     assert!(page.len() < 1_500_000);
+    for text in [&ran.stdout, &page, &markdown] {
+        assert!(text.contains("0.25 reactor calls each"), "{text}");
+    }
     assert!(!ran.stdout.contains('\u{1b}'), "a pipe gets no colours");
     let sentence = ran.stdout.lines().rfind(|line| !line.is_empty()).expect("a sentence");
     assert!(sentence.starts_with("On this machine, in this run, steal+mio+wheel"), "{sentence}");

@@ -31,6 +31,7 @@ use tokio::io::ReadBuf;
 /// ```no_run
 /// # async fn f() -> std::io::Result<()> {
 /// use polyloop_net::TcpStream;
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
 ///
 /// let stream = TcpStream::connect("localhost:9000").await?;
 /// stream.set_nodelay(true)?;
@@ -40,8 +41,7 @@ use tokio::io::ReadBuf;
 ///     let mut answer = [0; 5];
 ///     read.read_exact(&mut answer).await
 /// };
-/// # sending.await?; receiving.await
-/// # }
+/// # sending.await?; receiving.await.map(drop)
 /// ```
 ///
 /// Waiting first and trying then, without a buffer for each of many idle connections:

@@ -9,6 +9,7 @@ use std::io::{self, ErrorKind::WouldBlock, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::pin::pin;
 use std::task::Poll;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const EITHER: Interest = Interest::READABLE.add(Interest::WRITABLE);
 

@@ -8,6 +8,8 @@
 //! | `polyloop-traits` | always there | its traits, for [`Handle`](crate::Handle); sockets as [`Connection`] and [`Listener`] |
 //! | `futures-io` 0.3 | always there | its traits, for [`net`](crate::net)'s streams |
 //! | `futures` 0.3 | `futures` | `Spawn` and `LocalSpawn`, for [`Handle`](crate::Handle) |
+//! | `hyper` 1 | `hyper` | `rt::{Executor, Timer}` for [`Handle`](crate::Handle), `rt::Sleep`; `hyper::Io` for `rt::{Read, Write}` |
+//! | `hyper-util` 0.1 | `hyper-util` | `hyper_util::Connector` for its pooled client |
 //! | `criterion` 0.8 | `criterion` | `AsyncExecutor`, for [`Handle`](crate::Handle) and [`Runtime`](crate::Runtime) |
 //!
 //! What was run with which version, and what does not run, stands in `docs/guide/ecosystem.md`.
@@ -16,6 +18,10 @@
 mod criterion;
 #[cfg(feature = "futures")]
 mod futures;
+#[cfg(feature = "hyper")]
+pub mod hyper;
+#[cfg(feature = "hyper-util")]
+pub mod hyper_util;
 mod traits;
 
 pub use traits::{Connection, Join, Listener};

@@ -82,7 +82,7 @@ impl traits::Time for Handle {
     }
 
     fn sleep_until(&self, deadline: Instant) -> Sleep {
-        Sleep(polyloop_core::Sleep::until(self.driver().clone(), deadline.0))
+        Sleep::until(self, deadline)
     }
 }
 

@@ -7,7 +7,8 @@
 //! What is not ours counts nothing: wrap it in [`budgeted`], or call [`consume_budget`] in the loop. Outside of a polyloop
 //! task there is no budget, and nothing is ever held up. Jobs of [`spawn_blocking`](super::spawn_blocking) are outside.
 //!
-//! [`budgeted_for`] gives a future a budget of time instead of one of operations.
+//! [`budgeted_for`] gives a future a budget of time instead of one of operations, and
+//! [`Builder::poll_budget`](crate::Builder::poll_budget) all tasks of a runtime.
 //!
 //! Names are tokio's; [`cooperative`] is tokio's name for [`budgeted`].
 //!
@@ -81,7 +82,8 @@ impl<F: Future> Future for Budgeted<F> {
 /// It takes the place of the budget of [`OPERATIONS`]: within `limit` there may be more of them, and one poll of this counts
 /// as one in the poll of its task. Within another `budgeted_for` the earlier end holds; within [`unconstrained`], around
 /// it or in it, none does. What does not ask the budget is not interrupted: a poll can last longer by 16 operations and
-/// by whatever the future does between two of them.
+/// by whatever the future does between two of them. For all tasks of a runtime there is
+/// [`Builder::poll_budget`](crate::Builder::poll_budget).
 ///
 /// # Cancel safety
 ///

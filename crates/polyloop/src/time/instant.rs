@@ -37,6 +37,28 @@ impl Instant {
         self.0.checked_duration_since(earlier.0)
     }
 
+    /// The standard library's instant for this one, for foreign code that speaks in those. On a paused clock, too, order and
+    /// distances stay the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use polyloop::time::Instant;
+    /// use std::time::Duration;
+    ///
+    /// let now = Instant::now();
+    /// let deadline = now.into_std() + Duration::from_secs(1);
+    /// assert_eq!(Instant::from_std(deadline) - now, Duration::from_secs(1));
+    /// ```
+    pub fn into_std(self) -> std::time::Instant {
+        SystemClock::to_std(self.0)
+    }
+
+    /// The reverse of [`into_std`](Self::into_std). What lies before the clock's origin is there.
+    pub fn from_std(instant: std::time::Instant) -> Self {
+        Self(SystemClock::from_std(instant))
+    }
+
     /// `self + duration`, or `None` if that is out of range.
     pub fn checked_add(&self, duration: Duration) -> Option<Self> {
         self.0.checked_add(duration).map(Self)

@@ -37,7 +37,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// Outside of a runtime.
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    Sleep(polyloop_core::Sleep::until(Handle::current().driver().clone(), deadline.0))
+    Sleep::until(&Handle::current(), deadline)
 }
 
 /// As [`sleep`].
@@ -51,8 +51,11 @@ pub fn try_sleep(duration: Duration) -> Result<Sleep, NoRuntime> {
 
 impl Sleep {
     pub(crate) fn after(handle: &Handle, duration: Duration) -> Self {
-        let driver = handle.driver();
-        Self(polyloop_core::Sleep::until(driver.clone(), driver.now() + duration))
+        Self::until(handle, Instant(handle.driver().now() + duration))
+    }
+
+    pub(crate) fn until(handle: &Handle, deadline: Instant) -> Self {
+        Self(polyloop_core::Sleep::until(handle.driver().clone(), deadline.0))
     }
 
     /// The instant it waits for.

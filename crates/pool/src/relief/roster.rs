@@ -67,7 +67,7 @@ impl Mark {
     /// Ordering: Relaxed. Whoever finds it goes through the roster's lock before anything follows from it.
     #[inline]
     pub(crate) fn is_set(&self) -> bool {
-        self.0.load(Relaxed)
+        !cfg!(polyloop_without = "watch") && self.0.load(Relaxed)
     }
 }
 

@@ -1,12 +1,12 @@
 //! Code of others that a worker runs outside of polls: drops of outputs, and wakers.
 
 use crate::kit::{here, join, no_hang, pool, spawn};
+use polyloop_blocking::OsThread;
 use polyloop_core::block_on::{Host, Nested, block_on};
-use polyloop_core::park::{Parking, ThreadParker};
+use polyloop_core::park::Parking;
 use polyloop_core::{Desk, Driver, Entered, Sleep, TaskSpace};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Wake, Waker};
-use std::thread::Thread;
 use std::time::Duration;
 
 /// The calling thread inside `block_on`, beside the workers.
@@ -27,19 +27,6 @@ impl Host for Alone {
     fn leave(&self, _: &Entered<'_>, _: &Arc<Parking>) {}
 }
 
-#[derive(Debug)]
-struct OsThread(Thread);
-
-impl ThreadParker for OsThread {
-    fn park(&self) {
-        std::thread::park();
-    }
-
-    fn unpark(&self) {
-        self.0.unpark();
-    }
-}
-
 /// Blocks on a task of the pool, which a worker that waits here cannot run, and tells what came of it.
 struct Blocks {
     space: Arc<TaskSpace>,
@@ -51,7 +38,7 @@ impl Blocks {
     fn block(&self) {
         let space = self.space.clone();
         let waits = async move { space.spawn(async {}, here()).await.unwrap() };
-        let parker = Box::new(OsThread(std::thread::current()));
+        let parker = Box::new(OsThread::current());
         let _ = self.tell.send(block_on(&self.driver, parker, &Alone::default(), waits, here()));
     }
 }

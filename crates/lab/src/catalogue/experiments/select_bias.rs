@@ -6,7 +6,7 @@
 use crate::catalogue::info::experiment;
 use crate::catalogue::order::Prediction;
 use crate::catalogue::{Cell, judge};
-use crate::cell::{CaseInfo, Outcome};
+use crate::cell::{Better, CaseInfo, Outcome, Sample};
 use polyloop_traits::Runtime;
 use std::future::ready;
 
@@ -48,12 +48,25 @@ pub(crate) fn run<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Outcome {
     let events = log.events();
     let taken = |arm: &str| events.iter().filter(|event| *event == arm).count();
     let (first, second) = (taken(FIRST), taken(SECOND));
-    judge(cell, &log, &prediction(biased), |_| match biased {
+    let judged = judge(cell, &log, &prediction(biased), |_| match biased {
         true => format!(
             "the first arm is asked first and was ready {first} times, so the second was taken {second} times"
         ),
         false => format!("each time it is drawn which arm is asked first: {first} to {second}"),
-    })
+    });
+    Outcome { samples: vec![passed_over(&events)], ..judged }
+}
+
+/// How often in a row the arm was passed over, although it was ready, that was passed over most: all rounds for one that
+/// starves, and seldom more than a dozen where it is drawn.
+fn passed_over(events: &[String]) -> Sample {
+    let longest = events.chunk_by(|a, b| a == b).map(<[String]>::len).max();
+    Sample {
+        name: "passed_over".to_owned(),
+        unit: "times".to_owned(),
+        better: Better::Lower,
+        value: longest.unwrap_or_default() as f64,
+    }
 }
 
 fn prediction(biased: bool) -> Prediction {
@@ -66,6 +79,16 @@ fn prediction(biased: bool) -> Prediction {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_is_counted_how_often_an_arm_is_passed_over_in_a_row() {
+        let of = |arms: &[&str]| {
+            passed_over(&arms.iter().map(|arm| (*arm).to_owned()).collect::<Vec<_>>()).value
+        };
+        assert_eq!(of(&[FIRST; 7]), 7.0);
+        assert_eq!(of(&[FIRST, SECOND, SECOND, FIRST]), 2.0);
+        assert_eq!(of(&[]), 0.0);
+    }
 
     #[test]
     fn a_starved_arm_is_predicted_for_one_and_contradicts_the_other() {

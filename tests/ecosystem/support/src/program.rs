@@ -1,0 +1,134 @@
+//! A program of this workspace in a process of its own, seen from outside.
+//!
+//! Invariant: a program ends with its [`Program`]: it is asked to by the end of its input, and killed if the test is over before.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+/// A running program.
+#[derive(Debug)]
+pub struct Program {
+    child: Child,
+    out: BufReader<ChildStdout>,
+}
+
+impl Program {
+    /// Starts the program at `path` on a combination.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot start.
+    pub fn start(
+        path: &str,
+        combination: &str,
+        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Self {
+        let mut command = Command::new(path);
+        command.env("POLYLOOP", combination).args(arguments);
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut child = child.unwrap_or_else(|error| panic!("{path}: {error}"));
+        let out = BufReader::new(child.stdout.take().expect("it is a pipe"));
+        Self { child, out }
+    }
+
+    /// The next line that it prints.
+    ///
+    /// # Panics
+    ///
+    /// If it ends instead.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        let n = self.out.read_line(&mut line).expect("its output can be read");
+        assert!(n > 0, "the program ended: {:?}", self.child.wait());
+        line.trim_end().to_owned()
+    }
+
+    /// The address in its line `listening on …`.
+    ///
+    /// # Panics
+    ///
+    /// If it says anything else.
+    pub fn address(&mut self) -> SocketAddr {
+        let line = self.line();
+        let address = line.strip_prefix("listening on ").and_then(|address| address.parse().ok());
+        address.unwrap_or_else(|| panic!("an address was expected, not {line:?}"))
+    }
+
+    /// What the kernel knows about it now.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no `/proc`.
+    pub fn facts(&self) -> Facts {
+        Facts::of(&self.child.id().to_string())
+    }
+
+    /// Ends its input, by which it is asked to end, and gives what else it prints.
+    ///
+    /// # Panics
+    ///
+    /// If it ends with an error.
+    pub fn finish(mut self) -> String {
+        drop(self.child.stdin.take());
+        let mut rest = String::new();
+        self.out.read_to_string(&mut rest).expect("its output can be read");
+        let status = self.child.wait().expect("it is ours to wait for");
+        assert!(status.success(), "{status}: {rest}");
+        rest
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It has ended by itself, as a rule.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The threads and files of a process.
+#[derive(Debug)]
+pub struct Facts {
+    /// The names of its threads.
+    pub threads: BTreeSet<String>,
+    /// How many files it has open that stand for an epoll instance.
+    pub epolls: usize,
+}
+
+impl Facts {
+    fn of(process: &str) -> Self {
+        let folder = |name: &str| {
+            let path = format!("/proc/{process}/{name}");
+            std::fs::read_dir(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+        };
+        // A thread or a file may end while it is looked at.
+        let threads =
+            folder("task").filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+        let files = folder("fd").filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+        Self {
+            threads: threads.map(|name| name.trim_end().to_owned()).collect(),
+            epolls: files.filter(|file| file.to_string_lossy() == "anon_inode:[eventpoll]").count(),
+        }
+    }
+
+    /// Asserts that nothing in the process waits for events but the one reactor of `combination`: tokio's has a thread to turn it
+    /// and an epoll instance, and neither is there.
+    ///
+    /// # Panics
+    ///
+    /// If there is.
+    pub fn assert_native(&self, combination: &str) {
+        let own = match combination.split('+').nth(1) {
+            // The second one is a copy of the first, for those who register.
+            Some("mio") => 2,
+            Some("polling") => 1,
+            _ => 0,
+        };
+        assert_eq!(self.epolls, own, "{combination}: {self:?}");
+        let foreign = self.threads.iter().filter(|name| name.contains("tokio") || name.contains("async-io"));
+        assert_eq!(foreign.count(), 0, "{combination}: {self:?}");
+    }
+}
