@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<(), Stop> {
     }
     eprintln!("The same program in the lab, which labels its futures; `--no-timeline` leaves it out:");
     let words = ["run", experiment.trim()].map(str::to_owned).into_iter().chain(subjects).collect::<Vec<_>>();
-    forward::to_lab("cargo xtask lab", Peers::Without, &words)
+    forward::to_lab_in("dev", "cargo xtask lab", Peers::Without, &words)
 }
 
 /// What CI runs: all programs on all combinations, and the learner's project.

@@ -156,7 +156,8 @@ impl Handle {
     pub fn try_current() -> Result<Self, NoRuntime> {
         let Guards { newest, .. } = GUARDS.get();
         if newest > 0 {
-            let since = context::with_scope(|within: Option<&Within>| within.map_or(0, |within| within.since));
+            let since =
+                context::with_scope(|within: Option<&Within>| within.map_or(0, |within| within.since));
             if newest > since
                 && let Some(handle) = with_entered(|entered| entered.last().map(|(_, handle)| handle.clone()))
             {
@@ -562,7 +563,8 @@ mod tests {
     #[test]
     fn a_guard_within_a_runtimes_code_stands_before_that_runtime() {
         for name in ["fifo+poll+heap", "steal:1+poll+heap"] {
-            let (one, two) = (Runtime::from_name(name).unwrap(), Runtime::from_name("fifo+poll+heap").unwrap());
+            let (one, two) =
+                (Runtime::from_name(name).unwrap(), Runtime::from_name("fifo+poll+heap").unwrap());
             let (one, two) = (one.handle(), two.handle());
             let seen = [Some(1), Some(2), Some(1)];
             let look = || {
