@@ -17,6 +17,13 @@ pub struct Sample {
     pub state: State,
     /// How long it has run on a processor since it began.
     pub ran: Duration,
+    /// How long it was ready and waited for a processor, as far as the system tells.
+    pub waited: Duration,
+}
+
+impl Sample {
+    /// Nothing is known.
+    pub const UNKNOWN: Self = Self { state: State::Unknown, ran: Duration::ZERO, waited: Duration::ZERO };
 }
 
 /// Whether a thread waits or runs.
@@ -40,7 +47,12 @@ impl Probe {
 
     /// Looks.
     pub fn sample(&self) -> Sample {
-        self.0.sample().unwrap_or(Sample { state: State::Unknown, ran: Duration::ZERO })
+        self.0.sample().unwrap_or(Sample::UNKNOWN)
+    }
+
+    /// How long the thread was ready so far and waited for a processor, if the system tells.
+    pub fn waited(&self) -> Option<Duration> {
+        self.0.waited()
     }
 
     /// Where the thread is in the kernel.
@@ -73,8 +85,17 @@ mod imp {
         pub(super) fn sample(&self) -> Option<Sample> {
             let folder = self.0.as_deref()?;
             let (state, coarse) = parse_stat(&fs::read(folder.join("stat")).ok()?)?;
-            let fine = fs::read(folder.join("schedstat")).ok().as_deref().and_then(parse_schedstat);
-            Some(Sample { state, ran: fine.unwrap_or(coarse) })
+            let (ran, waited) = self.times().unwrap_or((coarse, Duration::ZERO));
+            Some(Sample { state, ran, waited })
+        }
+
+        pub(super) fn waited(&self) -> Option<Duration> {
+            self.times().map(|(_, waited)| waited)
+        }
+
+        /// On a processor, and waiting for one.
+        fn times(&self) -> Option<(Duration, Duration)> {
+            parse_schedstat(&fs::read(self.0.as_deref()?.join("schedstat")).ok()?)
         }
 
         pub(super) fn place(&self) -> Place {
@@ -101,9 +122,10 @@ mod imp {
     }
 
     /// `time-on-processor time-waiting-for-one stretches`, in nanoseconds.
-    pub(super) fn parse_schedstat(text: &[u8]) -> Option<Duration> {
-        let ran = str::from_utf8(text).ok()?.split_ascii_whitespace().next()?;
-        Some(Duration::from_nanos(ran.parse().ok()?))
+    pub(super) fn parse_schedstat(text: &[u8]) -> Option<(Duration, Duration)> {
+        let mut fields = str::from_utf8(text).ok()?.split_ascii_whitespace();
+        let mut time = || Some(Duration::from_nanos(fields.next()?.parse().ok()?));
+        Some((time()?, time()?))
     }
 }
 
@@ -120,6 +142,10 @@ mod imp {
         }
 
         pub(super) fn sample(&self) -> Option<Sample> {
+            None
+        }
+
+        pub(super) fn waited(&self) -> Option<Duration> {
             None
         }
 
@@ -142,7 +168,8 @@ mod tests {
         assert_eq!(parse_stat(b"12 (x) Z 1 2 3 4 5 6 7 8 9 10 0 0").unwrap().0, State::Unknown);
         assert_eq!(parse_stat(b"12 (x"), None);
         assert_eq!(parse_stat(b"12 (x) S 1"), None);
-        assert_eq!(parse_schedstat(b"1500 20 3\n"), Some(Duration::from_nanos(1500)));
+        let times = (Duration::from_nanos(1500), Duration::from_nanos(20));
+        assert_eq!(parse_schedstat(b"1500 20 3\n"), Some(times));
         assert_eq!(parse_schedstat(b""), None);
     }
 
