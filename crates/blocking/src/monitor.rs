@@ -83,6 +83,9 @@ impl Round {
     }
 }
 
+/// Everything watched, for the length of a look.
+type Pools = Vec<Arc<dyn Watched>>;
+
 struct Monitor {
     asleep: AtomicBool,
     watched: Mutex<Vec<Weak<dyn Watched>>>,
@@ -165,9 +168,11 @@ impl Monitor {
         let (mut quiet, mut passed) = (Duration::ZERO, Duration::ZERO);
         let mut round = Round::FIRST;
         let mut busy_looks = 0_u32;
+        // Empty between two looks, which allocate nothing.
+        let mut pools = Vec::new();
         loop {
             let looked = now();
-            let (busy, tick) = self.look(&round);
+            let (busy, tick) = self.look(&round, &mut pools);
             // By the clock: whoever goes to work kicks.
             quiet = if busy { Duration::ZERO } else { quiet + passed };
             if quiet <= LINGER {
@@ -182,11 +187,11 @@ impl Monitor {
                 busy_looks = if passed > tick + LATE { BUSY_LOOKS } else { busy_looks.saturating_sub(1) };
                 continue;
             }
-            self.at_work(|| self.pools().iter().for_each(|pool| pool.rest()));
+            self.at_work(|| self.each(&mut pools, |pool| pool.rest()));
             round = Round::FIRST;
             self.asleep.store(true, Relaxed);
             fence(SeqCst);
-            if !self.look(&round).0 {
+            if !self.look(&round, &mut pools).0 {
                 let mut kicked = self.kicked.lock();
                 while !*kicked {
                     self.bell.wait(&mut kicked);
@@ -199,8 +204,8 @@ impl Monitor {
     }
 
     /// Looks at everything; whether any of it is at work, and how soon to look again.
-    fn look(&self, round: &Round) -> (bool, Duration) {
-        self.at_work(|| self.look_at_all(round))
+    fn look(&self, round: &Round, pools: &mut Pools) -> (bool, Duration) {
+        self.at_work(|| self.look_at_all(round, pools))
     }
 
     /// Runs `f`, in which the monitor does something to others, where that can be seen.
@@ -211,11 +216,11 @@ impl Monitor {
         result
     }
 
-    fn look_at_all(&self, round: &Round) -> (bool, Duration) {
+    fn look_at_all(&self, round: &Round, pools: &mut Pools) -> (bool, Duration) {
         let mut busy = false;
         let mut tick = TICK;
         look_after_reports();
-        for pool in self.pools() {
+        self.each(pools, |pool| {
             let mut at_work = None;
             // The monitor is everybody's: it outlives a scheduler that breaks its promise.
             contain(|| at_work = Some((pool.inspect(round), pool.tick())));
@@ -226,20 +231,26 @@ impl Monitor {
                 }
                 Some((false, _)) => {}
                 None => {
-                    self.watched
-                        .lock()
-                        .retain(|other| !std::ptr::addr_eq(other.as_ptr(), Arc::as_ptr(&pool)));
+                    self.watched.lock().retain(|other| !std::ptr::addr_eq(other.as_ptr(), Arc::as_ptr(pool)));
                     contain(|| pool.give_up());
                 }
             }
-        }
+        });
         (busy, tick)
     }
 
-    fn pools(&self) -> Vec<Arc<dyn Watched>> {
-        let mut watched = self.watched.lock();
-        watched.retain(|pool| pool.strong_count() > 0);
-        watched.iter().filter_map(Weak::upgrade).collect()
+    /// Calls `f` with all that are there, with no lock held.
+    fn each(&self, pools: &mut Pools, mut f: impl FnMut(&Arc<dyn Watched>)) {
+        {
+            let mut watched = self.watched.lock();
+            watched.retain(|pool| pool.strong_count() > 0);
+            pools.extend(watched.iter().filter_map(Weak::upgrade));
+        }
+        for pool in pools.drain(..) {
+            f(&pool);
+            // The last one of it, perhaps: then what it keeps is dropped here.
+            contain(|| drop(pool));
+        }
     }
 
     fn ring(&self) {

@@ -11,9 +11,9 @@ use crate::threads::Threads;
 use crate::{Combination, RuntimeMetrics};
 use polyloop_blocking::stall::{Post, Stalls};
 use polyloop_blocking::{BlockingPool, Limits, OsThread};
-use polyloop_core::block_on::{BlockOnError, Host, Nested, block_on, refuse_nested, try_block_on};
+use polyloop_core::block_on::{BlockOnError, Host, Nested, Watch, block_on, refuse_nested, try_block_on};
 use polyloop_core::park::{Parking, ThreadParker};
-use polyloop_core::{Desk, Driver, Entered, Fairness, Gauges, JoinHandle, Meta, TaskSpace, context};
+use polyloop_core::{Driver, Entered, Fairness, Gauges, JoinHandle, Meta, TaskSpace, context};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
@@ -156,7 +156,8 @@ impl Handle {
     pub fn try_current() -> Result<Self, NoRuntime> {
         let Guards { newest, .. } = GUARDS.get();
         if newest > 0 {
-            let since = context::with_scope(|within: Option<&Within>| within.map_or(0, |within| within.since));
+            let since =
+                context::with_scope(|within: Option<&Within>| within.map_or(0, |within| within.since));
             if newest > since
                 && let Some(handle) = with_entered(|entered| entered.last().map(|(_, handle)| handle.clone()))
             {
@@ -506,16 +507,8 @@ impl<'a> Alone<'a> {
 }
 
 impl Host for Alone<'_> {
-    fn desk(&self) -> &Desk {
-        self.post.desk()
-    }
-
-    fn arrive(&self, local: &Arc<TaskSpace>, own: usize) {
-        self.post.arrive(local, own);
-    }
-
-    fn rise(&self) {
-        self.post.rise();
+    fn watch(&self) -> &impl Watch {
+        &self.post
     }
 
     fn space(&self) -> Option<&Arc<TaskSpace>> {
@@ -562,7 +555,8 @@ mod tests {
     #[test]
     fn a_guard_within_a_runtimes_code_stands_before_that_runtime() {
         for name in ["fifo+poll+heap", "steal:1+poll+heap"] {
-            let (one, two) = (Runtime::from_name(name).unwrap(), Runtime::from_name("fifo+poll+heap").unwrap());
+            let (one, two) =
+                (Runtime::from_name(name).unwrap(), Runtime::from_name("fifo+poll+heap").unwrap());
             let (one, two) = (one.handle(), two.handle());
             let seen = [Some(1), Some(2), Some(1)];
             let look = || {

@@ -204,7 +204,7 @@ impl<S: Scheduler> Schedule for Shared<S> {
     }
 
     fn tell_time(&self) {
-        self.driver.now();
+        self.driver.tell_time();
     }
 }
 

@@ -1,42 +1,12 @@
 //! Workers that are stuck in a poll: what they had goes to others (C5).
 
-use crate::kit::{StealPool, here, join, no_hang, pool, rounds, sleep, spawn};
+use crate::kit::{here, join, no_hang, pool, rounds, sleep, spawn};
+use crate::stuck::{block, block_after, on_a_channel};
 use polyloop_conformance::{Sentinels, TICKS_IN_20_MS};
-use polyloop_core::{JoinHandle, yield_now};
+use polyloop_core::yield_now;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
-
-/// Keeps workers in a poll until it goes.
-struct Blocked {
-    release: Vec<mpsc::Sender<()>>,
-    tasks: Vec<JoinHandle<()>>,
-}
-
-/// Blocks `count` workers of `pool`; each first does `before`.
-fn block(pool: &StealPool, count: usize, before: impl Fn() + Clone + Send + 'static) -> Blocked {
-    let mut blocked = Blocked { release: Vec::new(), tasks: Vec::new() };
-    for _ in 0..count {
-        let (begun, has_begun) = mpsc::channel();
-        let (release, wait) = mpsc::channel();
-        let before = before.clone();
-        blocked.tasks.push(spawn(pool, async move {
-            before();
-            begun.send(()).unwrap();
-            let _ = wait.recv();
-        }));
-        blocked.release.push(release);
-        has_begun.recv().expect("there is a worker left to block");
-    }
-    blocked
-}
-
-impl Blocked {
-    fn release(self) {
-        drop(self.release);
-        self.tasks.into_iter().for_each(|task| join(task).unwrap());
-    }
-}
 
 #[test]
 fn what_a_worker_queued_before_it_got_stuck_is_run_by_others() {
@@ -45,7 +15,7 @@ fn what_a_worker_queued_before_it_got_stuck_is_run_by_others() {
             let pool = pool(4);
             let (space, ran) = (pool.space().clone(), Arc::new(AtomicUsize::new(0)));
             let counter = ran.clone();
-            let blocked_tasks = block(&pool, blocked, move || {
+            let blocked_tasks = block_after(&pool, blocked, on_a_channel, move || {
                 // One more than the deque shows: the last is in the slot.
                 for _ in 0..10 {
                     let counter = counter.clone();
@@ -78,7 +48,7 @@ fn what_a_stuck_worker_queued_is_run_although_its_sibling_is_never_idle() {
         });
         let (space, ran) = (pool.space().clone(), Arc::new(AtomicBool::new(false)));
         let (running, begun) = (ran.clone(), mpsc::channel());
-        let blocked = block(&pool, 1, move || {
+        let blocked = block_after(&pool, 1, on_a_channel, move || {
             let (running, done) = (running.clone(), begun.0.clone());
             let task = async move {
                 running.store(true, SeqCst);
@@ -102,11 +72,11 @@ fn longest_wait(blocked: usize) -> u64 {
     let pool = pool(4);
     let driver = pool.driver().clone();
     // On a busy machine a thread may take long to begin at all.
-    block(&pool, 4, || {}).release();
+    block(&pool, 4, on_a_channel).release();
     let sentinels = Sentinels::start(pool.workers());
     let clock = sentinels.clock();
     let blocker = clock.clone();
-    let blockers = block(&pool, blocked, move || blocker.ignore_this_thread());
+    let blockers = block_after(&pool, blocked, on_a_channel, move || blocker.ignore_this_thread());
     let ticks = clock.clone();
     let ticking = spawn(&pool, async move {
         let mut longest = 0;
