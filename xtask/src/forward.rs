@@ -22,8 +22,18 @@ pub(crate) const PROFILE: &str = "POLYLOOP_LAB_PROFILE";
 
 /// Runs the lab with these arguments. `called_as` is how the lab names itself in its help and in `again`.
 pub(crate) fn to_lab(called_as: &str, peers: Peers, arguments: &[String]) -> Result<(), Stop> {
+    to_lab_in("bench", called_as, peers, arguments)
+}
+
+/// The same, built in another profile unless the variable says which: a picture of who waits for whom asks for no speed.
+pub(crate) fn to_lab_in(
+    profile: &str,
+    called_as: &str,
+    peers: Peers,
+    arguments: &[String],
+) -> Result<(), Stop> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    let profile = std::env::var(PROFILE).unwrap_or_else(|_| "bench".into());
+    let profile = std::env::var(PROFILE).unwrap_or_else(|_| profile.into());
     cargo.args(["run", "--profile", &profile, "--package", "polyloop-lab"]);
     // From where the person stands: relative paths in the arguments are theirs.
     cargo.arg("--manifest-path").arg(exec::root().join("Cargo.toml"));

@@ -129,6 +129,12 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
         false
     }
 
+    /// Moves the clock on by hand; whether it is one that can be moved so.
+    fn try_advance(&self, by: Duration) -> bool {
+        let _ = by;
+        false
+    }
+
     /// Tells the clock whom to unpark when it is moved by hand. The system clock has no use for it.
     fn attach(&self, handle: Weak<dyn ReactorHandle>) {
         let _ = handle;

@@ -311,7 +311,7 @@ pub(crate) fn start_workers<S: Scheduler>(
     let (named, living) = (threads.clone(), threads.clone());
     config.thread_name = Arc::new(move |index| named.name(format!("poly-worker-{index}")));
     config.stack_size = threads.stack_size;
-    config.around = Arc::new(move |_, life| living.live(|| context::enter_scope(&here, life)));
+    config.around = Arc::new(move |_, life| living.live(|| context::enter_scope(&here.at_work(), life)));
     config.hooks = threads.hooks.clone();
     let pool = Pool::start(scheduler, driver, config).map_err(|error| {
         let stack = threads.stack_size;

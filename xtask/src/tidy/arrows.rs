@@ -28,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("conformance", &["core", "traits"]),
     ("polyloop", &["PARTS", "traits", "macros"]),
     ("trpl", &["polyloop"]),
+    ("book", &["polyloop", "trpl"]),
     ("lab", &["polyloop", "traits"]),
     // These two hold nothing but tests and benches, so what they know is known to nobody else.
     ("tests", &["PARTS", "traits", "macros", "polyloop", "conformance", "detect", "trpl", "lab"]),

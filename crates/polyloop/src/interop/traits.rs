@@ -43,7 +43,7 @@ impl traits::SpawnLocal for Handle {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let spawned = polyloop_core::spawn_local(future, Meta::new(Location::caller()));
+        let spawned = crate::task::spawn_here(future, Meta::new(Location::caller()));
         spawned.map(Join).map_err(|future| traits::NotLocal { future })
     }
 }

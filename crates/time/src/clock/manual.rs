@@ -172,6 +172,11 @@ impl Clock for ManualClock {
         self.automatic
     }
 
+    fn try_advance(&self, by: Duration) -> bool {
+        self.advance(by);
+        true
+    }
+
     fn attach(&self, handle: Weak<dyn ReactorHandle>) {
         let mut waiting = self.shared.waiting.lock();
         waiting.retain(|handle| handle.strong_count() > 0);
