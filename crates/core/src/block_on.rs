@@ -205,7 +205,7 @@ impl TurnPacer {
         self.polls >= self.check_at && self.is_due(driver)
     }
 
-    /// The thread was [hailed](Desk::hail): the driver is due after the next poll that is counted.
+    /// The thread was [hailed](Desk::takes_hail): the clock is looked at after the next poll that is counted.
     #[cold]
     pub fn hurry(&mut self) {
         self.check_at = 0;
@@ -213,7 +213,6 @@ impl TurnPacer {
 
     #[cold]
     fn is_due(&mut self, driver: &Driver) -> bool {
-        let hurries = self.check_at == 0;
         let elapsed = driver.now() - self.turned;
         if elapsed >= TURN_INTERVAL {
             let fitting = u128::from(self.polls) * TURN_INTERVAL.as_nanos() / elapsed.as_nanos();
@@ -222,7 +221,7 @@ impl TurnPacer {
         }
         self.stride = (self.stride * 2).min(CHECK_POLLS);
         self.check_at = self.polls + self.stride;
-        hurries || self.check_at > MAX_POLLS
+        self.check_at > MAX_POLLS
     }
 
     /// Adds the polls since the last turn to `counts`.
@@ -371,12 +370,13 @@ fn run(
             host.collect(entered, parking);
             let Some(runnable) = entered.pop() else { break };
             let ran = runnable.run();
-            if desk.moves_on() {
-                pacer.hurry();
-            }
+            desk.stir();
             match ran {
                 Ran::Yielded(runnable) | Ran::Woken(runnable) => entered.push(runnable),
                 Ran::Pending | Ran::Done => {}
+            }
+            if desk.takes_hail() {
+                pacer.hurry();
             }
             let due = pacer.polled(driver);
             if finished() {

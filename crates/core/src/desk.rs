@@ -55,13 +55,6 @@ impl Desk {
         self.advance(2);
     }
 
-    /// As [`stir`](Self::stir); whether the thread was [hailed](Self::hail). Both in one place, so that the desk is looked up once.
-    #[inline(always)]
-    pub fn moves_on(&self) -> bool {
-        self.stir();
-        self.takes_hail()
-    }
-
     /// The thread goes to work, if it was at rest; whether it was.
     pub fn rise(&self) -> bool {
         let at_rest = self.epoch.load(Relaxed).is_multiple_of(2);
@@ -114,7 +107,7 @@ impl Desk {
         self.hailed.store(true, Release);
     }
 
-    /// Whether the thread was hailed since it last asked.
+    /// Whether it was hailed since it last asked. For the thread itself, after each piece of code.
     #[inline(always)]
     pub fn takes_hail(&self) -> bool {
         // For measuring what it costs: `cargo xtask bench watch`.

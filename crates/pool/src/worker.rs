@@ -284,9 +284,7 @@ impl<S: Scheduler> Worker<'_, S> {
         loop {
             let ran = self.measured(runnable);
             // Not at rest between two polls, where nothing waits: so it is one step for each.
-            if seat.desk.moves_on() {
-                self.pacer.hurry();
-            }
+            seat.desk.stir();
             let again = match ran {
                 Ran::Yielded(runnable) => Some((runnable, Why::Yield)),
                 Ran::Woken(runnable) => Some((runnable, Why::Wake)),
@@ -297,19 +295,22 @@ impl<S: Scheduler> Worker<'_, S> {
             }
             self.stretch.polls += 1;
             // Looked at after every poll: a task that is polled after the end finds its driver gone.
-            if self.shared.is_closed() {
+            if self.shared.is_closed() || seat.desk.takes_hail() && self.is_relieved() {
                 return;
             }
             if self.pacer.polled(&self.driver) {
-                // Whoever sets the mark hails.
-                if seat.mark.is_set() {
-                    return;
-                }
                 self.turn();
             }
             let Some(next) = self.next() else { return };
             runnable = next;
         }
+    }
+
+    /// It was hailed: because somebody else is on duty for it, or because its last poll took long.
+    #[cold]
+    fn is_relieved(&mut self) -> bool {
+        self.pacer.hurry();
+        self.seat.mark.is_set()
     }
 
     /// Polls, and tells a scheduler that wants to know how long it took.
