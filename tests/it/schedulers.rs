@@ -313,9 +313,8 @@ fn a_guard_that_was_handed_on_is_held_by_who_looks_at_the_value() {
 fn a_priority_mutex_is_taken_by_no_task_in_a_blocking_job() {
     watched("blocking", LIMIT, || {
         let runtime = Runtime::from_name("edf:1").unwrap();
-        let mutex = Arc::new(PriorityMutex::new(1));
-        let job = mutex.clone();
-        let took = runtime.handle().spawn_blocking(move || job.try_lock().map(|held| *held));
+        let mutex = PriorityMutex::new(1);
+        let took = runtime.handle().spawn_blocking(move || mutex.try_lock().map(|held| *held));
         assert_eq!(runtime.block_on(took).unwrap(), Some(1));
     });
 }

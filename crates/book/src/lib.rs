@@ -17,3 +17,8 @@ mod programs;
 pub use child::{Ran, run_child, run_here};
 pub use predicted::{Mismatch, Predicted, judge};
 pub use programs::{PROGRAMS, Program};
+
+/// The guide's chapter about all this, as a documentation test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/chapter17.md")]
+mod guide {}

@@ -125,8 +125,9 @@ impl Default for Awaited {
 impl Drop for Awaited {
     fn drop(&mut self) {
         let mut table = table();
-        let places = table.locks.get(&self.number).map(|queue| queue.waiting.keys().copied().collect());
-        for place in places.unwrap_or_else(Vec::new) {
+        let places: Option<Vec<_>> =
+            table.locks.get(&self.number).map(|queue| queue.waiting.keys().copied().collect());
+        for place in places.unwrap_or_default() {
             table.leave(self.number, place);
         }
         table.publish();

@@ -135,8 +135,8 @@ impl LocalSet {
     ///
     /// As there.
     #[track_caller]
-    pub fn block_on<F: Future>(&self, runtime: &Runtime, future: F) -> F::Output {
-        runtime.block_on(self.run_until(future))
+    pub fn block_on<E, R, T, F: Future>(&self, runtime: &Runtime<E, R, T>, future: F) -> F::Output {
+        runtime.handle().block_on(self.run_until(future))
     }
 
     /// Lets `spawn_local` on this thread spawn into the set until the guard is dropped. Nothing runs by that.

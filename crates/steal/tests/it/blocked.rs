@@ -117,43 +117,27 @@ fn timers_and_wakes_go_on_within_20_ms_while_k_of_n_workers_block() {
 /// sibling sleeps elsewhere. The first time the monitor sees to that, within its two looks; from then on nobody needs it.
 #[test]
 fn once_a_poll_has_blocked_a_worker_that_leaves_the_driver_has_somebody_in_it() {
+    const EPISODES: u64 = 20;
     no_hang(|| {
         let pool = pool(2);
         let driver = pool.driver().clone();
-        let (stop, ticks) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-        let sleeper = |_| {
-            let (driver, stop, ticks) = (driver.clone(), stop.clone(), ticks.clone());
-            spawn(&pool, async move {
-                while !stop.load(SeqCst) {
-                    sleep(&driver, Duration::from_millis(1)).await;
-                    ticks.fetch_add(1, SeqCst);
-                }
-            })
-        };
-        let sleepers: Vec<_> = (0..4).map(sleeper).collect();
         let episode = || {
             let (driver, (release, wait)) = (driver.clone(), mpsc::channel::<()>());
-            let (begun, has_begun) = mpsc::channel();
+            // Due in the middle of the poll that blocks, and so late that the monitor sees that, and remembers.
+            let other = spawn(&pool, sleep(&driver, Duration::from_millis(25)));
             let blocker = spawn(&pool, async move {
-                // Alone at this moment, for once in a while.
-                sleep(&driver, Duration::from_micros(1_500)).await;
-                begun.send(()).unwrap();
+                sleep(&driver, Duration::from_millis(3)).await;
                 let _ = wait.recv();
             });
-            has_begun.recv().unwrap();
-            let before = ticks.load(SeqCst);
-            // Long enough for the monitor to see it, so that it remembers.
-            while ticks.load(SeqCst) < before + 4 * 12 {
-                std::thread::yield_now();
-            }
+            join(other).unwrap();
             drop(release);
             join(blocker).unwrap();
         };
         episode();
         let first = pool.rescues();
-        (0..20).for_each(|_| episode());
-        assert_eq!(pool.rescues(), first, "somebody relied on a poll that blocked");
-        stop.store(true, SeqCst);
-        sleepers.into_iter().for_each(|task| join(task).unwrap());
+        (0..EPISODES).for_each(|_| episode());
+        // On a busy machine the one who was called may come later than the monitor. Without the memory there is one in each.
+        let more = pool.rescues() - first;
+        assert!(more <= EPISODES / 2, "somebody relied {more} times on a poll that blocked");
     });
 }
