@@ -191,6 +191,24 @@ impl UdpSocket {
         self.watched.io(Direction::Read, |socket| socket.peek(buffer)).await
     }
 
+    /// As [`readable`](Self::readable). Of several tasks that poll, the last one is woken.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn poll_recv_ready(&self, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        self.watched.poll_ready(cx, Direction::Read)
+    }
+
+    /// As [`writable`](Self::writable). Of several tasks that poll, the last one is woken.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn poll_send_ready(&self, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        self.watched.poll_ready(cx, Direction::Write)
+    }
+
     /// As [`send`](Self::send). Of several tasks that poll, the last one is woken.
     ///
     /// # Errors

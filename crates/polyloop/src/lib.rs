@@ -27,6 +27,8 @@
 mod blocking_io;
 mod builder;
 mod combination;
+#[cfg(feature = "compat-tokio")]
+pub mod compat;
 mod deadlock;
 pub mod dump;
 mod executors;

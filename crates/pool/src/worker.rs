@@ -284,7 +284,9 @@ impl<S: Scheduler> Worker<'_, S> {
         loop {
             let ran = self.measured(runnable);
             // Not at rest between two polls, where nothing waits: so it is one step for each.
-            seat.desk.stir();
+            if seat.desk.moves_on() {
+                self.pacer.hurry();
+            }
             let again = match ran {
                 Ran::Yielded(runnable) => Some((runnable, Why::Yield)),
                 Ran::Woken(runnable) => Some((runnable, Why::Wake)),
@@ -295,10 +297,14 @@ impl<S: Scheduler> Worker<'_, S> {
             }
             self.stretch.polls += 1;
             // Looked at after every poll: a task that is polled after the end finds its driver gone.
-            if self.shared.is_closed() || seat.mark.is_set() {
+            if self.shared.is_closed() {
                 return;
             }
-            if self.pacer.polled(&self.driver, &seat.desk) {
+            if self.pacer.polled(&self.driver) {
+                // Whoever sets the mark hails.
+                if seat.mark.is_set() {
+                    return;
+                }
                 self.turn();
             }
             let Some(next) = self.next() else { return };
@@ -309,11 +315,13 @@ impl<S: Scheduler> Worker<'_, S> {
     /// Polls, and tells a scheduler that wants to know how long it took.
     #[inline(always)]
     fn measured(&mut self, runnable: Runnable) -> Ran {
-        let begun = S::MEASURES_POLLS.then(|| self.driver.now());
+        let begun = S::MEASURES_POLLS.then(|| (self.driver.clock().leaps(), self.driver.now()));
         let ran = runnable.run();
-        if let Some(begun) = begun {
+        if let Some((leaps, begun)) = begun {
             let took = (self.driver.now() - begun).as_nanos();
-            let took = u64::try_from(took).unwrap_or(u64::MAX);
+            // An hour that a clock has leapt over was nobody's work.
+            let has_leapt = leaps.is_none() || leaps != self.driver.clock().leaps();
+            let took = if has_leapt { 0 } else { u64::try_from(took).unwrap_or(u64::MAX) };
             self.shared.scheduler.polled(&mut self.here.local.borrow_mut(), took);
         }
         ran

@@ -122,7 +122,7 @@ fn what_a_future_leaves_behind_is_for_the_next_poll() {
     let (calls, waker) = Calls::new();
     let mut cx = Context::from_waker(&waker);
     let set = LocalSet::new();
-    let spawned = pin!(async { crate::spawn_local(async { 5 }, here()).ok().unwrap() });
+    let spawned = pin!(poll_fn(|_| Poll::Ready(crate::spawn_local(async { 5 }, here()).ok().unwrap())));
     let Poll::Ready(task) = set.poll_until(spawned, &mut cx) else { panic!("it has nothing to wait for") };
     assert!(!task.is_finished());
     assert_eq!(calls.take(), 1, "the poller is called, because somebody has to run it");

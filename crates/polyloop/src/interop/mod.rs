@@ -5,12 +5,15 @@
 //!
 //! | crate | feature | what is implemented |
 //! |---|---|---|
-//! | `polyloop-traits` | always there | its traits, for [`Handle`](crate::Handle); sockets as [`Connection`] and [`Listener`] |
+//! | `polyloop-traits` | always there | its traits, for [`Handle`](crate::Handle); sockets as [`Connection`], [`Listener`] and [`Datagrams`] |
 //! | `futures-io` 0.3 | always there | its traits, for [`net`](crate::net)'s streams |
 //! | `futures` 0.3 | `futures` | `Spawn` and `LocalSpawn`, for [`Handle`](crate::Handle) |
 //! | `hyper` 1 | `hyper` | `rt::{Executor, Timer}` for [`Handle`](crate::Handle), `rt::Sleep`; `hyper::Io` for `rt::{Read, Write}` |
 //! | `hyper-util` 0.1 | `hyper-util` | `hyper_util::Connector` for its pooled client |
+//! | `quinn` 0.11 | `quinn` | `Runtime` for [`Handle`](crate::Handle) |
 //! | `criterion` 0.8 | `criterion` | `AsyncExecutor`, for [`Handle`](crate::Handle) and [`Runtime`](crate::Runtime) |
+//!
+//! A library that knows no runtime but tokio runs through `polyloop::compat` (feature `compat-tokio`), by a thread of tokio's own.
 //!
 //! What was run with which version, and what does not run, stands in `docs/guide/ecosystem.md`.
 
@@ -22,6 +25,8 @@ mod futures;
 pub mod hyper;
 #[cfg(feature = "hyper-util")]
 pub mod hyper_util;
+#[cfg(feature = "quinn")]
+mod quinn;
 mod traits;
 
-pub use traits::{Connection, Join, Listener};
+pub use traits::{Connection, Datagrams, Join, Listener};

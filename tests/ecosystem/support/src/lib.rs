@@ -4,10 +4,12 @@
 #![forbid(unsafe_code)]
 
 mod alone;
+mod certificate;
 mod program;
 mod skip;
 
 pub use alone::alone;
+pub use certificate::Certified;
 pub use program::{Facts, Program};
 pub use skip::skip;
 
