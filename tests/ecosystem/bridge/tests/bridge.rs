@@ -138,8 +138,10 @@ async fn a_future_is_dropped_in_the_context_as_well() {
         }
     }
     let (told, mut hear) = tokio::sync::mpsc::channel(1);
+    // Made here: it is in the future also if that is never polled.
+    let needs = NeedsTokio(told);
     let task = polyloop::spawn(compat(async move {
-        let _needs = NeedsTokio(told);
+        let _needs = needs;
         std::future::pending::<()>().await;
     }));
     polyloop::task::yield_now().await;
