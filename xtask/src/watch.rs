@@ -1,8 +1,8 @@
 //! `cargo xtask bench watch`: what relief and the naming of stalls cost a poll, and what the stamps for dumps, in instructions.
 //!
 //! Invariant: a number is a difference of differences. The same program, `benches/examples/poll_cost.rs`, is built as it is and
-//! with `--cfg polyloop_without="watch"` or `"stamps"`; each runs under callgrind twice, the second time with twice the polls. What the second did
-//! more, divided, is the cost of a poll, to which start and end of the process add nothing.
+//! with `--cfg polyloop_without="watch"` or `"stamps"`; each runs under callgrind twice, the second time with twice the polls.
+//! What the second did more, divided, is the cost of a poll, to which start and end of the process add nothing.
 
 use crate::exec;
 use crate::stop::Stop;

@@ -10,7 +10,7 @@
 
 use crate::shim::atomic::{
     AtomicBool, AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 use crate::task::{Header, Meta, TaskSpace};
 use core::fmt;
@@ -103,8 +103,8 @@ impl Desk {
     /// The thread is to look up when the present piece of code is over: at the clock, however many short ones came before, and at
     /// whatever the caller has left for it.
     pub fn hail(&self) {
-        // Ordering: Release pairs with the Acquire of who takes it.
-        self.hailed.store(true, Release);
+        // Ordering: AcqRel, as in `take_hail`: hails and takes are one chain, in which each sees what came with those before.
+        self.hailed.swap(true, AcqRel);
     }
 
     /// Whether it was hailed since it last asked. For the thread itself, after each piece of code.
@@ -119,7 +119,7 @@ impl Desk {
         // Taken, not overwritten: the hail that is taken may be a later one than that which was seen, and what came with it would
         // be missed.
         #[cfg(not(polyloop_mutant = "hail_overwritten"))]
-        return self.hailed.swap(false, Acquire);
+        return self.hailed.swap(false, AcqRel);
         #[cfg(polyloop_mutant = "hail_overwritten")]
         {
             self.hailed.store(false, Relaxed);

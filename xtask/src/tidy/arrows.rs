@@ -37,7 +37,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Where the ecosystem's tests are, and what each of them may know besides its siblings: what a stranger may.
-const ECOSYSTEM: (&str, &[&str]) = ("tests/ecosystem/", &["polyloop", "traits", "conformance", "trpl", "book"]);
+const ECOSYSTEM: (&str, &[&str]) =
+    ("tests/ecosystem/", &["polyloop", "traits", "conformance", "trpl", "book"]);
 
 /// What every crate's tests may know besides.
 const FOR_TESTS: &[&str] = &["PARTS", "traits", "conformance"];

@@ -4,7 +4,6 @@ use super::roster::{Hire, Mark, Order, Roster};
 use crate::idle::Idle;
 use loom::sync::{Arc, Notify};
 use loom::thread;
-use polyloop_core::Desk;
 
 #[test]
 fn loom_a_worker_whose_relief_does_not_come_stays() {
@@ -49,26 +48,6 @@ fn loom_a_worker_that_is_relieved_is_never_forgotten() {
         let (standby, relieved) = if left { (vec![0], vec![]) } else { (vec![], vec![0]) };
         assert_eq!((roster.on_standby(), roster.relieved()), (standby, relieved), "a seat is lost");
         assert_eq!(mark.is_set(), !left);
-    });
-}
-
-#[test]
-fn loom_a_worker_that_takes_a_hail_sees_that_it_is_relieved() {
-    loom::model(|| {
-        let (roster, mark) = (Arc::new(Roster::new(1, 2)), Arc::new(Mark::new()));
-        let desk = Arc::new(Desk::new());
-        // The monitor has seen its poll take long.
-        desk.hail();
-        let worker = {
-            let (mark, desk) = (mark.clone(), desk.clone());
-            // The end of its poll.
-            thread::spawn(move || desk.takes_hail() && mark.is_set())
-        };
-        roster.relieve(0, &mark, |_| true).unwrap();
-        desk.hail();
-        let has_left = worker.join().unwrap();
-        let leaves = || desk.takes_hail() && mark.is_set();
-        assert!(has_left || leaves(), "it goes on polling, and nobody will hail it any more");
     });
 }
 
