@@ -309,7 +309,11 @@ fn check_text(dump: &Dump) {
         assert!(line.starts_with(&format!("  worker {index}: ")), "{text}");
     }
     let total = lines[workers + 1];
-    assert!(total.starts_with(&format!("{} tasks: ", dump.tasks().len())), "{text}");
+    let tasks = match dump.tasks().len() {
+        1 => "1 task: ".to_owned(),
+        count => format!("{count} tasks: "),
+    };
+    assert!(total.starts_with(&tasks), "{text}");
     let rows = lines.len() - workers - 2;
     assert_eq!(rows, dump.tasks().len() + usize::from(!dump.tasks().is_empty()), "{text}");
     for line in lines.iter().skip(workers + 3) {

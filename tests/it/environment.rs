@@ -31,8 +31,9 @@ fn the_variable_chooses() {
     assert_eq!(said(None), "steal+mio+wheel");
     assert_eq!(said(Some("fifo")), "fifo+mio+wheel");
     assert_eq!(said(Some("steal:3+poll+heap")), "steal:3+poll+heap");
+    assert_eq!(said(Some("")), "steal+mio+wheel", "as `POLYLOOP= program` is meant in a shell");
     assert_eq!(
-        said(Some("")),
+        said(Some("+poll")),
         "POLYLOOP: unknown executor ``; there are fifo, steal, global, percore, fair, edf"
     );
     assert_eq!(

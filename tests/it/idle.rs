@@ -43,6 +43,20 @@ fn child() {
             listener.accept().await.map(drop)
         }));
         drop(polyloop::spawn(async move { near.read(&mut [0]).await }));
+        // A child that goes on as long as this process does, a signal, a file, and a set of local tasks that all wait.
+        let mut cat = polyloop::process::Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let input = cat.stdin.take();
+        drop(polyloop::spawn(async move { cat.wait().await }));
+        let mut hangup =
+            polyloop::signal::unix::signal(polyloop::signal::unix::SignalKind::hangup()).unwrap();
+        drop(polyloop::spawn(async move { hangup.recv().await }));
+        let file = polyloop::fs::File::open("/proc/self/exe").await.unwrap();
+        let set = polyloop::task::LocalSet::new();
+        drop(set.spawn_local(pending::<()>()));
+        drop(polyloop::task::spawn_local(async move {
+            let _kept = (input, file);
+            set.await;
+        }));
         println!("<idle>");
         pending::<()>().await;
     });

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod afterlife;
+mod any_runtime;
 mod attributes;
 mod bad_days;
 mod block_in_place;

@@ -8,6 +8,7 @@
 use polyloop::{Builder, Combination};
 use polyloop_conformance::block_thread;
 use std::num::NonZeroUsize;
+use std::process::Stdio;
 use std::time::Duration;
 
 fn count(folder: &str) -> usize {
@@ -26,6 +27,13 @@ fn cycle(combination: Combination) {
         let listener = polyloop::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         polyloop::spawn(async move { listener.accept().await.map(drop) });
         polyloop::task::yield_now().await;
+        let file = polyloop::fs::File::open("/proc/self/stat").await.unwrap();
+        let signal = polyloop::signal::unix::signal(polyloop::signal::unix::SignalKind::hangup()).unwrap();
+        let mut child = polyloop::process::Command::new("true");
+        child.stdin(Stdio::piped()).stdout(Stdio::piped());
+        assert!(child.status().await.unwrap().success());
+        // One more, which is left to itself.
+        drop((file, signal, child.spawn().unwrap()));
         sum
     });
     assert_eq!(sum, 6);

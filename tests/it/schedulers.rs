@@ -100,6 +100,51 @@ fn fair_gives_three_quarters_to_weight_three_in_real_time() {
 }
 
 #[test]
+fn an_hour_that_a_clock_leaps_over_is_charged_to_nobody() {
+    watched("fair", LIMIT, || {
+        let clock = ManualClock::new();
+        let runtime = Builder::new().combination("fair:1").clock(clock.clone());
+        let runtime = runtime.block_policy(BlockPolicy::None).build().unwrap();
+        let (polls, own) = (Arc::new(AtomicU64::new(0)), clock.clone());
+        let (polled, ended) = (polls.clone(), Arc::new(AtomicBool::new(false)));
+        let ends = ended.clone();
+        let (asks, asked) = mpsc::channel();
+        let (moves, moved) = mpsc::channel();
+        let (begin, begun) = mpsc::channel();
+        // One poll starts both.
+        drop(runtime.spawn(async move {
+            // It works for 50 µs each time.
+            drop(task::Builder::new().class(2).spawn(async move {
+                while !ended.load(SeqCst) {
+                    polled.fetch_add(1, SeqCst);
+                    own.advance(Duration::from_micros(50));
+                    task::yield_now().await;
+                }
+            }));
+            let sleeper = task::Builder::new().class(1).spawn(async move {
+                asks.send(()).unwrap();
+                moved.recv().unwrap();
+                let before = polls.load(SeqCst);
+                // By age it would have its turn once in 61 polls.
+                for _ in 0..10 {
+                    task::yield_now().await;
+                }
+                ends.store(true, SeqCst);
+                polls.load(SeqCst) - before
+            });
+            begin.send(sleeper).unwrap();
+        }));
+        let sleeper = begun.recv().unwrap();
+        asked.recv().unwrap();
+        // In the middle of its poll somebody else moves the clock.
+        clock.advance(Duration::from_secs(3600));
+        moves.send(()).unwrap();
+        let waited = runtime.block_on(sleeper).unwrap();
+        assert!(waited <= 20, "{waited} polls in between");
+    });
+}
+
+#[test]
 fn one_that_ignores_weights_gives_halves() {
     watched("global", LIMIT, || {
         let got = virtual_percent("global", 1, 8);
@@ -194,6 +239,83 @@ fn who_holds_what_an_urgent_task_wants_is_as_urgent() {
         // Without inheritance only the turns by age help.
         let without = inversion(|| polyloop::sync::Mutex::new(()), false);
         assert!(without >= 9 * 59, "{without} polls in between");
+    });
+}
+
+/// How many polls of the one in between the urgent one waits for, as the guard of the lock that it wants has been handed to a task
+/// that keeps it for ten more polls, and looks at the value or not.
+fn handed_on(looks: bool) -> u64 {
+    let runtime = Runtime::from_name("edf:1").unwrap();
+    let lock: &'static PriorityMutex<u32> = Box::leak(Box::new(PriorityMutex::new(0)));
+    let done = Arc::new(AtomicBool::new(false));
+    let waits = Arc::new(AtomicBool::new(false));
+    let (count, counted) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let (begin, begun) = mpsc::channel();
+    drop(runtime.spawn(async move {
+        let (send, receive) = polyloop::sync::oneshot::channel();
+        // Takes the lock, hands it on, and lives on.
+        drop(task::spawn(async move {
+            assert!(send.send(lock.lock().await).is_ok());
+            std::future::pending::<()>().await;
+        }));
+        let (is_wanted, ended) = (waits.clone(), done.clone());
+        drop(task::spawn(async move {
+            let mut guard = receive.await.unwrap();
+            while !is_wanted.load(SeqCst) {
+                task::yield_now().await;
+            }
+            // The urgent one waits from its next poll on.
+            task::yield_now().await;
+            if looks {
+                *guard += 1;
+            }
+            for _ in 0..10 {
+                task::yield_now().await;
+            }
+            drop(guard);
+        }));
+        for _ in 0..5 {
+            task::yield_now().await;
+        }
+        let polls = count.clone();
+        let urgent = task::Builder::new().deadline(due(10)).spawn(async move {
+            let before = polls.load(SeqCst);
+            let guard = lock.lock().await;
+            done.store(true, SeqCst);
+            drop(guard);
+            counted.store(polls.load(SeqCst) - before, SeqCst);
+            counted.load(SeqCst)
+        });
+        waits.store(true, SeqCst);
+        drop(task::Builder::new().deadline(due(20)).spawn(async move {
+            while !ended.load(SeqCst) {
+                count.fetch_add(1, SeqCst);
+                task::yield_now().await;
+            }
+        }));
+        begin.send(urgent).unwrap();
+    }));
+    runtime.block_on(begun.recv().unwrap()).unwrap()
+}
+
+#[test]
+fn a_guard_that_was_handed_on_is_held_by_who_looks_at_the_value() {
+    watched("handed on", LIMIT, || {
+        // Until it looks, its turns by age are all it has: two before, ten after.
+        let with = handed_on(true);
+        let without = handed_on(false);
+        assert!(with <= 3 * 61, "{with} polls in between");
+        assert!(without >= 9 * 59, "{without} polls in between");
+    });
+}
+
+#[test]
+fn a_priority_mutex_is_taken_by_no_task_in_a_blocking_job() {
+    watched("blocking", LIMIT, || {
+        let runtime = Runtime::from_name("edf:1").unwrap();
+        let mutex = PriorityMutex::new(1);
+        let took = runtime.handle().spawn_blocking(move || mutex.try_lock().map(|held| *held));
+        assert_eq!(runtime.block_on(took).unwrap(), Some(1));
     });
 }
 

@@ -9,7 +9,7 @@ use crate::exec;
 use crate::stop::Stop;
 use crate::test;
 use crate::workspace::Workspace;
-use crate::{docs, ecosystem, forward, loom, miri, tidy, tsan};
+use crate::{book, docs, ecosystem, forward, loom, miri, tidy, tsan};
 
 const HELP: &str = "\
 Runs all checks in order and stops at the first red one. A step whose tool is not installed is skipped, or red where
@@ -17,7 +17,7 @@ the variable CI is set. What needs nightly is reported as NOT RUN on a machine w
 
 Usage: cargo xtask ci [STEP]…
 
-Steps: fmt, tidy, clippy, docs, loom, miri, tsan, smoke, ecosystem, test. Without a name all of them run.
+Steps: fmt, tidy, clippy, docs, loom, miri, tsan, smoke, book, ecosystem, test. Without a name all of them run.
 
 Example: cargo xtask ci fmt tidy clippy
 ";
@@ -34,6 +34,7 @@ const STEPS: &[Step] = &[
     ("miri", miri),
     ("tsan", tsan),
     ("smoke", smoke),
+    ("book", book::check),
     ("ecosystem", ecosystem::check),
 ];
 

@@ -13,7 +13,7 @@ Usage: cargo xtask lab COMMAND [ARGUMENTS]
   doctor    the machine card, and what would make numbers surer
   report    report.html and results.md again from a results.json
 
-The whole matrix: cargo xtask bench matrix. tokio and smol are built only where one is named, and for `list`.
+The whole matrix: cargo xtask bench matrix. tokio and smol are built only where one is named; once they are, they stay.
 
 Example: cargo xtask lab run starvation --on fifo+mio+heap --on steal+mio+heap
 ";
@@ -22,8 +22,7 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<(), Stop> {
     let peers = match arguments.first().map(String::as_str) {
         None | Some("--help" | "-h" | "help") => return Err(Stop::Help(HELP)),
         Some("run") if forward::names_a_peer(&arguments) => Peers::With,
-        Some("list") => Peers::With,
-        Some("run" | "doctor" | "report") => Peers::Without,
+        Some("run" | "list" | "doctor" | "report") => Peers::Without,
         Some(name @ ("matrix" | "compare" | "counts")) => {
             return Err(Stop::Usage(format!("that is `cargo xtask bench {name}`")));
         }

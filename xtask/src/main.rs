@@ -5,6 +5,7 @@
 
 mod args;
 mod bench;
+mod book;
 mod ci;
 mod docs;
 mod ecosystem;
@@ -32,6 +33,11 @@ type Command = (&'static str, &'static str, fn(Vec<String>) -> Result<(), Stop>)
 
 const COMMANDS: &[Command] = &[
     ("bench", "the matrix of experiments and benches; what operations cost; compare two runs", bench::run),
+    (
+        "book",
+        "the Rust Book's async programs: list them, run one and see it, or all on everything",
+        book::run,
+    ),
     ("ci", "all checks in order, as CI runs them; ends with the total of the tests", ci::run),
     ("docs", "build the documentation without a warning; check the links between files", docs::run),
     ("ecosystem", "run foreign crates through the adapters on every combination", ecosystem::run),
@@ -44,7 +50,7 @@ const COMMANDS: &[Command] = &[
 ];
 
 /// Names that docs/contracts.md has for what is still to come.
-const NOT_YET: [&str; 2] = ["book", "new"];
+const NOT_YET: [&str; 1] = ["new"];
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);

@@ -1,8 +1,8 @@
-//! `cargo xtask bench watch`: what relief and the naming of stalls cost a poll, in instructions.
+//! `cargo xtask bench watch`: what relief and the naming of stalls cost a poll, and what the stamps for dumps, in instructions.
 //!
 //! Invariant: a number is a difference of differences. The same program, `benches/examples/poll_cost.rs`, is built as it is and
-//! with `--cfg polyloop_without="watch"`; each runs under callgrind twice, the second time with twice the polls. What the second did
-//! more, divided, is the cost of a poll, to which start and end of the process add nothing.
+//! with `--cfg polyloop_without="watch"` or `"stamps"`; each runs under callgrind twice, the second time with twice the polls.
+//! What the second did more, divided, is the cost of a poll, to which start and end of the process add nothing.
 
 use crate::exec;
 use crate::stop::Stop;
@@ -11,18 +11,30 @@ use std::process::Command;
 
 const POLLS: u32 = 50_000;
 
+/// What can be left out of a build.
+const PARTS: [&str; 2] = ["watch", "stamps"];
+
 /// Executor and what its tasks do.
 const CASES: [(&str, &str); 5] =
     [("fifo", "yield"), ("fifo", "wake"), ("steal:1", "yield"), ("steal:1", "wake"), ("global:1", "yield")];
 
 pub(crate) fn run() -> Result<(), Stop> {
-    let with = build(&exec::root().join("target"), None)?;
-    let without = build(&exec::root().join("target/without-watch"), Some("watch"))?;
-    println!("instructions per poll, by callgrind, driver turns included:\n");
-    println!("{:<10} {:<6} {:>8} {:>8} {:>7}", "executor", "task", "without", "with", "watch");
+    let all = build(&exec::root().join("target"), None)?;
+    let mut without = Vec::new();
+    for name in PARTS {
+        without.push(build(&exec::root().join(format!("target/without-{name}")), Some(name))?);
+    }
+    println!(
+        "instructions per poll, by callgrind, driver turns included; what each part adds to the rest:\n"
+    );
+    println!("{:<10} {:<6} {:>8} {:>8} {:>8}", "executor", "task", "all", PARTS[0], PARTS[1]);
     for (executor, task) in CASES {
-        let (less, more) = (per_poll(&without, executor, task)?, per_poll(&with, executor, task)?);
-        println!("{executor:<10} {task:<6} {less:>8.1} {more:>8.1} {:>7.1}", more - less);
+        let whole = per_poll(&all, executor, task)?;
+        print!("{executor:<10} {task:<6} {whole:>8.1}");
+        for program in &without {
+            print!(" {:>8.1}", whole - per_poll(program, executor, task)?);
+        }
+        println!();
     }
     Ok(())
 }

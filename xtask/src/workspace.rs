@@ -186,4 +186,20 @@ mod tests {
         );
         assert_eq!(Workspace::lean(&[&heavy]), ["--no-default-features", "--features="]);
     }
+    #[test]
+    fn what_the_tests_build_holds_neither_tls_nor_html() {
+        let workspace = Workspace::load().unwrap();
+        let lean = Workspace::lean(&workspace.packages.iter().collect::<Vec<_>>());
+        let tree = |flags: &[String]| {
+            let words =
+                ["tree", "--workspace", "--edges=normal,build,dev", "--prefix=none", "--format={lib}"];
+            exec::output(workspace.cargo(&words).args(flags)).unwrap()
+        };
+        let holds = |tree: &str, name: &str| tree.lines().any(|line| line.starts_with(name));
+        let lean = tree(&lean);
+        assert!(holds(&lean, "trpl") && holds(&lean, "tokio_stream"), "{lean}");
+        for heavy in ["ring", "rustls", "hyper", "scraper"] {
+            assert!(!holds(&lean, heavy), "{heavy}");
+        }
+    }
 }

@@ -13,10 +13,12 @@ use std::time::Duration;
 pub struct Seen {
     epoch: u64,
     /// For how long the present poll has been seen.
+    seen_age: Duration,
+    /// The same with the time in which the monitor waited for a processor and could not look.
     age: Duration,
     /// The first look at the thread in this poll.
     first: Option<Sample>,
-    /// The last look, if it was asleep then, and the age at that moment.
+    /// The last look, if it was asleep then, and the age at that moment, with what was not seen.
     asleep: Option<(Sample, Duration)>,
     /// How long it was asleep, as far as that was seen.
     slept: Duration,
@@ -51,12 +53,14 @@ impl Seen {
         }
         if round.gap {
             // Whether it was asleep or stopped with the rest of the process, nobody knows; what it has run, it has run.
+            self.seen_age = Duration::ZERO;
             self.age = Duration::ZERO;
             self.slept = Duration::ZERO;
             self.asleep = None;
             self.is_asleep = false;
         } else {
-            self.age += round.elapsed;
+            self.seen_age += round.elapsed;
+            self.age += round.elapsed + round.waited;
         }
         false
     }
@@ -66,7 +70,7 @@ impl Seen {
         *self = Self { epoch: self.epoch, ..Self::default() };
     }
 
-    /// For how long the present poll has been seen.
+    /// For how long the present poll has lasted, as far as the process was not stopped.
     pub fn age(&self) -> Duration {
         self.age
     }
@@ -74,7 +78,10 @@ impl Seen {
     /// Judges by one more look at the thread.
     pub fn judge(&mut self, sample: Sample, after: Duration) -> Verdict {
         self.look(sample);
-        if self.age < after {
+        if self.is_asleep && self.slept >= after {
+            // On a busy machine two looks may be enough.
+            Verdict::Blocked
+        } else if self.seen_age < after {
             Verdict::Unsure
         } else if self.is_asleep {
             Verdict::Blocked
@@ -95,7 +102,8 @@ impl Seen {
                     let (awake, passed) = (sample.ran.saturating_sub(before.ran), self.age - at);
                     self.is_asleep = awake * AWAKE_SHARE <= passed;
                     if self.is_asleep {
-                        self.slept += passed.saturating_sub(awake);
+                        let ready = sample.waited.saturating_sub(before.waited);
+                        self.slept += passed.saturating_sub(awake + ready);
                     }
                 }
             }
@@ -109,7 +117,7 @@ impl Seen {
     /// How much of the present poll was time asleep or on the processor, for certain. Where the system does not tell, its
     /// age.
     pub fn proven(&self) -> Duration {
-        if self.first.is_some() && !self.is_known { self.age } else { self.slept + self.ran }
+        if self.first.is_some() && !self.is_known { self.seen_age } else { self.slept + self.ran }
     }
 
     /// What most of the proven time was; `Unsure` where the system does not tell.
@@ -129,7 +137,11 @@ mod tests {
     use super::*;
 
     const AFTER: Duration = Duration::from_millis(10);
-    const TICK: Round = Round { elapsed: Duration::from_micros(2_500), gap: false };
+    const TICK: Round = Round { elapsed: Duration::from_micros(2_500), waited: Duration::ZERO, gap: false };
+
+    fn sample(state: State, ran: u64) -> Sample {
+        Sample { state, ran: Duration::from_micros(ran), waited: Duration::ZERO }
+    }
 
     /// The verdicts on a thread whose state and time on the processor, in µs, are these at the looks.
     fn verdicts(looks: &[(State, u64)]) -> Vec<Verdict> {
@@ -137,7 +149,7 @@ mod tests {
         assert!(seen.note(1, &TICK));
         let judge = |(state, ran): &(State, u64)| {
             assert!(!seen.note(1, &TICK));
-            seen.judge(Sample { state: *state, ran: Duration::from_micros(*ran) }, AFTER)
+            seen.judge(sample(*state, *ran), AFTER)
         };
         looks.iter().map(judge).collect()
     }
@@ -188,7 +200,7 @@ mod tests {
     #[test]
     fn a_gap_in_the_monitors_own_ticks_cancels_what_was_seen() {
         let mut seen = Seen::default();
-        let asleep = Sample { state: Asleep, ran: Duration::ZERO };
+        let asleep = sample(Asleep, 0);
         seen.note(1, &TICK);
         for _ in 0..3 {
             seen.note(1, &TICK);
@@ -199,13 +211,46 @@ mod tests {
         assert_eq!(seen.judge(asleep, AFTER), Unsure);
     }
 
+    #[test]
+    fn on_a_busy_machine_two_looks_are_enough_for_one_that_slept_all_the_time() {
+        let late = Round { waited: Duration::from_millis(30), ..TICK };
+        let ms = Duration::from_millis;
+        let mut seen = Seen::default();
+        seen.note(1, &TICK);
+        seen.note(1, &late);
+        assert_eq!(seen.judge(sample(Asleep, 40), AFTER), Unsure, "nobody saw what it did before");
+        seen.note(1, &late);
+        assert_eq!(seen.judge(sample(Asleep, 40), AFTER), Blocked);
+        assert_eq!(seen.proven(), Duration::from_micros(32_500));
+        // Another one was woken, and has waited for a processor most of the time.
+        let mut seen = Seen::default();
+        seen.note(1, &TICK);
+        seen.note(1, &late);
+        assert_eq!(seen.judge(sample(Asleep, 40), AFTER), Unsure);
+        seen.note(1, &late);
+        assert_eq!(seen.judge(Sample { waited: ms(25), ..sample(Asleep, 540) }, AFTER), Unsure);
+        assert_eq!(seen.proven(), Duration::from_millis(7) + Duration::from_micros(500));
+    }
+
+    #[test]
+    fn what_the_monitor_waited_says_nothing_of_one_that_computes() {
+        let late = Round { waited: Duration::from_millis(30), ..TICK };
+        let mut seen = Seen::default();
+        seen.note(1, &TICK);
+        for ran in [0, 2_000, 4_900] {
+            seen.note(1, &late);
+            assert_eq!(seen.judge(sample(Running, ran), AFTER), Unsure);
+        }
+        assert_eq!(seen.proven(), Duration::from_micros(4_900));
+    }
+
     /// What is proven after looks, one per tick, at such states and times on the processor, in µs.
     fn proven(looks: &[(State, u64)]) -> Duration {
         let mut seen = Seen::default();
         seen.note(1, &TICK);
         for (state, ran) in looks {
             seen.note(1, &TICK);
-            seen.look(Sample { state: *state, ran: Duration::from_micros(*ran) });
+            seen.look(sample(*state, *ran));
         }
         seen.proven()
     }
@@ -226,7 +271,7 @@ mod tests {
         let mut seen = Seen::default();
         let look = |seen: &mut Seen, state, ran, gap| {
             seen.note(1, &Round { gap, ..TICK });
-            seen.look(Sample { state, ran: Duration::from_micros(ran) });
+            seen.look(sample(state, ran));
         };
         seen.note(1, &TICK);
         look(&mut seen, Running, 0, false);

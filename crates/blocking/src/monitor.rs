@@ -4,13 +4,15 @@
 //! [`LINGER`] after the last work, so that a busy program does not wake it again and again; then it sleeps until
 //! [`kick`]ed, and an idle process has no timer wake-ups (C11).
 //!
-//! It is a thread like any other, so that it may come late. A pool is told how much of the time to count: never more than a
-//! tick, and nothing if the monitor was so late that the whole process must have stood still.
+//! It is a thread like any other, so that it may come late. A pool is told how much of the time to count: a tick, and what the
+//! monitor itself is known to have waited for a processor, because then the process did not stand still; of the rest nothing, and
+//! if that is long, the process was stopped or traced, and nothing at all counts.
 //!
 //! Sleep and kick follow the announce-and-recheck pattern: the monitor says that it sleeps and then looks once more; whoever goes
 //! to work does so visibly and then looks whether the monitor sleeps. A `SeqCst` fence stands between the two on both
 //! sides.
 
+use crate::probe::Probe;
 use crate::stall::look_after_reports;
 use parking_lot::{Condvar, Mutex};
 use polyloop_core::deadlock::AtRest;
@@ -29,9 +31,14 @@ pub const TICK: Duration = Duration::from_millis(4);
 /// How long the monitor goes on when nothing is at work any more.
 pub const LINGER: Duration = Duration::from_secs(1);
 
-/// A look that comes so late says that the process was stopped, traced or starved. Not a number of ticks: where these are
-/// short, a busy machine would make a gap of every look, and nobody would ever be found to be stuck.
+/// A look that comes so late, and not because the monitor waited for a processor, says that the process was stopped or traced.
+/// Not a number of ticks: where these are short and nobody tells what a thread has waited, a busy machine would make a gap of
+/// every look, and nobody would ever be found to be stuck.
 const GAP: Duration = Duration::from_millis(16);
+
+/// A look that comes so late is one on a busy machine, and for a second of ticks the monitor watches what it waits itself.
+const LATE: Duration = Duration::from_millis(1);
+const BUSY_LOOKS: u32 = 256;
 
 /// What the monitor looks at.
 pub trait Watched: Send + Sync + 'static {
@@ -56,16 +63,28 @@ pub trait Watched: Send + Sync + 'static {
 pub struct Round {
     /// How much time to count since the last look: what the monitor was late by is not in it.
     pub elapsed: Duration,
+    /// So much of what it was late by, it was ready and waited for a processor: in that time nobody was stopped. Others may
+    /// have waited as well, so that it tells of those alone who were asleep.
+    pub waited: Duration,
     /// The monitor itself stood still for a long time. Whatever seems to have lasted since before tells nothing.
     pub gap: bool,
 }
 
 impl Round {
-    /// The look that comes `passed` after the last one, between which `tick` was to pass.
-    fn after(passed: Duration, tick: Duration) -> Self {
-        Self { elapsed: passed.min(tick), gap: passed.saturating_sub(tick) > GAP }
+    /// The first one after a rest.
+    const FIRST: Self = Self { elapsed: Duration::ZERO, waited: Duration::ZERO, gap: false };
+
+    /// The look that comes `passed` after the last one, between which `tick` was to pass and the monitor has waited for a
+    /// processor as long as `waited`.
+    fn after(passed: Duration, tick: Duration, waited: Duration) -> Self {
+        let elapsed = passed.min(tick);
+        let waited = waited.min(passed - elapsed);
+        Self { elapsed, waited, gap: passed - elapsed - waited > GAP }
     }
 }
+
+/// Everything watched, for the length of a look.
+type Pools = Vec<Arc<dyn Watched>>;
 
 struct Monitor {
     asleep: AtomicBool,
@@ -145,25 +164,34 @@ pub(crate) fn now() -> Instant {
 
 impl Monitor {
     fn run(&self) {
-        let mut quiet = Duration::ZERO;
-        let mut round = Round { elapsed: Duration::ZERO, gap: false };
+        let probe = Probe::here();
+        let (mut quiet, mut passed) = (Duration::ZERO, Duration::ZERO);
+        let mut round = Round::FIRST;
+        let mut busy_looks = 0_u32;
+        // Empty between two looks, which allocate nothing.
+        let mut pools = Vec::new();
         loop {
             let looked = now();
-            let (busy, tick) = self.look(&round);
-            quiet = if busy { Duration::ZERO } else { quiet + round.elapsed };
+            let (busy, tick) = self.look(&round, &mut pools);
+            // By the clock: whoever goes to work kicks.
+            quiet = if busy { Duration::ZERO } else { quiet + passed };
             if quiet <= LINGER {
+                let before = (busy_looks > 0).then(|| probe.waited()).flatten();
                 let mut kicked = self.kicked.lock();
                 self.bell.wait_for(&mut kicked, tick);
                 *kicked = false;
                 drop(kicked);
-                round = Round::after(looked.elapsed(), tick);
+                passed = looked.elapsed();
+                let waited = before.and_then(|before| probe.waited()?.checked_sub(before));
+                round = Round::after(passed, tick, waited.unwrap_or_default());
+                busy_looks = if passed > tick + LATE { BUSY_LOOKS } else { busy_looks.saturating_sub(1) };
                 continue;
             }
-            self.at_work(|| self.pools().iter().for_each(|pool| pool.rest()));
-            round = Round { elapsed: Duration::ZERO, gap: false };
+            self.at_work(|| self.each(&mut pools, |pool| pool.rest()));
+            round = Round::FIRST;
             self.asleep.store(true, Relaxed);
             fence(SeqCst);
-            if !self.look(&round).0 {
+            if !self.look(&round, &mut pools).0 {
                 let mut kicked = self.kicked.lock();
                 while !*kicked {
                     self.bell.wait(&mut kicked);
@@ -171,13 +199,13 @@ impl Monitor {
                 *kicked = false;
             }
             self.asleep.store(false, Relaxed);
-            quiet = Duration::ZERO;
+            (quiet, passed) = (Duration::ZERO, Duration::ZERO);
         }
     }
 
     /// Looks at everything; whether any of it is at work, and how soon to look again.
-    fn look(&self, round: &Round) -> (bool, Duration) {
-        self.at_work(|| self.look_at_all(round))
+    fn look(&self, round: &Round, pools: &mut Pools) -> (bool, Duration) {
+        self.at_work(|| self.look_at_all(round, pools))
     }
 
     /// Runs `f`, in which the monitor does something to others, where that can be seen.
@@ -188,11 +216,11 @@ impl Monitor {
         result
     }
 
-    fn look_at_all(&self, round: &Round) -> (bool, Duration) {
+    fn look_at_all(&self, round: &Round, pools: &mut Pools) -> (bool, Duration) {
         let mut busy = false;
         let mut tick = TICK;
         look_after_reports();
-        for pool in self.pools() {
+        self.each(pools, |pool| {
             let mut at_work = None;
             // The monitor is everybody's: it outlives a scheduler that breaks its promise.
             contain(|| at_work = Some((pool.inspect(round), pool.tick())));
@@ -203,20 +231,26 @@ impl Monitor {
                 }
                 Some((false, _)) => {}
                 None => {
-                    self.watched
-                        .lock()
-                        .retain(|other| !std::ptr::addr_eq(other.as_ptr(), Arc::as_ptr(&pool)));
+                    self.watched.lock().retain(|other| !std::ptr::addr_eq(other.as_ptr(), Arc::as_ptr(pool)));
                     contain(|| pool.give_up());
                 }
             }
-        }
+        });
         (busy, tick)
     }
 
-    fn pools(&self) -> Vec<Arc<dyn Watched>> {
-        let mut watched = self.watched.lock();
-        watched.retain(|pool| pool.strong_count() > 0);
-        watched.iter().filter_map(Weak::upgrade).collect()
+    /// Calls `f` with all that are there, with no lock held.
+    fn each(&self, pools: &mut Pools, mut f: impl FnMut(&Arc<dyn Watched>)) {
+        {
+            let mut watched = self.watched.lock();
+            watched.retain(|pool| pool.strong_count() > 0);
+            pools.extend(watched.iter().filter_map(Weak::upgrade));
+        }
+        for pool in pools.drain(..) {
+            f(&pool);
+            // The last one of it, perhaps: then what it keeps is dropped here.
+            contain(|| drop(pool));
+        }
     }
 
     fn ring(&self) {
@@ -232,11 +266,27 @@ mod tests {
     #[test]
     fn what_the_monitor_is_late_by_is_not_counted_and_a_long_stop_is_a_gap() {
         let ms = Duration::from_millis;
-        assert_eq!(Round::after(ms(2), ms(4)), Round { elapsed: ms(2), gap: false });
-        assert_eq!(Round::after(ms(9), ms(4)), Round { elapsed: ms(4), gap: false });
-        assert_eq!(Round::after(ms(20), ms(4)), Round { elapsed: ms(4), gap: false });
-        assert_eq!(Round::after(ms(21), ms(4)), Round { elapsed: ms(4), gap: true });
-        assert!(Round::after(Duration::from_secs(60), ms(4)).gap);
-        assert!(!Round::after(ms(10), Duration::from_micros(250)).gap, "a slow machine is no stopped one");
+        let round = |elapsed, waited, gap| Round { elapsed: ms(elapsed), waited: ms(waited), gap };
+        let after = |passed, waited| Round::after(ms(passed), ms(4), ms(waited));
+        assert_eq!(after(2, 0), round(2, 0, false));
+        assert_eq!(after(9, 0), round(4, 0, false));
+        assert_eq!(after(20, 0), round(4, 0, false));
+        assert_eq!(after(21, 0), round(4, 0, true));
+        assert!(after(60_000, 0).gap);
+        assert!(
+            !Round::after(ms(10), Duration::from_micros(250), ms(0)).gap,
+            "a slow machine is no stopped one"
+        );
+    }
+
+    #[test]
+    fn what_it_waited_for_a_processor_is_no_gap() {
+        let ms = Duration::from_millis;
+        let round = |elapsed, waited, gap| Round { elapsed: ms(elapsed), waited: ms(waited), gap };
+        let after = |passed, waited| Round::after(ms(passed), ms(4), ms(waited));
+        assert_eq!(after(60, 50), round(4, 50, false));
+        assert_eq!(after(60, 100), round(4, 56, false), "no more than there was");
+        assert_eq!(after(100, 50), round(4, 50, true), "it was ready for a part of it only");
+        assert_eq!(after(3, 2), round(3, 0, false));
     }
 }

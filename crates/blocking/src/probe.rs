@@ -17,6 +17,13 @@ pub struct Sample {
     pub state: State,
     /// How long it has run on a processor since it began.
     pub ran: Duration,
+    /// How long it was ready and waited for a processor, as far as the system tells.
+    pub waited: Duration,
+}
+
+impl Sample {
+    /// Nothing is known.
+    pub const UNKNOWN: Self = Self { state: State::Unknown, ran: Duration::ZERO, waited: Duration::ZERO };
 }
 
 /// Whether a thread waits or runs.
@@ -40,7 +47,12 @@ impl Probe {
 
     /// Looks.
     pub fn sample(&self) -> Sample {
-        self.0.sample().unwrap_or(Sample { state: State::Unknown, ran: Duration::ZERO })
+        self.0.sample().unwrap_or(Sample::UNKNOWN)
+    }
+
+    /// How long the thread was ready so far and waited for a processor, if the system tells.
+    pub fn waited(&self) -> Option<Duration> {
+        self.0.waited()
     }
 
     /// Where the thread is in the kernel.
@@ -53,6 +65,7 @@ impl Probe {
 mod imp {
     use super::{Place, Sample, State};
     use std::fs;
+    use std::io::Read;
     use std::path::{Path, PathBuf};
     use std::time::Duration;
 
@@ -60,25 +73,51 @@ mod imp {
     /// architecture that it knows.
     const CLOCK_TICK: Duration = Duration::from_millis(10);
 
-    /// The thread's folder in `/proc`.
+    /// The thread's folder in `/proc`, if there is one.
     #[derive(Debug)]
-    pub(super) struct Probe(Option<PathBuf>);
+    pub(super) struct Probe(Option<Folder>);
+
+    /// With the names of the files that are read at every look.
+    #[derive(Debug)]
+    struct Folder {
+        path: PathBuf,
+        stat: PathBuf,
+        schedstat: PathBuf,
+    }
+
+    /// Has room for either file: `stat` is 52 numbers and a name.
+    type Room = [u8; 1_024];
+
+    /// What stands in the file. Allocates nothing, so that looking costs a program no more than time.
+    fn read<'a>(file: &Path, room: &'a mut Room) -> Option<&'a [u8]> {
+        let length = fs::File::open(file).ok()?.read(room).ok()?;
+        Some(&room[..length])
+    }
 
     impl Probe {
         pub(super) fn here() -> Self {
             let own = fs::read_link("/proc/thread-self").ok();
-            Self(own.map(|own| Path::new("/proc").join(own)))
+            let path = own.map(|own| Path::new("/proc").join(own));
+            Self(path.map(|path| Folder { stat: path.join("stat"), schedstat: path.join("schedstat"), path }))
         }
 
         pub(super) fn sample(&self) -> Option<Sample> {
-            let folder = self.0.as_deref()?;
-            let (state, coarse) = parse_stat(&fs::read(folder.join("stat")).ok()?)?;
-            let fine = fs::read(folder.join("schedstat")).ok().as_deref().and_then(parse_schedstat);
-            Some(Sample { state, ran: fine.unwrap_or(coarse) })
+            let (state, coarse) = parse_stat(read(&self.0.as_ref()?.stat, &mut [0; _])?)?;
+            let (ran, waited) = self.times().unwrap_or((coarse, Duration::ZERO));
+            Some(Sample { state, ran, waited })
+        }
+
+        pub(super) fn waited(&self) -> Option<Duration> {
+            self.times().map(|(_, waited)| waited)
+        }
+
+        /// On a processor, and waiting for one.
+        fn times(&self) -> Option<(Duration, Duration)> {
+            parse_schedstat(read(&self.0.as_ref()?.schedstat, &mut [0; _])?)
         }
 
         pub(super) fn place(&self) -> Place {
-            let read = |file| fs::read_to_string(self.0.as_deref()?.join(file)).ok();
+            let read = |file| fs::read_to_string(self.0.as_ref()?.path.join(file)).ok();
             Place::parse(read("syscall").as_deref(), read("wchan").as_deref())
         }
     }
@@ -101,9 +140,10 @@ mod imp {
     }
 
     /// `time-on-processor time-waiting-for-one stretches`, in nanoseconds.
-    pub(super) fn parse_schedstat(text: &[u8]) -> Option<Duration> {
-        let ran = str::from_utf8(text).ok()?.split_ascii_whitespace().next()?;
-        Some(Duration::from_nanos(ran.parse().ok()?))
+    pub(super) fn parse_schedstat(text: &[u8]) -> Option<(Duration, Duration)> {
+        let mut fields = str::from_utf8(text).ok()?.split_ascii_whitespace();
+        let mut time = || Some(Duration::from_nanos(fields.next()?.parse().ok()?));
+        Some((time()?, time()?))
     }
 }
 
@@ -120,6 +160,10 @@ mod imp {
         }
 
         pub(super) fn sample(&self) -> Option<Sample> {
+            None
+        }
+
+        pub(super) fn waited(&self) -> Option<Duration> {
             None
         }
 
@@ -142,7 +186,8 @@ mod tests {
         assert_eq!(parse_stat(b"12 (x) Z 1 2 3 4 5 6 7 8 9 10 0 0").unwrap().0, State::Unknown);
         assert_eq!(parse_stat(b"12 (x"), None);
         assert_eq!(parse_stat(b"12 (x) S 1"), None);
-        assert_eq!(parse_schedstat(b"1500 20 3\n"), Some(Duration::from_nanos(1500)));
+        let times = (Duration::from_nanos(1500), Duration::from_nanos(20));
+        assert_eq!(parse_schedstat(b"1500 20 3\n"), Some(times));
         assert_eq!(parse_schedstat(b""), None);
     }
 

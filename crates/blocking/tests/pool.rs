@@ -260,7 +260,8 @@ fn forgets(_: Box<dyn FnOnce() + Send>) -> io::Result<()> {
 }
 
 /// The ways in which a thread does not come, although nobody has refused it.
-const BAD: [fn(Box<dyn FnOnce() + Send>) -> io::Result<()>; 3] = [dies, panics, forgets];
+const BAD: [Start; 3] = [dies, panics, forgets];
+type Start = fn(Box<dyn FnOnce() + Send>) -> io::Result<()>;
 
 #[test]
 fn a_job_whose_thread_ends_before_it_begins_is_told_that_there_is_none() {

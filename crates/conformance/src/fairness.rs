@@ -207,12 +207,13 @@ async fn spied(mut waiting: Waiting) -> Option<ThreadId> {
 }
 
 /// How many polls of a task that wakes itself come between `happen`, which is called in one of them once `waiting` has begun
-/// to wait, and the end of `waiting`; `None` if another thread than the one that polls has turned the driver.
+/// to wait, and the end of `waiting`; `Some(None)` if another thread than the one that polls has turned the driver, and `None` if
+/// `waiting` was over before `happen` was called.
 fn polls_until<R: Runtime, K: Send + Sync + 'static>(
     subject: &Subject<R, K>,
     waiting: impl FnOnce(Arc<AtomicBool>) -> Waiting,
     mut happen: impl FnMut() + Send + 'static,
-) -> Option<u64> {
+) -> Option<Option<u64>> {
     /// So many polls before it happens, so that it falls in step with nothing, and at most afterwards.
     const BEFORE: u64 = 2503;
     const AFTER: u64 = 100_000;
@@ -251,8 +252,11 @@ fn polls_until<R: Runtime, K: Send + Sync + 'static>(
         }
     });
     let seen = seen.load(SeqCst);
-    assert!(at > 0 && seen > 0, "it has not been noticed in {AFTER} polls");
-    (!by_other.load(SeqCst)).then(|| seen.saturating_sub(at))
+    if at == 0 {
+        return None;
+    }
+    assert!(seen > 0, "it has not been noticed in {AFTER} polls");
+    Some((!by_other.load(SeqCst)).then(|| seen.saturating_sub(at)))
 }
 
 type Waiting = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -302,7 +306,7 @@ pub fn a_ready_socket_is_seen_within_the_promise<R: Runtime, K: Send + Sync + 's
         },
     );
     connecting.join().expect("the client has not panicked");
-    within(subject, declared, polls);
+    within(subject, declared, polls.expect("no byte comes before it is sent"));
 }
 
 /// C2: a timer that is due fires although a task is always ready.
@@ -310,22 +314,24 @@ pub fn a_due_timer_fires_within_the_promise<R: Runtime, K: Send + Sync + 'static
     subject: &Subject<R, K>,
     declared: Fairness,
 ) {
-    /// Far enough that it has not fired before the poll in which it becomes due.
-    const DELAY: Duration = Duration::from_millis(200);
-    let rt = subject.runtime.clone();
-    let polls = polls_until(
-        subject,
-        move |begun| {
-            Box::pin(async move {
-                let sleep = rt.sleep(DELAY);
-                begun.store(true, SeqCst);
-                sleep.await;
-            })
-        },
-        // The resolution of a peer's timers is a millisecond.
-        || block_thread(DELAY + Duration::from_millis(2)),
-    );
-    within(subject, declared, polls);
+    /// Far enough that it has not fired before the poll in which it becomes due; the longer ones for a busy machine.
+    const DELAYS: [u64; 4] = [200, 400, 800, 1_600];
+    let polls = DELAYS.map(Duration::from_millis).into_iter().find_map(|delay| {
+        let rt = subject.runtime.clone();
+        polls_until(
+            subject,
+            move |begun| {
+                Box::pin(async move {
+                    let sleep = rt.sleep(delay);
+                    begun.store(true, SeqCst);
+                    sleep.await;
+                })
+            },
+            // The resolution of a peer's timers is a millisecond.
+            move || block_thread(delay + Duration::from_millis(2)),
+        )
+    });
+    within(subject, declared, polls.expect("the timer fires before the polls that come first are over"));
 }
 
 /// C3: beside tasks that wake themselves.

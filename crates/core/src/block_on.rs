@@ -35,19 +35,34 @@ pub const TURN_INTERVAL: Duration = Duration::from_micros(100);
 
 const _: () = assert!(MAX_POLLS <= 1024);
 
-/// What an executor adds to a thread inside `block_on`.
-pub trait Host {
-    /// Where this thread shows what it polls.
+/// Who watches a thread inside `block_on`.
+pub trait Watch {
+    /// Where the thread shows what it does.
     fn desk(&self) -> &Desk;
 
     /// Called at the beginning. The thread's local tasks live in `local`; its own future is the one that
     /// [lies](crate::Polled::address) at `own`.
-    fn arrive(&self, local: &Arc<TaskSpace>, own: usize) {
-        let _ = (local, own);
-    }
+    fn arrive(&self, local: &Arc<TaskSpace>, own: usize);
 
     /// Called whenever the thread goes from rest to work, after its desk has shown that.
+    fn rise(&self);
+}
+
+/// A desk that nobody looks at.
+impl Watch for Desk {
+    fn desk(&self) -> &Desk {
+        self
+    }
+
+    fn arrive(&self, _: &Arc<TaskSpace>, _: usize) {}
+
     fn rise(&self) {}
+}
+
+/// What an executor adds to a thread inside `block_on`.
+pub trait Host {
+    /// Who watches this thread.
+    fn watch(&self) -> &impl Watch;
 
     /// Called before every poll: hands this thread what the executor has for it, if anything.
     fn collect(&self, entered: &Entered<'_>, parking: &Arc<Parking>);
@@ -183,16 +198,21 @@ impl TurnPacer {
         Self { polls: 0, check_at: 1, stride: 1, turned: driver.now() }
     }
 
-    /// Counts a poll of the thread whose desk this is; whether the driver is due.
+    /// Counts a poll; whether the driver is due.
     #[inline]
-    pub fn polled(&mut self, driver: &Driver, desk: &Desk) -> bool {
+    pub fn polled(&mut self, driver: &Driver) -> bool {
         self.polls += 1;
-        (self.polls >= self.check_at || desk.is_hailed()) && self.is_due(driver, desk)
+        self.polls >= self.check_at && self.is_due(driver)
+    }
+
+    /// The thread was [hailed](Desk::takes_hail): the clock is looked at after the next poll that is counted.
+    #[cold]
+    pub fn hurry(&mut self) {
+        self.check_at = 0;
     }
 
     #[cold]
-    fn is_due(&mut self, driver: &Driver, desk: &Desk) -> bool {
-        desk.heed_hail();
+    fn is_due(&mut self, driver: &Driver) -> bool {
         let elapsed = driver.now() - self.turned;
         if elapsed >= TURN_INTERVAL {
             let fitting = u128::from(self.polls) * TURN_INTERVAL.as_nanos() / elapsed.as_nanos();
@@ -279,7 +299,7 @@ fn run_to_end<F: Future>(
         local.enter_with(future, meta, |entered, root| {
             let _listed = host.space().map(|space| space.list_local(entered.space()));
             let _leave = Leave { host, entered, parking: &parking };
-            host.arrive(entered.space(), root.address());
+            host.watch().arrive(entered.space(), root.address());
             let mut root = pin!(root);
             let future = Root { task: root.task(), meta: &about, ends_by_deadlock };
             if let Some(deadlock) = run(driver, &parking, host, entered, &future, || root.is_finished()) {
@@ -333,7 +353,8 @@ fn run(
     let mut wakes = Wakes::new();
     let mut pacer = TurnPacer::new(driver);
     let mut busy = Some(driver.hold());
-    let desk = host.desk();
+    let watch = host.watch();
+    let desk = watch.desk();
     let count = |pacer: &TurnPacer, now: Instant| {
         if let Some(counts) = host.counts() {
             pacer.count(counts, now);
@@ -343,7 +364,7 @@ fn run(
     loop {
         parking.heed();
         if desk.rise() {
-            host.rise();
+            watch.rise();
         }
         loop {
             host.collect(entered, parking);
@@ -354,7 +375,10 @@ fn run(
                 Ran::Yielded(runnable) | Ran::Woken(runnable) => entered.push(runnable),
                 Ran::Pending | Ran::Done => {}
             }
-            let due = pacer.polled(driver, desk);
+            if desk.takes_hail() {
+                pacer.hurry();
+            }
+            let due = pacer.polled(driver);
             if finished() {
                 count(&pacer, driver.now());
                 return None;

@@ -445,11 +445,11 @@ pub(crate) fn current_id() -> Option<Id> {
     with_context(|context| context.current.task()).flatten().map(TaskPtr::id)
 }
 
-/// The id of the task that this thread polls, and what it asks of its scheduler.
+/// The id of the task that this thread polls, and what it asks of its scheduler. Nothing [outside of tasks](outside_of_tasks).
 pub fn current_wishes() -> Option<(Id, crate::task::Wishes)> {
-    let current = with_context(|context| context.current.get())?;
     // The task lives: as in `current_id`.
-    NonNull::new(current.cast_mut()).map(|task| (TaskPtr(task).id(), TaskPtr(task).wishes()))
+    let current = with_context(|context| context.current.task()).flatten();
+    current.map(|task| (task.id(), task.wishes()))
 }
 
 /// Runs `f` as if this thread polled no task: what `f` does is no poll, and may block.

@@ -10,7 +10,7 @@
 
 use crate::shim::atomic::{
     AtomicBool, AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 use crate::task::{Header, Meta, TaskSpace};
 use core::fmt;
@@ -22,8 +22,8 @@ use std::thread::ThreadId;
 pub struct Desk {
     /// Odd while the thread runs code of others, which may block: a poll, wakers, hooks. Moves with each of them.
     epoch: AtomicU64,
-    /// Whether somebody who looked has seen one piece of code take long. The one word that others write; nothing but the
-    /// moment of a driver turn follows from it, so that it needs no order and no model.
+    /// Whether somebody wants the thread to look up when the present piece of code is over: because it takes long, or because
+    /// something was left for the thread, which is seen by whoever [takes the hail](Desk::takes_hail). The one word that others write.
     hailed: AtomicBool,
 }
 
@@ -100,21 +100,31 @@ impl Desk {
         f()
     }
 
-    /// Somebody has seen one piece of code take long: the thread is to look at the clock when it is over, however many short
-    /// ones came before.
+    /// The thread is to look up when the present piece of code is over: at the clock, however many short ones came before, and at
+    /// whatever the caller has left for it.
     pub fn hail(&self) {
-        self.hailed.store(true, Relaxed);
+        // Ordering: AcqRel, as in `take_hail`: hails and takes are one chain, in which each sees what came with those before.
+        self.hailed.swap(true, AcqRel);
     }
 
-    /// Whether it was hailed.
-    #[inline]
-    pub(crate) fn is_hailed(&self) -> bool {
-        !cfg!(polyloop_without = "watch") && self.hailed.load(Relaxed)
+    /// Whether it was hailed since it last asked. For the thread itself, after each piece of code.
+    #[inline(always)]
+    pub fn takes_hail(&self) -> bool {
+        // For measuring what it costs: `cargo xtask bench watch`.
+        !cfg!(polyloop_without = "watch") && self.hailed.load(Relaxed) && self.take_hail()
     }
 
-    /// The thread looks at the clock.
-    pub(crate) fn heed_hail(&self) {
-        self.hailed.store(false, Relaxed);
+    #[cold]
+    fn take_hail(&self) -> bool {
+        // Taken, not overwritten: the hail that is taken may be a later one than that which was seen, and what came with it would
+        // be missed.
+        #[cfg(not(polyloop_mutant = "hail_overwritten"))]
+        return self.hailed.swap(false, AcqRel);
+        #[cfg(polyloop_mutant = "hail_overwritten")]
+        {
+            self.hailed.store(false, Relaxed);
+            true
+        }
     }
 
     /// Odd while the thread runs code of others.

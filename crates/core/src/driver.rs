@@ -163,6 +163,13 @@ impl Driver {
         self.clock.now()
     }
 
+    /// Moves the [coarse clock](crate::tick) on, if this driver's is the one that does.
+    pub fn tell_time(&self) {
+        if self.clock.moves_tick() {
+            self.clock.now();
+        }
+    }
+
     /// This driver's clock.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock

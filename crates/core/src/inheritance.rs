@@ -1,19 +1,28 @@
 //! Which tasks others with earlier deadlines wait for: priority inheritance, for schedulers that heed deadlines.
 //!
-//! Invariant: what a task inherits is the earliest deadline of all who wait for it, through any number of locks, and what those
-//! inherit. Known are only locks that somebody waits for, so a lock that is free when it is wanted costs nothing here.
+//! Invariant: *a task inherits the earliest deadline of those who wait for a lock that it holds*, where who waits counts with what it
+//! has inherited itself. Known are only locks that somebody waits for, so a lock that is free when it is wanted costs nothing here.
 //!
-//! A change is rare and finds queued runnables where they are; so a scheduler asks for the [`version`] when it chooses, and sorts
-//! anew if that has changed.
+//! A change concerns one lock. It is followed from the lock to its holder, and on through the locks that the holder waits for, as long
+//! as anything changes and [`MOST_STEPS`] tasks at most. Each step takes time in the logarithm of those who wait for the lock.
+//! Tasks that wait for each other in a circle keep what came into it until one of them stops waiting; they do not run anyway.
+//!
+//! A scheduler asks for the [`version`] when it chooses, and if that has changed, for [whom](changed_since) it concerns.
 
 use crate::task::Id;
 use crate::time::Instant;
-use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{
     AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
+use std::sync::{Mutex, MutexGuard};
+
+/// One change goes on through so many tasks at most.
+pub const MOST_STEPS: usize = 1024;
+
+/// So many changes are remembered for schedulers that have not looked.
+const REMEMBERED: usize = 256;
 
 /// A lock that tasks wait for. Forgotten when it is dropped.
 #[derive(Debug)]
@@ -21,22 +30,48 @@ pub struct Awaited {
     number: u64,
 }
 
-/// Who has a lock, and who waits for it, as far as they are tasks.
-#[derive(Debug)]
+/// Who has a lock, and who waits for it.
+#[derive(Debug, Default)]
 struct Queue {
-    holder: Id,
-    waiting: Vec<(Option<Id>, Instant)>,
+    holder: Option<Id>,
+    waiting: BTreeMap<u64, Waiter>,
+    /// By what counts, and by the number of the place.
+    order: BTreeSet<(Instant, u64)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Waiter {
+    task: Option<Id>,
+    own: Instant,
+    /// The earlier of its own deadline and what it has inherited.
+    counts: Instant,
+}
+
+/// A task that holds or waits.
+#[derive(Debug)]
+struct Node {
+    inherited: Instant,
+    holds: Vec<u64>,
+    /// Lock and place.
+    waits: Vec<(u64, u64)>,
 }
 
 #[derive(Debug)]
-struct State {
+struct Table {
     locks: BTreeMap<u64, Queue>,
-    inherited: BTreeMap<Id, Instant>,
+    tasks: BTreeMap<Id, Node>,
+    /// How many changes there were, and the last of them.
+    changes: u64,
+    changed: VecDeque<Id>,
 }
 
 // Not of the shim, whose loom has no statics: no model gets here.
-static STATE: Mutex<State> = Mutex::new(State { locks: BTreeMap::new(), inherited: BTreeMap::new() });
+static TABLE: Mutex<Table> = Mutex::new(Table::new());
 static VERSION: AtomicU64 = AtomicU64::new(0);
+
+fn table() -> MutexGuard<'static, Table> {
+    TABLE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
 
 impl Awaited {
     /// A lock that nobody waits for.
@@ -45,18 +80,39 @@ impl Awaited {
         Self { number: NEXT.fetch_add(1, Relaxed) }
     }
 
-    /// The lock is with `holder`, if that is a task, and these wait for it, each with the deadline of its own.
-    pub fn update(&self, holder: Option<Id>, waiting: impl Iterator<Item = (Option<Id>, Instant)>) {
-        let waiting: Vec<_> = waiting.collect();
-        let queue = holder.filter(|_| !waiting.is_empty()).map(|holder| Queue { holder, waiting });
-        let mut state = STATE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let before = match queue {
-            Some(queue) => state.locks.insert(self.number, queue),
-            None => state.locks.remove(&self.number),
-        };
-        if before.is_some() || state.locks.contains_key(&self.number) {
-            state.settle();
-        }
+    /// Somebody waits from now on, a task or not, with a deadline of its own. `place` tells it from all others who wait, and who
+    /// came first. `holder` has the lock, if that is a task.
+    pub fn join(&self, place: u64, task: Option<Id>, own: Instant, holder: Option<Id>) {
+        let mut table = table();
+        table.join(self.number, place, task, own);
+        table.hold(self.number, holder);
+        table.publish();
+    }
+
+    /// It waits no more.
+    pub fn leave(&self, place: u64) {
+        let mut table = table();
+        table.leave(self.number, place);
+        table.publish();
+    }
+
+    /// The lock is with `holder` from now on, if that is a task.
+    pub fn held_by(&self, holder: Option<Id>) {
+        let mut table = table();
+        table.hold(self.number, holder);
+        table.publish();
+    }
+
+    /// The most urgent one who waits has the lock from now on: its place.
+    pub fn pass_on(&self) -> Option<u64> {
+        let mut table = table();
+        let queue = table.locks.get(&self.number)?;
+        let (_, place) = *queue.order.first()?;
+        let task = queue.waiting.get(&place)?.task;
+        table.leave(self.number, place);
+        table.hold(self.number, task);
+        table.publish();
+        Some(place)
     }
 }
 
@@ -68,37 +124,123 @@ impl Default for Awaited {
 
 impl Drop for Awaited {
     fn drop(&mut self) {
-        self.update(None, std::iter::empty());
+        let mut table = table();
+        let places: Option<Vec<_>> =
+            table.locks.get(&self.number).map(|queue| queue.waiting.keys().copied().collect());
+        for place in places.unwrap_or_default() {
+            table.leave(self.number, place);
+        }
+        table.publish();
     }
 }
 
-impl State {
-    /// Works out who inherits what.
-    fn settle(&mut self) {
-        let mut inherited: BTreeMap<Id, Instant> = BTreeMap::new();
-        // Deadlines only get earlier, and there are finitely many: circles of waiters end, too.
-        loop {
-            let mut changed = false;
-            for Queue { holder, waiting } in self.locks.values() {
-                let of = |(id, own): &(Option<Id>, Instant)| {
-                    id.and_then(|id| inherited.get(&id).copied()).map_or(*own, |more| more.min(*own))
-                };
-                let earliest = waiting.iter().map(of).min().unwrap_or(Instant::FAR_FUTURE);
-                let before = inherited.get(holder).copied().unwrap_or(Instant::FAR_FUTURE);
-                if earliest < before {
-                    inherited.insert(*holder, earliest);
-                    changed = true;
-                }
+impl Node {
+    fn idle() -> Self {
+        Self { inherited: Instant::FAR_FUTURE, holds: Vec::new(), waits: Vec::new() }
+    }
+}
+
+impl Queue {
+    fn earliest(&self) -> Instant {
+        self.order.first().map_or(Instant::FAR_FUTURE, |(counts, _)| *counts)
+    }
+}
+
+impl Table {
+    const fn new() -> Self {
+        Self { locks: BTreeMap::new(), tasks: BTreeMap::new(), changes: 0, changed: VecDeque::new() }
+    }
+
+    fn inherited(&self, task: Id) -> Instant {
+        self.tasks.get(&task).map_or(Instant::FAR_FUTURE, |node| node.inherited)
+    }
+
+    fn join(&mut self, lock: u64, place: u64, task: Option<Id>, own: Instant) {
+        let counts = task.map_or(own, |task| self.inherited(task).min(own));
+        let queue = self.locks.entry(lock).or_default();
+        queue.waiting.insert(place, Waiter { task, own, counts });
+        queue.order.insert((counts, place));
+        let holder = queue.holder;
+        if let Some(task) = task {
+            self.tasks.entry(task).or_insert_with(Node::idle).waits.push((lock, place));
+        }
+        self.settle(holder);
+    }
+
+    fn leave(&mut self, lock: u64, place: u64) {
+        let Some(queue) = self.locks.get_mut(&lock) else { return };
+        let Some(waiter) = queue.waiting.remove(&place) else { return };
+        queue.order.remove(&(waiter.counts, place));
+        let (holder, is_free) = (queue.holder, queue.waiting.is_empty());
+        if let Some(node) = waiter.task.and_then(|task| self.tasks.get_mut(&task)) {
+            node.waits.retain(|wait| *wait != (lock, place));
+        }
+        if is_free {
+            self.hold(lock, None);
+            self.locks.remove(&lock);
+        }
+        self.settle(holder);
+        waiter.task.into_iter().for_each(|task| self.forget(task));
+    }
+
+    /// Nothing for a lock that nobody waits for.
+    fn hold(&mut self, lock: u64, holder: Option<Id>) {
+        let Some(queue) = self.locks.get_mut(&lock).filter(|queue| queue.holder != holder) else { return };
+        let before = std::mem::replace(&mut queue.holder, holder);
+        if let Some(node) = before.and_then(|task| self.tasks.get_mut(&task)) {
+            node.holds.retain(|held| *held != lock);
+        }
+        if let Some(task) = holder {
+            self.tasks.entry(task).or_insert_with(Node::idle).holds.push(lock);
+        }
+        self.settle(before);
+        self.settle(holder);
+        before.into_iter().for_each(|task| self.forget(task));
+    }
+
+    fn forget(&mut self, task: Id) {
+        if self.tasks.get(&task).is_some_and(|node| node.holds.is_empty() && node.waits.is_empty()) {
+            self.tasks.remove(&task);
+        }
+    }
+
+    /// What waits for the locks of `task` has changed, and so may what it inherits, and those for whom it waits.
+    fn settle(&mut self, task: Option<Id>) {
+        let mut concerned = VecDeque::from_iter(task);
+        for _ in 0..MOST_STEPS {
+            let Some(task) = concerned.pop_front() else { return };
+            let Some(node) = self.tasks.get_mut(&task) else { continue };
+            let locks = &mut self.locks;
+            let held = node.holds.iter().filter_map(|lock| locks.get(lock)).map(Queue::earliest);
+            let inherited = held.min().unwrap_or(Instant::FAR_FUTURE);
+            if inherited == node.inherited {
+                continue;
             }
-            if !changed {
-                break;
+            node.inherited = inherited;
+            self.changes += 1;
+            self.changed.push_back(task);
+            if self.changed.len() > REMEMBERED {
+                self.changed.pop_front();
+            }
+            for (lock, place) in &node.waits {
+                let Some(queue) = locks.get_mut(lock) else { continue };
+                let Some(waiter) = queue.waiting.get_mut(place) else { continue };
+                queue.order.remove(&(waiter.counts, *place));
+                waiter.counts = inherited.min(waiter.own);
+                queue.order.insert((waiter.counts, *place));
+                concerned.extend(queue.holder);
             }
         }
-        if inherited != self.inherited {
-            self.inherited = inherited;
-            // Ordering: Release pairs with the Acquire of `version`; what is inherited is behind the lock besides.
-            VERSION.fetch_add(1, Release);
-        }
+    }
+
+    fn publish(&self) {
+        // Ordering: Release pairs with the Acquire of `version`; what is inherited is behind the lock besides.
+        VERSION.store(self.changes, Release);
+    }
+
+    fn changed_since(&self, version: u64) -> Option<Vec<Id>> {
+        let many = usize::try_from(self.changes - version).ok().filter(|many| *many <= self.changed.len())?;
+        Some(self.changed.iter().skip(self.changed.len() - many).copied().collect())
     }
 }
 
@@ -107,8 +249,119 @@ pub fn version() -> u64 {
     VERSION.load(Acquire)
 }
 
+/// The version at this moment, and who inherits something else than at `version`; `None` if that was too many changes ago.
+pub fn changed_since(version: u64) -> (u64, Option<Vec<Id>>) {
+    let table = table();
+    (table.changes, table.changed_since(version))
+}
+
 /// What the task inherits.
 pub fn of(id: Id) -> Option<Instant> {
-    let state = STATE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    state.inherited.get(&id).copied()
+    Some(table().inherited(id)).filter(|inherited| *inherited < Instant::FAR_FUTURE)
+}
+
+#[cfg(all(test, not(polyloop_loom)))]
+mod tests {
+    use super::*;
+
+    fn at(nanos: u64) -> Instant {
+        Instant::from_nanos(nanos)
+    }
+
+    /// A task of this number.
+    fn task(number: u64) -> Option<Id> {
+        Some(Id::for_test(number))
+    }
+
+    impl Table {
+        fn of(&self, number: u64) -> Option<u64> {
+            let inherited = self.inherited(Id::for_test(number));
+            (inherited < Instant::FAR_FUTURE).then_some((inherited - Instant::ORIGIN).as_nanos() as u64)
+        }
+
+        /// Task `number` holds `lock`, for which somebody without a deadline waits already.
+        fn holds(&mut self, number: u64, lock: u64) {
+            self.join(lock, 0, None, Instant::FAR_FUTURE);
+            self.hold(lock, task(number));
+        }
+    }
+
+    #[test]
+    fn a_deadline_goes_through_a_chain_and_back() {
+        let mut table = Table::new();
+        for number in 0..100 {
+            table.holds(number, number);
+            // Task n + 1 waits for the lock of task n.
+            table.join(number, 1, task(number + 1), at(1_000 + number));
+        }
+        assert_eq!(table.of(99), Some(1_099));
+        table.join(99, 2, None, at(5));
+        assert!((0..100).all(|number| table.of(number) == Some(5)));
+        let changes = table.changes;
+        table.join(99, 3, None, at(7));
+        assert_eq!(table.changes, changes, "who is less urgent changes nothing");
+        table.leave(99, 2);
+        assert!((0..100).all(|number| table.of(number) == Some(7)));
+        table.leave(99, 3);
+        assert_eq!((table.of(99), table.of(0)), (Some(1_099), Some(1_000)));
+    }
+
+    #[test]
+    fn a_lock_that_is_passed_on_takes_its_waiters_along() {
+        let mut table = Table::new();
+        table.join(1, 0, task(2), at(20));
+        table.join(1, 1, task(3), at(10));
+        table.hold(1, task(1));
+        assert_eq!((table.of(1), table.of(2)), (Some(10), None));
+        table.leave(1, 1);
+        table.hold(1, task(3));
+        assert_eq!((table.of(1), table.of(3)), (None, Some(20)));
+        table.leave(1, 0);
+        assert!(table.locks.is_empty() && table.tasks.is_empty(), "{table:?}");
+    }
+
+    #[test]
+    fn who_holds_two_locks_has_the_earlier_of_both() {
+        let mut table = Table::new();
+        table.holds(1, 1);
+        table.holds(1, 2);
+        table.join(1, 1, None, at(30));
+        table.join(2, 1, None, at(20));
+        assert_eq!(table.of(1), Some(20));
+        table.hold(2, task(9));
+        assert_eq!((table.of(1), table.of(9)), (Some(30), Some(20)));
+    }
+
+    #[test]
+    fn a_circle_comes_to_an_end() {
+        let mut table = Table::new();
+        table.holds(1, 1);
+        table.holds(2, 2);
+        table.join(1, 1, task(2), at(50));
+        table.join(2, 1, task(1), at(60));
+        table.join(1, 2, None, at(5));
+        assert_eq!((table.of(1), table.of(2)), (Some(5), Some(5)));
+        table.leave(1, 2);
+        // One of the two gives up.
+        table.leave(2, 1);
+        assert_eq!((table.of(1), table.of(2)), (Some(50), None));
+    }
+
+    #[test]
+    fn a_walk_is_bounded_and_what_was_changed_is_remembered_for_a_while() {
+        let mut table = Table::new();
+        let long = MOST_STEPS as u64 + 50;
+        for number in 0..long {
+            table.holds(number, number);
+            table.join(number, 1, task(number + 1), Instant::FAR_FUTURE);
+        }
+        assert_eq!(table.changes, 0);
+        table.join(long - 1, 2, None, at(5));
+        assert_eq!(table.changes, MOST_STEPS as u64);
+        assert_eq!((table.of(50), table.of(49)), (Some(5), None));
+        assert_eq!(table.changed_since(0), None);
+        let last = table.changed_since(table.changes - 2).unwrap();
+        assert_eq!(last, [Id::for_test(51), Id::for_test(50)]);
+        assert_eq!(table.changed_since(table.changes), Some(vec![]));
+    }
 }

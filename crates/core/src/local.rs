@@ -47,10 +47,12 @@ struct Shared {
 }
 
 /// The queue as the owner's thread finds it in its context.
-struct Mine {
+pub(crate) struct Mine {
     shared: *const Shared,
     space: Arc<TaskSpace>,
     queue: RefCell<RunQueue>,
+    /// How many tasks were ever spawned into it.
+    spawned: Cell<usize>,
     /// The executor whose runnables go into this queue, too, by its address.
     guest: Cell<Option<usize>>,
 }
@@ -65,7 +67,7 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let space = context::with_scope(|mine: Option<&Mine>| mine.map(|mine| Arc::clone(&mine.space)));
+    let space = context::with_scope(|mine: Option<&Mine>| mine.map(Mine::space_for_one_more));
     match space {
         Some(space) => Ok(space.spawn_local(future, meta)),
         None => Err(future),
@@ -100,6 +102,16 @@ pub fn take_as_guest(guest: usize) -> RunQueue {
 }
 
 impl Mine {
+    fn space_for_one_more(&self) -> Arc<TaskSpace> {
+        self.spawned.set(self.spawned.get() + 1);
+        Arc::clone(&self.space)
+    }
+
+    /// How many tasks were ever spawned into it.
+    pub(crate) fn spawned(&self) -> usize {
+        self.spawned.get()
+    }
+
     /// Takes all runnables that are not local, in order.
     fn take_guests(&self) -> RunQueue {
         let mut all = core::mem::take(&mut *self.queue.borrow_mut());
@@ -138,12 +150,7 @@ impl LocalQueue {
     pub fn enter<R>(&self, f: impl FnOnce(&Entered<'_>) -> R) -> R {
         assert!(!self.entered.replace(true), "a local queue was entered from within itself");
         let _leave = Leave(&self.entered);
-        let mine = Mine {
-            shared: Arc::as_ptr(&self.shared),
-            space: Arc::clone(&self.space),
-            queue: RefCell::new(RunQueue::new()),
-            guest: Cell::new(None),
-        };
+        let mine = self.mine();
         self.space.enter(|| {
             context::enter_scope(&mine, || {
                 let entered = Entered { local: self, mine: &mine };
@@ -152,6 +159,30 @@ impl LocalQueue {
                 f(&entered)
             })
         })
+    }
+
+    fn mine(&self) -> Mine {
+        Mine {
+            shared: Arc::as_ptr(&self.shared),
+            space: Arc::clone(&self.space),
+            queue: RefCell::new(RunQueue::new()),
+            spawned: Cell::new(0),
+            guest: Cell::new(None),
+        }
+    }
+
+    /// Splits off what the owner finds in its context, for an owner that comes and goes by [`visit`](Self::visit) and keeps it
+    /// all the time.
+    pub(crate) fn with_own(unpark: Arc<dyn Unpark>) -> (Self, Mine) {
+        let queue = Self::new(unpark);
+        let mine = queue.mine();
+        (queue, mine)
+    }
+
+    /// As [`enter`](Self::enter), but nothing is cancelled at the end, and a call within `f` goes on with the same.
+    pub(crate) fn visit<R>(&self, mine: &Mine, f: impl FnOnce(&Entered<'_>) -> R) -> R {
+        let within = || context::enter_scope(mine, || f(&Entered { local: self, mine }));
+        if context::is_home(&self.space) { within() } else { self.space.enter(within) }
     }
 
     /// As [`enter`](Self::enter), with `future` as the first task. It may borrow: what comes in from outside outlives the
@@ -202,7 +233,7 @@ impl Entered<'_> {
         F: Future + 'static,
         F::Output: 'static,
     {
-        self.local.space.spawn_local(future, meta)
+        self.mine.space_for_one_more().spawn_local(future, meta)
     }
 
     /// Lets the runnables of an executor, named by its address, share this thread's queue and order, or ends that.
@@ -267,7 +298,7 @@ impl Entered<'_> {
     }
 
     /// Cancels every local task on this thread. Their drops may spawn and wake more: until none is left.
-    fn close(&self) {
+    pub(crate) fn close(&self) {
         loop {
             while let Some(runnable) = self.pop() {
                 runnable.cancel();

@@ -281,6 +281,6 @@ impl Unpark for Parking {
     }
 
     fn tell_time(&self) {
-        self.driver.now();
+        self.driver.tell_time();
     }
 }

@@ -160,7 +160,8 @@ pub trait Scheduler: fmt::Debug + Send + Sync + 'static {
         let _ = (local, nanos);
     }
 
-    /// The poll of the runnable that `next` gave to worker `local` last has ended and took `nanos` nanoseconds. Called before the
+    /// The poll of the runnable that `next` gave to worker `local` last has ended and took `nanos` nanoseconds, 0 if the clock has
+    /// [leapt](crate::time::Clock::leaps) meanwhile. Called before the
     /// runnable is pushed again by this worker, if it is; another may have pushed it already. Only if the scheduler
     /// [asks for it](Self::MEASURES_POLLS).
     fn polled(&self, local: &mut Self::Local, nanos: u64) {

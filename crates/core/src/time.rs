@@ -118,8 +118,20 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
         false
     }
 
+    /// How often it has leapt so far, by no time that passed for whoever runs: whatever took from before a leap to after it did not
+    /// take that long. `None` in the middle of one.
+    fn leaps(&self) -> Option<u64> {
+        Some(0)
+    }
+
     /// Whether whoever reads this clock moves the [coarse one](crate::tick) on, which counts from the same origin.
     fn moves_tick(&self) -> bool {
+        false
+    }
+
+    /// Moves the clock on by hand; whether it is one that can be moved so.
+    fn try_advance(&self, by: Duration) -> bool {
+        let _ = by;
         false
     }
 

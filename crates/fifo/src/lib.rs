@@ -25,7 +25,7 @@ pub use turn::Turned;
 
 use polyloop_blocking::OsThread;
 use polyloop_blocking::stall::{Post, Stalls};
-use polyloop_core::block_on::{BlockOnError, Host, Nested, block_on, try_block_on};
+use polyloop_core::block_on::{BlockOnError, Host, Nested, Watch, block_on, try_block_on};
 use polyloop_core::deadlock::{AtRest, RestGauge};
 use polyloop_core::park::{Parking, ThreadParker};
 use polyloop_core::shim::atomic::{
@@ -34,7 +34,7 @@ use polyloop_core::shim::atomic::{
 };
 use polyloop_core::shim::sync::{Condvar, Mutex};
 use polyloop_core::{
-    Desk, Driver, Entered, Fairness, Gauges, Hooks, JoinHandle, Meta, RunQueue, Runnable, Schedule, Staff,
+    Driver, Entered, Fairness, Gauges, Hooks, JoinHandle, Meta, RunQueue, Runnable, Schedule, Staff,
     TaskSpace, Unpark, Why, WorkerCounts, WorkerMetrics, is_host_of, push_as_guest, take_as_guest,
 };
 use std::cell::Cell;
@@ -295,7 +295,7 @@ impl Schedule for Shared {
     }
 
     fn tell_time(&self) {
-        self.driver.now();
+        self.driver.tell_time();
     }
 }
 
@@ -358,16 +358,8 @@ impl Guest<'_> {
 }
 
 impl Host for Guest<'_> {
-    fn desk(&self) -> &Desk {
-        self.post.desk()
-    }
-
-    fn arrive(&self, local: &Arc<TaskSpace>, own: usize) {
-        self.post.arrive(local, own);
-    }
-
-    fn rise(&self) {
-        self.post.rise();
+    fn watch(&self) -> &impl Watch {
+        &self.post
     }
 
     fn space(&self) -> Option<&Arc<TaskSpace>> {

@@ -6,7 +6,7 @@
 
 use crate::{Call, Fifo, Shared};
 use polyloop_blocking::stall::Post;
-use polyloop_core::block_on::{CHECK_POLLS, Nested, refuse_nested};
+use polyloop_core::block_on::{CHECK_POLLS, Nested, Watch, refuse_nested};
 use polyloop_core::time::Instant;
 use polyloop_core::{Ran, Turn, Wakes, context};
 use std::cell::Cell;

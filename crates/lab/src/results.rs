@@ -39,7 +39,7 @@ pub struct Run {
     pub started: String,
     /// The command that repeats it.
     pub command: String,
-    /// The seed of the order, the samples and the intervals.
+    /// The seed of the order of the cells, and of what programs draw.
     pub seed: u64,
     /// Sleeps of 500 ms and more were multiplied by this (`starvation/*` never).
     pub scale: f64,

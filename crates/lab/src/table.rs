@@ -10,6 +10,9 @@ use crate::view::{self, Rank, Shown, View};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;
 
+/// How many reasons why cells did not run are told.
+const REASONS: usize = 8;
+
 /// The whole of what the terminal shows of a run.
 pub(crate) fn render(view: View<'_>, width: usize) -> String {
     let mut out = String::new();
@@ -216,16 +219,26 @@ fn problems(view: View<'_>, out: &mut String) {
         let (subject, case) = (clean(&cell.subject), clean(&cell.case));
         let _ = writeln!(out, "{YELLOW}only alone{YELLOW:#} {subject} · {case}: {}", clean(first));
     }
-    for (status, reason, cells) in view.missing().into_iter().take(8) {
+    let missing = view.missing();
+    for (status, reason, cells) in missing.iter().take(REASONS) {
         let _ = writeln!(
             out,
             "{DIM}{} ({}): {}{DIM:#}",
-            view::status_word(status),
+            view::status_word(*status),
             match cells.as_slice() {
                 [cell] => format!("{} · {}", clean(&cell.subject), clean(&cell.case)),
                 cells => count(cells.len(), "cell"),
             },
-            clean(&reason)
+            clean(reason)
+        );
+    }
+    if let Some(rest) = missing.get(REASONS..).filter(|rest| !rest.is_empty()) {
+        let cells = rest.iter().map(|(_, _, cells)| cells.len()).sum();
+        let _ = writeln!(
+            out,
+            "{DIM}{}, {}: in results.md and the report{DIM:#}",
+            count(rest.len(), "more reason"),
+            count(cells, "cell")
         );
     }
 }
@@ -302,3 +315,30 @@ pub(crate) const DIM: Style = Style::new().dimmed();
 pub(crate) const GREEN: Style = AnsiColor::Green.on_default();
 pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default();
 pub(crate) const RED: Style = AnsiColor::Red.on_default();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::Results;
+
+    #[test]
+    fn of_more_reasons_than_fit_it_is_said_how_many_there_are() {
+        let cells = (0..12).map(|number| {
+            format!(
+                r#"{{"subject": "smol-1", "case": "c{number}", "kind": "experiment", "status": "unavailable",
+                     "reason": "reason {number}", "predicted": null, "observed": null}}"#
+            )
+        });
+        let text = format!(
+            r#"{{"schema": 1, "run": {{"id": "x", "started": "2026-01-01T00:00:00Z", "command": "lab", "seed": 1, "scale": 1.0,
+                 "complete": true, "commit": null, "rustc": null, "machine": {{}}, "noise_floor": null}},
+                 "subjects": [], "cells": [{}]}}"#,
+            cells.collect::<Vec<_>>().join(",")
+        );
+        let results: Results = serde_json::from_str(&text).unwrap();
+        let told = render(View::new(&results), 80);
+        let shown = (0..12).filter(|number| told.contains(&format!("reason {number}\u{1b}"))).count();
+        assert_eq!(shown, REASONS);
+        assert!(told.contains("4 more reasons, 4 cells"), "{told}");
+    }
+}

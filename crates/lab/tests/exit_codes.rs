@@ -48,6 +48,9 @@ fn a_limit_that_is_exceeded_is_1() {
         let (median, rounds) = (metric.median, metric.samples.len());
         metric.samples = vec![median; rounds];
     }
+    // Nor may its copy differ from it, as it does on a busy machine.
+    results.cases.iter_mut().for_each(|case| case.noise_floor = Some(0.0));
+    results.run.noise_floor = Some(0.0);
     let write = |folder: &str, results: &Results| {
         std::fs::create_dir_all(folder).expect("a folder");
         let file = Path::new(folder).join("results.json");

@@ -77,8 +77,9 @@ mod tests {
     #[test]
     fn what_is_refused_here_is_refused_there() {
         let pieces = [
-            "fifo", "steal", "global", "mio", "polling", "poll", "wheel", "heap", ":", "+", ",", "=", " ", "block", "lifo", "none",
-            "detect", "handoff", "off", "10ms", "500us", "0", "4", "1024", "1025", "+4", "", "-", "_", "é",
+            "fifo", "steal", "global", "mio", "polling", "poll", "wheel", "heap", ":", "+", ",", "=", " ",
+            "block", "lifo", "none", "detect", "handoff", "off", "10ms", "500us", "0", "4", "1024", "1025",
+            "+4", "", "-", "_", "é",
         ];
         let mut random = 1_u64;
         let mut next = |below: usize| {
@@ -88,7 +89,11 @@ mod tests {
         for _ in 0..200_000 {
             let text: String = (0..=next(11)).map(|_| pieces[next(pieces.len())]).collect();
             let there = text.parse::<polyloop::Combination>();
-            assert!(check(&text).is_ok() || there.is_err(), "`{text}` is {there:?}, and here: {:?}", check(&text));
+            assert!(
+                check(&text).is_ok() || there.is_err(),
+                "`{text}` is {there:?}, and here: {:?}",
+                check(&text)
+            );
         }
     }
 }

@@ -27,13 +27,14 @@ use std::time::Duration;
 const VARIABLE: &str = "POLYLOOP";
 
 impl Combination {
-    /// The combination that the environment variable `POLYLOOP` names, or the default one if it is not set.
+    /// The combination that the environment variable `POLYLOOP` names, or the default one if it is not set or empty.
     ///
     /// # Errors
     ///
     /// What is wrong with the variable and what is allowed.
     pub fn from_env() -> Result<Self, BuildError> {
         match std::env::var(VARIABLE) {
+            Ok(name) if name.is_empty() => Ok(Self::default()),
             Ok(name) => name.parse().map_err(|error| BuildError(Fault::Variable(error))),
             Err(std::env::VarError::NotPresent) => Ok(Self::default()),
             Err(std::env::VarError::NotUnicode(_)) => Err(BuildError(Fault::NotUnicode)),
@@ -310,7 +311,7 @@ pub(crate) fn start_workers<S: Scheduler>(
     let (named, living) = (threads.clone(), threads.clone());
     config.thread_name = Arc::new(move |index| named.name(format!("poly-worker-{index}")));
     config.stack_size = threads.stack_size;
-    config.around = Arc::new(move |_, life| living.live(|| context::enter_scope(&here, life)));
+    config.around = Arc::new(move |_, life| living.live(|| context::enter_scope(&here.at_work(), life)));
     config.hooks = threads.hooks.clone();
     let pool = Pool::start(scheduler, driver, config).map_err(|error| {
         let stack = threads.stack_size;

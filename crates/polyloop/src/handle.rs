@@ -11,9 +11,9 @@ use crate::threads::Threads;
 use crate::{Combination, RuntimeMetrics};
 use polyloop_blocking::stall::{Post, Stalls};
 use polyloop_blocking::{BlockingPool, Limits, OsThread};
-use polyloop_core::block_on::{BlockOnError, Host, Nested, block_on, refuse_nested, try_block_on};
+use polyloop_core::block_on::{BlockOnError, Host, Nested, Watch, block_on, refuse_nested, try_block_on};
 use polyloop_core::park::{Parking, ThreadParker};
-use polyloop_core::{Desk, Driver, Entered, Fairness, Gauges, JoinHandle, Meta, TaskSpace, context};
+use polyloop_core::{Driver, Entered, Fairness, Gauges, JoinHandle, Meta, TaskSpace, context};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
@@ -61,6 +61,19 @@ pub(crate) enum Entry {
 /// The handle as workers find it. They start before there is one, but no task does.
 #[derive(Clone, Default)]
 pub(crate) struct Ambient(pub(crate) Arc<OnceLock<Handle>>);
+
+/// A worker of the runtime, from here on.
+pub(crate) struct AtWork {
+    ambient: Ambient,
+    /// As in [`Within`], which stands before this: a worker may block in place.
+    since: u64,
+}
+
+impl Ambient {
+    pub(crate) fn at_work(&self) -> AtWork {
+        AtWork { ambient: self.clone(), since: GUARDS.get().last }
+    }
+}
 
 /// A runtime whose code this thread runs from here on: inside `block_on`, in a turn, or in a blocking job.
 struct Within {
@@ -156,17 +169,23 @@ impl Handle {
     pub fn try_current() -> Result<Self, NoRuntime> {
         let Guards { newest, .. } = GUARDS.get();
         if newest > 0 {
-            let since = context::with_scope(|within: Option<&Within>| within.map_or(0, |within| within.since));
-            if newest > since
+            let within = context::with_scope(|within: Option<&Within>| within.map(|within| within.since));
+            let at_work = || context::with_scope(|at_work: Option<&AtWork>| at_work.map(|it| it.since));
+            if newest > within.or_else(at_work).unwrap_or_default()
                 && let Some(handle) = with_entered(|entered| entered.last().map(|(_, handle)| handle.clone()))
             {
                 return Ok(handle);
             }
         }
+        Self::running().ok_or(NoRuntime)
+    }
+
+    /// The runtime that the calling code runs on, whatever its thread has entered.
+    pub(crate) fn running() -> Option<Self> {
         let within =
             || context::with_scope(|within: Option<&Within>| within.map(|within| within.handle.clone()));
-        let working = || context::with_scope(|ambient: Option<&Ambient>| ambient?.0.get().cloned());
-        within().or_else(working).ok_or(NoRuntime)
+        let working = || context::with_scope(|at_work: Option<&AtWork>| at_work?.ambient.0.get().cloned());
+        within().or_else(working)
     }
 
     /// Spawns a task. It begins when its turn comes, whether or not the handle is awaited.
@@ -506,16 +525,8 @@ impl<'a> Alone<'a> {
 }
 
 impl Host for Alone<'_> {
-    fn desk(&self) -> &Desk {
-        self.post.desk()
-    }
-
-    fn arrive(&self, local: &Arc<TaskSpace>, own: usize) {
-        self.post.arrive(local, own);
-    }
-
-    fn rise(&self) {
-        self.post.rise();
+    fn watch(&self) -> &impl Watch {
+        &self.post
     }
 
     fn space(&self) -> Option<&Arc<TaskSpace>> {
@@ -562,7 +573,8 @@ mod tests {
     #[test]
     fn a_guard_within_a_runtimes_code_stands_before_that_runtime() {
         for name in ["fifo+poll+heap", "steal:1+poll+heap"] {
-            let (one, two) = (Runtime::from_name(name).unwrap(), Runtime::from_name("fifo+poll+heap").unwrap());
+            let (one, two) =
+                (Runtime::from_name(name).unwrap(), Runtime::from_name("fifo+poll+heap").unwrap());
             let (one, two) = (one.handle(), two.handle());
             let seen = [Some(1), Some(2), Some(1)];
             let look = || {
@@ -574,6 +586,17 @@ mod tests {
             assert_eq!(one.block_on(one.spawn(async move { task() })).unwrap(), seen, "{name}");
             assert_eq!(one.block_on(one.spawn_blocking(job)).unwrap(), seen, "{name}");
         }
+    }
+
+    #[test]
+    fn a_worker_is_its_own_runtimes_whatever_a_hook_has_entered_before() {
+        let two = Runtime::from_name("fifo+poll+heap").unwrap();
+        let entered = two.handle().clone();
+        let builder = crate::Builder::new().combination("steal:1+poll+heap");
+        let one = builder.on_thread_start(move || std::mem::forget(entered.enter())).build().unwrap();
+        let (first, second) = (one.handle().clone(), two.handle().clone());
+        let seen = one.block_on(one.spawn(async move { around_a_guard(&first, &second) })).unwrap();
+        assert_eq!(seen, [Some(1), Some(2), Some(1)]);
     }
 
     #[test]

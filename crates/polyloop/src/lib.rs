@@ -24,6 +24,7 @@
 
 #![forbid(unsafe_code)]
 
+mod blocking_io;
 mod builder;
 mod combination;
 #[cfg(feature = "compat-tokio")]
@@ -32,6 +33,7 @@ mod deadlock;
 pub mod dump;
 mod executors;
 mod foreign;
+pub mod fs;
 mod handle;
 pub mod interop;
 pub mod io;
@@ -40,9 +42,13 @@ mod kinds;
 mod macros;
 mod metrics;
 pub mod net;
+#[cfg(unix)]
+pub mod process;
 mod registry;
 mod runtime;
 mod shutdown;
+#[cfg(unix)]
+pub mod signal;
 pub mod stall;
 pub mod sync;
 pub mod task;

@@ -39,10 +39,13 @@ impl StallSettings {
     }
 }
 
-/// What the variable says, if it is set.
+/// What the variable says, if it is set and not empty.
 fn from_variable() -> Result<Option<Option<Duration>>, BuildError> {
     let Some(text) = std::env::var_os(STALLS) else { return Ok(None) };
     let text = text.to_string_lossy();
+    if text.is_empty() {
+        return Ok(None);
+    }
     match parse(text.trim()) {
         Some(threshold) => Ok(Some(threshold)),
         None => Err(BuildError::stall_variable(&text)),

@@ -6,7 +6,7 @@ use crate::relief::{Crew, Mark};
 use crate::wary::Wary;
 use crate::worker::Here;
 use parking_lot::{Condvar, Mutex};
-use polyloop_blocking::probe::{Probe, Sample, State};
+use polyloop_blocking::probe::{Probe, Sample};
 use polyloop_blocking::stall::Witness;
 use polyloop_core::context;
 use polyloop_core::deadlock::AtRest;
@@ -18,7 +18,6 @@ use polyloop_core::{
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::thread::{Thread, ThreadId};
-use std::time::Duration;
 
 /// See the module.
 pub(crate) struct Shared<S: Scheduler> {
@@ -207,7 +206,7 @@ impl<S: Scheduler> Schedule for Shared<S> {
     }
 
     fn tell_time(&self) {
-        self.driver.now();
+        self.driver.tell_time();
     }
 }
 
@@ -292,7 +291,7 @@ impl<L> Seat<L> {
     pub(crate) fn sample(&self) -> Sample {
         // Not under the lock: looking takes a while, and somebody may want to unpark.
         let probe = self.thread.lock().as_ref().map(|occupant| Arc::clone(&occupant.probe));
-        probe.map_or(Sample { state: State::Unknown, ran: Duration::ZERO }, |probe| probe.sample())
+        probe.map_or(Sample::UNKNOWN, |probe| probe.sample())
     }
 
     /// What can be asked about the seat's thread, whose tasks live in `space`.

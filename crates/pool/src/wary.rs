@@ -6,7 +6,11 @@
 //! on each other's polls being short: whoever goes to poll has somebody in the driver, and whoever has a backlog has it
 //! shared. Only programs that block pay for that.
 //!
-//! Invariant: nothing depends on it but how long something waits. It is written by the monitor alone.
+//! Invariant: nothing depends on it but how long something waits. It is written by the monitor alone, so that two writers never
+//! undo each other, and read as a hint: whoever reads "no" too late calls nobody, as if the flag were not there, and the monitor's next
+//! look finds the deserted driver or the backlog (that look is C5's guarantee, and does not read the flag); whoever reads "yes" too
+//! late makes a call in vain, and a worker that is called in vain goes back to sleep by announce and recheck. Neither answer touches
+//! what those rely on, so there is nothing for a model to find, and relaxed order suffices.
 
 use polyloop_core::Count;
 use polyloop_core::shim::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};

@@ -295,10 +295,10 @@ impl<S: Scheduler> Worker<'_, S> {
             }
             self.stretch.polls += 1;
             // Looked at after every poll: a task that is polled after the end finds its driver gone.
-            if self.shared.is_closed() || seat.mark.is_set() {
+            if self.shared.is_closed() || seat.desk.takes_hail() && self.is_relieved() {
                 return;
             }
-            if self.pacer.polled(&self.driver, &seat.desk) {
+            if self.pacer.polled(&self.driver) {
                 self.turn();
             }
             let Some(next) = self.next() else { return };
@@ -306,14 +306,23 @@ impl<S: Scheduler> Worker<'_, S> {
         }
     }
 
+    /// It was hailed: because somebody else is on duty for it, or because its last poll took long.
+    #[cold]
+    fn is_relieved(&mut self) -> bool {
+        self.pacer.hurry();
+        self.seat.mark.is_set()
+    }
+
     /// Polls, and tells a scheduler that wants to know how long it took.
     #[inline(always)]
     fn measured(&mut self, runnable: Runnable) -> Ran {
-        let begun = S::MEASURES_POLLS.then(|| self.driver.now());
+        let begun = S::MEASURES_POLLS.then(|| (self.driver.clock().leaps(), self.driver.now()));
         let ran = runnable.run();
-        if let Some(begun) = begun {
+        if let Some((leaps, begun)) = begun {
             let took = (self.driver.now() - begun).as_nanos();
-            let took = u64::try_from(took).unwrap_or(u64::MAX);
+            // An hour that a clock has leapt over was nobody's work.
+            let has_leapt = leaps.is_none() || leaps != self.driver.clock().leaps();
+            let took = if has_leapt { 0 } else { u64::try_from(took).unwrap_or(u64::MAX) };
             self.shared.scheduler.polled(&mut self.here.local.borrow_mut(), took);
         }
         ran

@@ -7,7 +7,7 @@
 //! deadline is an order and nothing else: who misses his is still the first, and is not told.
 //!
 //! A task that holds the facade's `PriorityMutex` has the earliest deadline of all who wait for
-//! it, through any number of such locks. When that changes, the queue is sorted anew before the next choice.
+//! it, through any number of such locks. When that changes, the queued runnable finds its new place before the next choice.
 //!
 //! What it is for: work that knows when it is due. What it costs: one lock for all, as `global`, and a tree, so that a push and a poll
 //! take steps in the logarithm of those that wait. It heeds deadlines, no classes and no weights.
@@ -16,6 +16,7 @@
 //! task before which n − 1 others were ready is polled within 61·n polls of all workers, and one without a deadline does not starve.
 
 use polyloop_core::shim::sync::Mutex;
+use polyloop_core::task::Id;
 use polyloop_core::time::Instant;
 use polyloop_core::{Honours, Notify, ReadyBound, Runnable, Scheduler, Why, inheritance};
 use std::collections::BTreeMap;
@@ -35,32 +36,44 @@ struct State {
     queue: BTreeMap<(Instant, u64), Runnable>,
     /// The deadlines in `queue`, by the number of the push.
     ages: BTreeMap<u64, Instant>,
+    /// The numbers of those whose tasks may inherit: only who has an id can be waited for.
+    known: BTreeMap<Id, u64>,
     pushed: u64,
     given: u64,
-    /// Of what is inherited, when the queue was sorted.
+    /// Of what is inherited, at the last choice.
     version: u64,
 }
 
 impl State {
     fn push(&mut self, runnable: Runnable) {
         let deadline = runnable.deadline();
+        if let Some(task) = runnable.known_id() {
+            self.known.insert(task, self.pushed);
+        }
         self.queue.insert((deadline, self.pushed), runnable);
         self.ages.insert(self.pushed, deadline);
         self.pushed += 1;
     }
 
-    /// Sorts anew if somebody has inherited a deadline, or has passed one on.
+    /// Moves those who have inherited a deadline, or have one no more.
     fn heed(&mut self) {
-        let version = inheritance::version();
-        if version == self.version {
+        if inheritance::version() == self.version {
             return;
         }
+        let (version, changed) = inheritance::changed_since(self.version);
         self.version = version;
-        for ((_, number), runnable) in std::mem::take(&mut self.queue) {
-            let deadline = runnable.deadline();
-            self.queue.insert((deadline, number), runnable);
-            self.ages.insert(number, deadline);
-        }
+        let numbers: Vec<u64> = match changed {
+            Some(tasks) => tasks.iter().filter_map(|task| self.known.get(task).copied()).collect(),
+            None => self.known.values().copied().collect(),
+        };
+        numbers.into_iter().for_each(|number| self.reconsider(number));
+    }
+
+    fn reconsider(&mut self, number: u64) {
+        let Some(deadline) = self.ages.get_mut(&number) else { return };
+        let Some(runnable) = self.queue.remove(&(*deadline, number)) else { return };
+        *deadline = runnable.deadline();
+        self.queue.insert((*deadline, number), runnable);
     }
 
     fn next(&mut self) -> Option<Runnable> {
@@ -71,7 +84,11 @@ impl State {
         }?;
         self.given += 1;
         self.ages.remove(&number);
-        self.queue.remove(&(deadline, number))
+        let runnable = self.queue.remove(&(deadline, number))?;
+        if let Some(task) = runnable.known_id() {
+            self.known.remove(&task);
+        }
+        Some(runnable)
     }
 }
 
@@ -113,6 +130,7 @@ impl Scheduler for Edf {
     fn drain(&self) -> Vec<Runnable> {
         let mut state = self.state.lock();
         state.ages.clear();
+        state.known.clear();
         let all = std::mem::take(&mut state.queue);
         drop(state);
         all.into_values().collect()

@@ -7,6 +7,8 @@
 //! weight 1 get together what one of class 2 and weight 1 gets. A flow rather than a task has the account because a poll is over
 //! before it is known what it took, and whoever woke the task meanwhile may have it on another worker already.
 //!
+//! Time is the runtime's clock's; what a manual one leaps over is charged to nobody.
+//!
 //! Who comes back after a pause begins with the virtual time of those who are running: nobody saves up by sleeping. With many
 //! workers a flow must have a few more tasks than there are workers to use up its share.
 //!

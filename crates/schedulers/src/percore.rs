@@ -7,7 +7,8 @@
 //! share-nothing means here is *placement*: as long as a worker comes back from its polls, nobody else touches what it has, also
 //! if the others have nothing to do. A worker that is stuck, under every `BlockPolicy`, is away from the monitor's next look on:
 //! its queue goes to the orphans, and whoever polls an orphan is its home from then on, a relief worker with `HandOff`, a sibling
-//! else (C5).
+//! else (C5). If it only seemed stuck, because it was not let run, and comes back by itself, it takes all orphans, in front of what
+//! it has got since, so that nothing loses its place.
 //!
 //! What it is for: caches, and programs that spread their load themselves. What it costs: a worker that has more than its share
 //! is not helped, and a wake from another thread has to call the one worker.
@@ -37,8 +38,19 @@ pub struct PerCore {
 #[derive(Debug, Default)]
 struct Lane {
     queue: RunQueue,
-    /// Its worker does not come at present.
-    away: bool,
+    owner: Owner,
+}
+
+/// Whether a lane's worker comes at present.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Owner {
+    /// It does, or will without being told.
+    #[default]
+    Here,
+    /// It is in a poll that seems stuck; it may come back.
+    Stuck,
+    /// There is none, or it is on standby.
+    Absent,
 }
 
 /// A worker's number, and its polls.
@@ -51,7 +63,10 @@ pub struct Local {
 impl PerCore {
     /// A scheduler for so many workers, with room for as many as `seats`, those included that stand in for others.
     pub fn new(workers: NonZeroUsize, seats: NonZeroUsize) -> Self {
-        let lane = |index| Mutex::new(Lane { away: index >= workers.get(), ..Lane::default() });
+        let lane = |index| {
+            let owner = if index < workers.get() { Owner::Here } else { Owner::Absent };
+            Mutex::new(Lane { owner, ..Lane::default() })
+        };
         Self {
             lanes: (0..seats.get()).map(lane).collect(),
             orphans: Mutex::default(),
@@ -62,6 +77,28 @@ impl PerCore {
 
     fn take_orphan(&self) -> Option<Runnable> {
         self.orphans.lock().pop_front()
+    }
+
+    /// The next one of a worker's own, which comes for it.
+    fn take_own(&self, index: usize) -> Option<Runnable> {
+        let mut lane = self.lanes[index].lock();
+        if std::mem::take(&mut lane.owner) == Owner::Stuck {
+            let mut all = std::mem::take(&mut *self.orphans.lock());
+            all.append(&mut lane.queue);
+            lane.queue = all;
+        }
+        lane.queue.pop_front()
+    }
+
+    /// Worker `index` does not come; whatever it has is for all.
+    fn leave(&self, index: usize, owner: Owner) {
+        let mut lane = self.lanes[index].lock();
+        // Nobody who is absent is stuck.
+        if lane.owner != Owner::Absent {
+            lane.owner = owner;
+        }
+        // Under both locks, so that a drain, which looks at the orphans last, finds it in one of them.
+        self.orphans.lock().append(&mut lane.queue);
     }
 }
 
@@ -87,7 +124,7 @@ impl Scheduler for PerCore {
             None => me.unwrap_or_else(|| self.turn.fetch_add(1, Relaxed) % self.workers),
         };
         let mut lane = self.lanes[home].lock();
-        if lane.away {
+        if lane.owner != Owner::Here {
             drop(lane);
             self.orphans.lock().push_back(runnable);
             return Notify::One;
@@ -99,11 +136,7 @@ impl Scheduler for PerCore {
     fn next(&self, local: &mut Local) -> Option<Runnable> {
         local.tick = local.tick.wrapping_add(1);
         let early = local.tick.is_multiple_of(ORPHAN_INTERVAL).then(|| self.take_orphan()).flatten();
-        let own = || {
-            let mut lane = self.lanes[local.index].lock();
-            lane.away = false;
-            lane.queue.pop_front()
-        };
+        let own = || self.take_own(local.index);
         let mut runnable = early.or_else(own).or_else(|| self.take_orphan())?;
         runnable.set_note(local.index + 1);
         Some(runnable)
@@ -128,11 +161,12 @@ impl Scheduler for PerCore {
     fn observe_stuck(&self, index: usize, stuck: bool) {
         // It says itself when it is back.
         if stuck {
-            let mut lane = self.lanes[index].lock();
-            lane.away = true;
-            // Under both locks, so that a drain, which looks at the orphans last, finds it in one of them.
-            self.orphans.lock().append(&mut lane.queue);
+            self.leave(index, Owner::Stuck);
         }
+    }
+
+    fn observe_standby(&self, index: usize) {
+        self.leave(index, Owner::Absent);
     }
 
     fn drain(&self) -> Vec<Runnable> {

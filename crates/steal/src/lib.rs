@@ -87,6 +87,11 @@ struct Public {
     /// How many runnables the owner has taken from its siblings.
     stolen: Count,
     /// Whether what the owner had has been put into the injector: it is older than what the owner has now.
+    ///
+    /// A hint, with no order and no model: the runnables themselves go through the injector, whose own synchronisation hands them
+    /// on. Set late, or undone by an owner who has just found the injector empty, it costs the order that it was to mend: the
+    /// injector has its turn every [`INJECTOR_INTERVAL`]th time, which is the bound that is declared. Cleared late, it has the owner
+    /// look into an empty injector.
     spilled: AtomicBool,
 }
 

@@ -10,10 +10,11 @@
 //! | let others run | [`Yield`] |
 //! | know the time, wait for it | [`Time`] |
 //! | TCP | [`Net`] |
+//! | UDP | [`Udp`] |
 //!
-//! [`Runtime`] is all of them but `SpawnLocal`, for programs that compare whole runtimes. The adapters `Tokio` and
+//! [`Runtime`] is all of them but `SpawnLocal` and `Udp`, for programs that compare whole runtimes. The adapters `Tokio` and
 //! `Smol` stand behind the features `tokio` and `smol`. The traits are static: futures and handles have unnamed or
-//! associated types and nothing is boxed. (An object-safe twin can be built on top, by boxing once per spawn.)
+//! associated types and nothing is boxed. [`AnyRuntime`] is their object-safe twin, for code that keeps a runtime in a field.
 //!
 //! # Examples
 //!
@@ -46,6 +47,7 @@
 
 #![forbid(unsafe_code)]
 
+mod erased;
 mod join;
 #[cfg(any(feature = "smol", feature = "tokio"))]
 mod local;
@@ -61,15 +63,21 @@ mod tokio;
 #[doc(hidden)]
 pub use crate::smol::{LocalCancel, SendCancel};
 #[cfg(feature = "smol")]
-pub use crate::smol::{Smol, SmolJoin, SmolListener, SmolLocalJoin, SmolSleep, SmolStream, SmolYield};
+pub use crate::smol::{
+    Smol, SmolJoin, SmolListener, SmolLocalJoin, SmolSleep, SmolStream, SmolUdpSocket, SmolYield,
+};
 #[cfg(feature = "tokio")]
-pub use crate::tokio::{Tokio, TokioJoin, TokioListener, TokioStream, TokioYield};
+pub use crate::tokio::{Tokio, TokioJoin, TokioListener, TokioStream, TokioUdpSocket, TokioYield};
+pub use erased::{
+    AnyJoin, AnyListener, AnyRuntime, AnyStream, AnyUdpSocket, BoxFuture, DynRuntime, DynTask, Moment,
+};
 pub use join::{Join, JoinFailed, OnDrop};
-pub use net::{Net, TcpListener, TcpStream};
+pub use net::{Net, TcpListener, TcpStream, Udp, UdpSocket};
 pub use task::{BlockOn, NotLocal, Spawn, SpawnBlocking, SpawnLocal, Yield};
 pub use time::Time;
 
-/// A whole runtime: every capability that a program with Send tasks, timers and sockets uses.
+/// A whole runtime: every capability that a program with Send tasks, timers and connections uses. [`Udp`] and [`SpawnLocal`] are
+/// asked for by those who need them.
 ///
 /// Implemented for whatever has the parts; never implemented by hand.
 pub trait Runtime:

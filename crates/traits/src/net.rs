@@ -1,4 +1,4 @@
-//! TCP over whatever reactor the runtime has.
+//! TCP and UDP over whatever reactor the runtime has.
 //!
 //! Invariant: streams speak futures-io, the traits that ecosystem crates bound on when they know no runtime.
 
@@ -79,4 +79,49 @@ pub trait TcpStream: AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static {
     ///
     /// The kernel's word.
     fn peer_addr(&self) -> io::Result<SocketAddr>;
+}
+
+/// Opens UDP sockets.
+pub trait Udp {
+    /// A socket.
+    type UdpSocket: UdpSocket;
+
+    /// A socket bound to `addr`; port 0 lets the kernel choose one.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    fn bind_udp(&self, addr: SocketAddr) -> io::Result<Self::UdpSocket>;
+}
+
+/// A UDP socket. Any number of tasks may send and receive on it.
+pub trait UdpSocket: Send + Sync + 'static {
+    /// Sends one datagram, and gives its length.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    ///
+    /// # Cancel safety
+    ///
+    /// A future that is dropped before it is ready has sent nothing.
+    fn send_to(&self, bytes: &[u8], to: SocketAddr) -> impl Future<Output = io::Result<usize>> + Send;
+
+    /// Receives one datagram: its length, cut to that of `buf`, and who sent it.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no datagram.
+    fn recv_from(&self, buf: &mut [u8]) -> impl Future<Output = io::Result<(usize, SocketAddr)>> + Send;
+
+    /// Where it is bound.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    fn local_addr(&self) -> io::Result<SocketAddr>;
 }

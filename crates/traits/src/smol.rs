@@ -4,7 +4,7 @@
 //! async-io's, which is one reactor with one helper thread for the whole process: that is how smol is.
 
 use crate::local::{self, Scopes};
-use crate::net::{Net, TcpListener, TcpStream};
+use crate::net::{Net, TcpListener, TcpStream, Udp, UdpSocket};
 use crate::{BlockOn, Join, JoinFailed, NotLocal, OnDrop, Spawn, SpawnBlocking, SpawnLocal, Time, Yield};
 use ::smol::{Async, Executor, LocalExecutor, Task, Timer};
 use futures_io::{AsyncRead, AsyncWrite};
@@ -358,5 +358,31 @@ impl TcpStream for SmolStream {
 
     fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.0.get_ref().peer_addr()
+    }
+}
+
+impl Udp for Smol {
+    type UdpSocket = SmolUdpSocket;
+
+    fn bind_udp(&self, addr: SocketAddr) -> io::Result<SmolUdpSocket> {
+        Async::<std::net::UdpSocket>::bind(addr).map(SmolUdpSocket)
+    }
+}
+
+/// An async-io UDP socket.
+#[derive(Debug)]
+pub struct SmolUdpSocket(Async<std::net::UdpSocket>);
+
+impl UdpSocket for SmolUdpSocket {
+    async fn send_to(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
+        self.0.send_to(bytes, to).await
+    }
+
+    async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.0.recv_from(buf).await
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.get_ref().local_addr()
     }
 }

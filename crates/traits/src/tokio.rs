@@ -5,7 +5,7 @@
 //! a sixth of a timer.
 
 use crate::local::{self, Scopes};
-use crate::net::{Net, TcpListener, TcpStream};
+use crate::net::{Net, TcpListener, TcpStream, Udp, UdpSocket};
 use crate::{BlockOn, Join, JoinFailed, NotLocal, OnDrop, Spawn, SpawnBlocking, SpawnLocal, Time, Yield};
 use ::tokio::net::TcpSocket;
 use ::tokio::runtime::{Builder, EnterGuard, Handle};
@@ -347,5 +347,34 @@ impl TcpStream for TokioStream {
 
     fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.0.peer_addr()
+    }
+}
+
+impl Udp for Tokio {
+    type UdpSocket = TokioUdpSocket;
+
+    fn bind_udp(&self, addr: SocketAddr) -> io::Result<TokioUdpSocket> {
+        let socket = std::net::UdpSocket::bind(addr)?;
+        socket.set_nonblocking(true)?;
+        let _context = self.home().enter();
+        ::tokio::net::UdpSocket::from_std(socket).map(TokioUdpSocket)
+    }
+}
+
+/// A tokio UDP socket.
+#[derive(Debug)]
+pub struct TokioUdpSocket(::tokio::net::UdpSocket);
+
+impl UdpSocket for TokioUdpSocket {
+    async fn send_to(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
+        self.0.send_to(bytes, to).await
+    }
+
+    async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.0.recv_from(buf).await
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
     }
 }

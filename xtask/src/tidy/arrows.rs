@@ -28,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("conformance", &["core", "traits"]),
     ("polyloop", &["PARTS", "traits", "macros"]),
     ("trpl", &["polyloop"]),
+    ("book", &["polyloop", "trpl"]),
     ("lab", &["polyloop", "traits"]),
     // These two hold nothing but tests and benches, so what they know is known to nobody else.
     ("tests", &["PARTS", "traits", "macros", "polyloop", "conformance", "detect", "trpl", "lab"]),
@@ -36,7 +37,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Where the ecosystem's tests are, and what each of them may know besides its siblings: what a stranger may.
-const ECOSYSTEM: (&str, &[&str]) = ("tests/ecosystem/", &["polyloop", "traits", "conformance", "trpl"]);
+const ECOSYSTEM: (&str, &[&str]) =
+    ("tests/ecosystem/", &["polyloop", "traits", "conformance", "trpl", "book"]);
 
 /// What every crate's tests may know besides.
 const FOR_TESTS: &[&str] = &["PARTS", "traits", "conformance"];

@@ -6,13 +6,17 @@ use crate::toml::{self, Entry};
 
 /// The manifests of the two workspaces. Others are templates and examples for strangers.
 const ROOTS: [&str; 2] = ["Cargo.toml", "tests/ecosystem/Cargo.toml"];
+/// Projects to begin with. They are a stranger's, and say for themselves what they need.
+const TEMPLATES: &str = "templates/";
+
 /// Where each outside dependency has its line.
 const REASONS: &str = "docs/dependencies.md";
 
 pub(super) fn check(tree: &Tree) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut roots = Vec::new();
-    for file in tree.files.iter().filter(|file| file.path.ends_with("Cargo.toml")) {
+    let manifests = tree.files.iter().filter(|file| file.path.ends_with("Cargo.toml"));
+    for file in manifests.filter(|file| !file.path.starts_with(TEMPLATES)) {
         let entries = toml::entries(&file.text);
         if entries.iter().any(|entry| entry.table.starts_with("workspace")) {
             if ROOTS.contains(&file.path.as_str()) {

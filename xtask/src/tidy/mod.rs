@@ -76,7 +76,10 @@ pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
         println!("{problem}");
     }
     if !problems.is_empty() {
-        return Err(Stop::Failed(format!("{} problems", problems.len())));
+        return Err(Stop::Failed(match problems.len() {
+            1 => "1 problem".to_owned(),
+            count => format!("{count} problems"),
+        }));
     }
     let rules: Vec<&str> = RULES.iter().map(|rule| rule.0).collect();
     println!(

@@ -6,6 +6,7 @@ use super::{Case, Stalls, Witness};
 use crate::monitor::{self, Round, TICK, Watched};
 use crate::probe::Probe;
 use parking_lot::Mutex;
+use polyloop_core::block_on::Watch;
 use polyloop_core::{Desk, TaskSpace};
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
@@ -14,10 +15,10 @@ use std::time::Duration;
 
 /// The calling thread runs tasks until this is dropped.
 #[derive(Debug)]
-pub struct Post(Watch);
+pub struct Post(Seen);
 
 #[derive(Debug)]
-enum Watch {
+enum Seen {
     /// Nobody looks.
     Off(Desk),
     On(Arc<Lookout>),
@@ -36,8 +37,8 @@ struct Lookout {
 #[derive(Debug)]
 struct Duty {
     stalls: Stalls,
-    /// Not kept: what they keep is not the monitor's to drop.
-    spaces: Vec<Weak<TaskSpace>>,
+    /// Kept until the thread takes its duty back: so it is never the monitor that drops the last of what a space keeps.
+    spaces: Vec<Arc<TaskSpace>>,
     own: Option<usize>,
     case: Case,
 }
@@ -51,37 +52,36 @@ impl Post {
     /// started, nobody does.
     pub fn new(stalls: &Stalls, space: &Arc<TaskSpace>) -> Self {
         let lookout = if stalls.is_on() { Lookout::of_this_thread() } else { None };
-        let Some(lookout) = lookout else { return Self(Watch::Off(Desk::new())) };
+        let Some(lookout) = lookout else { return Self(Seen::Off(Desk::new())) };
         *lookout.duty.lock() = Some(Duty {
             stalls: stalls.clone(),
-            spaces: vec![Arc::downgrade(space)],
+            spaces: vec![Arc::clone(space)],
             own: None,
             case: Case::default(),
         });
-        Self(Watch::On(lookout))
+        Self(Seen::On(lookout))
     }
+}
 
-    /// Where the thread shows what it does.
-    pub fn desk(&self) -> &Desk {
+impl Watch for Post {
+    fn desk(&self) -> &Desk {
         match &self.0 {
-            Watch::Off(desk) => desk,
-            Watch::On(lookout) => &lookout.desk,
+            Seen::Off(desk) => desk,
+            Seen::On(lookout) => &lookout.desk,
         }
     }
 
-    /// The thread runs local tasks as well, which live in `local`, and a future of its own, which lies at `own`.
-    pub fn arrive(&self, local: &Arc<TaskSpace>, own: usize) {
-        if let Watch::On(lookout) = &self.0
+    fn arrive(&self, local: &Arc<TaskSpace>, own: usize) {
+        if let Seen::On(lookout) = &self.0
             && let Some(duty) = &mut *lookout.duty.lock()
         {
-            duty.spaces.push(Arc::downgrade(local));
+            duty.spaces.push(Arc::clone(local));
             duty.own = Some(own);
         }
     }
 
-    /// The thread has gone from rest to work, which its desk shows.
-    pub fn rise(&self) {
-        if let Watch::On(_) = &self.0 {
+    fn rise(&self) {
+        if let Seen::On(_) = &self.0 {
             monitor::kick();
         }
     }
@@ -89,10 +89,10 @@ impl Post {
 
 impl Drop for Post {
     fn drop(&mut self) {
-        if let Watch::On(lookout) = &self.0 {
+        if let Seen::On(lookout) = &self.0 {
             lookout.desk.rest();
             let duty = lookout.duty.lock().take();
-            // Tells of the end of a stall, which is done outside of the lock.
+            // Tells of the end of a stall, and may be the end of a space: outside of the lock.
             drop(duty);
         }
     }
@@ -136,11 +136,13 @@ impl Watched for Lookout {
 
     fn inspect(&self, round: &Round) -> bool {
         let Some(Duty { stalls, spaces, own, case }) = &mut *self.duty.lock() else { return false };
+        // Tasks are stamped by the coarse clock, which somebody must keep moving while polls are long.
+        spaces.iter().take(1).for_each(|space| space.tell_time());
         case.look(&self.desk, round, stalls, || {
             Some(Witness {
                 probe: Arc::clone(&self.probe),
                 thread: self.thread.clone(),
-                spaces: spaces.iter().filter_map(Weak::upgrade).collect(),
+                spaces: spaces.clone(),
                 own: *own,
             })
         })

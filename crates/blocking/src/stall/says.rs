@@ -15,7 +15,7 @@ impl fmt::Display for Stall {
         match self.phase {
             Phase::Lasting => write!(
                 f,
-                " has been in one poll for {:.1?}, thread {thread} {}: whatever else it should run waits",
+                " has been in one poll for {:.1?}, thread {thread} {}: it runs nothing else meanwhile",
                 self.lasted,
                 Doing(self)
             ),

@@ -18,6 +18,11 @@ impl Id {
         Self::from_raw(NEXT.fetch_add(1, Relaxed)).expect("fewer than 2^64 tasks")
     }
 
+    #[cfg(all(test, not(polyloop_loom)))]
+    pub(crate) fn for_test(number: u64) -> Self {
+        Self::from_raw(FIRST + number).expect("few")
+    }
+
     fn from_raw(raw: u64) -> Option<Self> {
         NonZeroU64::new(raw).filter(|raw| raw.get() >= FIRST).map(Self)
     }

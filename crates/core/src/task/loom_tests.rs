@@ -373,6 +373,26 @@ fn loom_a_task_is_named_while_it_ends() {
 }
 
 #[test]
+fn loom_who_takes_a_hail_sees_what_was_left_before_it() {
+    loom::model(|| {
+        // As a worker's mark: that somebody else is on duty for its seat.
+        let (desk, left) = (LoomArc::new(Desk::new()), LoomArc::new(AtomicUsize::new(0)));
+        // The monitor has seen its poll take long.
+        desk.hail();
+        let worker = {
+            let (desk, left) = (desk.clone(), left.clone());
+            // The end of its poll.
+            thread::spawn(move || desk.takes_hail() && left.load(Relaxed) == 1)
+        };
+        left.store(1, Relaxed);
+        desk.hail();
+        let has_seen = worker.join().unwrap();
+        let sees = || desk.takes_hail() && left.load(Relaxed) == 1;
+        assert!(has_seen || sees(), "it goes on polling, and nobody will hail it any more");
+    });
+}
+
+#[test]
 fn loom_a_poll_is_told_by_the_name_of_its_own_task() {
     loom::model(|| {
         let world = World::new();

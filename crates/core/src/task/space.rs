@@ -417,8 +417,8 @@ impl TaskSpace {
         Listed { outer: Arc::clone(self), local: Arc::clone(local) }
     }
 
-    /// See [`Schedule::tell_time`].
-    pub(crate) fn tell_time(&self) {
+    /// See [`Schedule::tell_time`]. Runs no foreign code, unless the clock is somebody else's and moves the coarse one.
+    pub fn tell_time(&self) {
         self.schedule.tell_time();
     }
 

@@ -119,14 +119,10 @@ fn judge(
         predicted: Some(prediction.to_string()),
         observed: Some(order::describe(&events)),
         open: prediction.is_open(),
+        counts: Counts { polls: log.polls(), ..Counts::default() },
         timeline: log.timeline(why),
         ..blank()
     }
-}
-
-/// How often labelled futures were polled.
-fn polls(timeline: &Timeline) -> u64 {
-    timeline.lanes.iter().map(|lane| lane.polls.len() as u64).sum()
 }
 
 /// A bench's end: its numbers, or what was wrong with its result.
@@ -286,7 +282,6 @@ impl Program for Start<'_> {
         let Start { request, clients, too_fast } = self;
         let mut outcome = run_on(rt, &Cell { request, nature, clients, syscalls, too_fast });
         outcome.counts.syscalls = syscalls();
-        outcome.counts.polls = outcome.timeline.as_ref().map(polls);
         outcome
     }
 }

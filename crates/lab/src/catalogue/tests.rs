@@ -150,6 +150,9 @@ fn what_can_be_counted_is_counted() {
     assert_eq!(ours.counts.polls, Some(lanes.iter().map(|lane| lane.polls.len() as u64).sum()));
     assert!(ours.counts.polls > Some(4), "{:?}", ours.counts);
     assert!(ours.counts.syscalls > Some(0));
+    // Also of more polls than a lane draws.
+    let many = pass(&Request { trace: true, ..ask("fifo+poll+heap", "delay/thousand") });
+    assert_eq!(many.counts.polls, Some(2 * 1000), "each task is polled twice");
     let peer = traced("tokio-ct").counts;
     assert!(peer.polls > Some(4) && peer.syscalls.is_none(), "{peer:?}");
     // An echo takes a wait at most, once its connection is registered, and none if the client was quick.

@@ -33,9 +33,11 @@ struct Recorder {
     lanes: Vec<Lane>,
     /// Workers, in the order of their first poll.
     threads: Vec<ThreadId>,
+    /// How many polls there were, however they are drawn.
+    polls: u64,
 }
 
-/// After so many polls a lane draws polls that follow each other closely as one.
+/// After so many polls a lane draws polls of one worker that follow each other closely as one.
 const KEPT_POLLS: usize = 500;
 /// How closely, in microseconds.
 const CLOSE_US: f64 = 50.0;
@@ -91,6 +93,11 @@ impl Log {
         Some(timeline)
     }
 
+    /// How often labelled futures were polled, if that was noted.
+    pub(crate) fn polls(&self) -> Option<u64> {
+        self.shared.recorder.as_ref().map(|recorder| lock(recorder).polls)
+    }
+
     fn elapsed_us(&self) -> f64 {
         self.shared.start.elapsed().as_secs_f64() * 1e6
     }
@@ -115,12 +122,14 @@ impl Log {
     fn polled(&self, label: &str, from_us: f64) {
         let thread = thread::current().id();
         self.record(|recorder, to_us| {
+            recorder.polls += 1;
             let worker = recorder.worker(thread);
             let polls = &mut recorder.lane(label).polls;
-            let kept = polls.len();
-            match polls.last_mut() {
-                Some(last) if kept >= KEPT_POLLS && from_us - last.to_us < CLOSE_US => last.to_us = to_us,
-                _ => polls.push(Slice { from_us, to_us, worker }),
+            let is_full = polls.len() >= KEPT_POLLS;
+            let close = |last: &&mut Slice| last.worker == worker && from_us - last.to_us < CLOSE_US;
+            match polls.last_mut().filter(|_| is_full).filter(close) {
+                Some(last) => last.to_us = to_us,
+                None => polls.push(Slice { from_us, to_us, worker }),
             }
         });
     }
@@ -271,11 +280,14 @@ pub(crate) fn say_us(us: f64) -> String {
 
 /// A place for a sentence.
 pub(crate) fn ordinal(n: usize) -> String {
-    match n {
-        1 => "first".to_owned(),
-        2 => "second".to_owned(),
-        3 => "third".to_owned(),
-        n => format!("{n}th"),
+    match (n, n % 10, n / 10 % 10) {
+        (1, ..) => "first".to_owned(),
+        (2, ..) => "second".to_owned(),
+        (3, ..) => "third".to_owned(),
+        (_, 1, tens) if tens != 1 => format!("{n}st"),
+        (_, 2, tens) if tens != 1 => format!("{n}nd"),
+        (_, 3, tens) if tens != 1 => format!("{n}rd"),
+        _ => format!("{n}th"),
     }
 }
 
@@ -327,11 +339,45 @@ mod tests {
     }
 
     #[test]
+    fn polls_that_are_drawn_as_one_are_counted_and_are_one_workers() {
+        let log = Log::new(true);
+        let task = log.trace("a", async { yields(2 * KEPT_POLLS).await });
+        let (mut task, mut cx) = (Box::pin(task), Context::from_waker(Waker::noop()));
+        for _ in 0..KEPT_POLLS + 100 {
+            assert!(task.as_mut().poll(&mut cx).is_pending());
+        }
+        let task = thread::spawn(move || {
+            let mut task = task;
+            while task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {}
+        });
+        task.join().unwrap();
+        assert_eq!(log.polls(), Some(2 * KEPT_POLLS as u64 + 1));
+        let timeline = log.timeline(|_| String::new()).unwrap();
+        let polls = &timeline.lanes[0].polls;
+        assert!((KEPT_POLLS + 1..2 * KEPT_POLLS).contains(&polls.len()), "{}", polls.len());
+        assert_eq!((polls[KEPT_POLLS - 1].worker, polls.last().unwrap().worker), (0, 1));
+    }
+
+    #[test]
+    fn places_are_said_as_people_say_them() {
+        let said = [1, 3, 4, 11, 12, 13, 21, 22, 53, 101, 111].map(ordinal);
+        let expected =
+            ["first", "third", "4th", "11th", "12th", "13th", "21st", "22nd", "53rd", "101st", "111th"];
+        assert_eq!(said, expected);
+    }
+
+    #[test]
     fn without_a_timeline_only_the_events_are_kept() {
         let log = Log::new(false);
         block_on(log.trace("a", async { log.say("a", "x") }));
         assert_eq!(log.events(), ["x"]);
         assert_eq!(log.timeline(|_| unreachable!()), None);
+    }
+
+    async fn yields(times: usize) {
+        for _ in 0..times {
+            pending_once().await;
+        }
     }
 
     /// Wakes its task and is ready at the next poll.

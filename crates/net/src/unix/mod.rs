@@ -1,7 +1,8 @@
-//! Sockets between processes of one machine.
+//! Sockets between processes of one machine, and pipes.
 
 mod datagram;
 mod listener;
+pub mod pipe;
 mod stream;
 
 pub use datagram::UnixDatagram;

@@ -5,6 +5,7 @@
 mod bad_days;
 mod files;
 mod gone;
+mod pipe;
 mod ready;
 mod rig;
 mod setup;

@@ -97,8 +97,11 @@ impl fmt::Display for Dump {
         }
         write!(
             f,
-            "{} tasks: {} running, {} queued, {} waiting, {} ended and not joined; ages ",
-            self.tasks.len(),
+            "{}: {} running, {} queued, {} waiting, {} ended and not joined; ages ",
+            match self.tasks.len() {
+                1 => "1 task".to_owned(),
+                count => format!("{count} tasks"),
+            },
             self.count(|state| matches!(state, TaskState::Running { .. })),
             self.count(|state| *state == TaskState::Queued),
             self.count(|state| *state == TaskState::Waiting),

@@ -5,7 +5,7 @@ use crate::Handle;
 use crate::time::{Instant, Sleep};
 use futures_io::{AsyncRead, AsyncWrite};
 use polyloop_core::{JoinError, JoinHandle, Meta, YieldNow, yield_now};
-use polyloop_net::{TcpListener, TcpStream};
+use polyloop_net::{TcpListener, TcpStream, UdpSocket};
 use polyloop_traits as traits;
 use std::future::Future;
 use std::io;
@@ -43,7 +43,7 @@ impl traits::SpawnLocal for Handle {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let spawned = polyloop_core::spawn_local(future, Meta::new(Location::caller()));
+        let spawned = crate::task::spawn_here(future, Meta::new(Location::caller()));
         spawned.map(Join).map_err(|future| traits::NotLocal { future })
     }
 }
@@ -99,6 +99,14 @@ impl traits::Net for Handle {
     }
 }
 
+impl traits::Udp for Handle {
+    type UdpSocket = Datagrams;
+
+    fn bind_udp(&self, addr: SocketAddr) -> io::Result<Datagrams> {
+        UdpSocket::bind_on(self.net_context(), addr).map(Datagrams)
+    }
+}
+
 /// A join handle behind the trait: dropping it detaches the task.
 #[derive(Debug)]
 pub struct Join<T>(JoinHandle<T>);
@@ -136,6 +144,24 @@ pub struct Connection(pub TcpStream);
 /// A [`TcpListener`] behind the trait.
 #[derive(Debug)]
 pub struct Listener(pub TcpListener);
+
+/// A [`UdpSocket`] behind the trait.
+#[derive(Debug)]
+pub struct Datagrams(pub UdpSocket);
+
+impl traits::UdpSocket for Datagrams {
+    async fn send_to(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
+        self.0.send_to(bytes, to).await
+    }
+
+    async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.0.recv_from(buf).await
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
 
 impl traits::TcpListener for Listener {
     type Stream = Connection;

@@ -35,6 +35,7 @@
 mod budgeted;
 mod copy;
 mod memory;
+mod stdio;
 
 pub use budgeted::Budgeted;
 pub use copy::{copy, copy_bidirectional, copy_bidirectional_with_sizes, copy_buf};
@@ -42,6 +43,7 @@ pub use memory::{DuplexStream, Empty, Repeat, SimplexStream, Sink, duplex, empty
 pub use polyloop_net::{Interest, Ready};
 #[doc(no_inline)]
 pub use std::io::{Error, ErrorKind, Result, SeekFrom};
+pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
 pub use tokio::io::{
     AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncSeek, AsyncSeekExt, AsyncWrite,
     AsyncWriteExt, BufReader, BufStream, BufWriter, Chain, Join, Lines, ReadBuf, ReadHalf, Split, Take,

@@ -14,12 +14,13 @@
 //! - Inside of a poll of a *tokio* task, tokio's budget counts as well: do not block a tokio worker with our `block_on` there,
 //!   except in its `spawn_blocking` or `block_in_place`.
 //!
-//! [`PriorityMutex`] has no counterpart in tokio.
+//! [`CancellationToken`] is tokio-util's, wrapped likewise. [`PriorityMutex`] has no counterpart in tokio.
 //!
 //! Invariant: a call of one of these types that awaits goes through [`budgeted`](crate::task::budgeted).
 
 mod barrier;
 pub mod broadcast;
+mod cancellation_token;
 pub mod mpsc;
 mod mutex;
 mod notify;
@@ -32,6 +33,9 @@ mod set_once;
 pub mod watch;
 
 pub use barrier::Barrier;
+pub use cancellation_token::{
+    CancellationToken, DropGuard, DropGuardRef, WaitForCancellationFuture, WaitForCancellationFutureOwned,
+};
 pub use mutex::Mutex;
 pub use notify::Notify;
 pub use once_cell::OnceCell;

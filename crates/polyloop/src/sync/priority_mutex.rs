@@ -1,19 +1,21 @@
 //! The mutex whose holder is as urgent as the most urgent one who waits for it.
 //!
 //! Invariant: the value's own lock is only tried by whoever has the turn, and is free then. Whoever leaves the line while it has
-//! the turn passes it on.
+//! the turn passes it on. Who waits in what order is told by the table of [`inheritance`], which knows the lock exactly while
+//! somebody waits: without contention a lock is nobody else's business.
 
 use crate::task::budgeted;
 use parking_lot::Mutex as Lock;
 use polyloop_core::context::current_wishes;
-use polyloop_core::inheritance::{self, Awaited};
-use polyloop_core::task::Id;
+use polyloop_core::inheritance::Awaited;
+use polyloop_core::task::{Id, try_id};
 use polyloop_core::time::Instant;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 use tokio::sync as inner;
 
@@ -24,6 +26,8 @@ use tokio::sync as inner;
 /// tasks without one, who came first. So on an
 /// executor that ignores deadlines, and with tasks that have none, it is a fair mutex. Inheritance has effect where deadlines
 /// have: on `edf`.
+///
+/// A guard that is handed to another task counts as held by the one that took the lock, until the other one looks at the value.
 ///
 /// # Examples
 ///
@@ -38,8 +42,15 @@ use tokio::sync as inner;
 /// ```
 #[derive(Default)]
 pub struct PriorityMutex<T: ?Sized> {
-    line: Lock<Line>,
+    entrance: Entrance,
     value: inner::Mutex<T>,
+}
+
+#[derive(Default)]
+struct Entrance {
+    line: Lock<Line>,
+    /// Whether somebody waits; for whoever has the lock, who may be told late.
+    is_awaited: AtomicBool,
 }
 
 /// Who has the turn, and who waits for it.
@@ -48,60 +59,46 @@ struct Line {
     taken: bool,
     /// The task that has the turn.
     holder: Option<Id>,
-    waiting: BTreeMap<Place, Waiter>,
+    /// By place.
+    waiting: BTreeMap<u64, Waiter>,
     /// How many came so far.
     came: u64,
     awaited: Awaited,
-    /// Whether it was told last that somebody waits.
-    is_awaited: bool,
 }
-
-/// A deadline, and a number.
-type Place = (Instant, u64);
 
 struct Waiter {
     task: Option<Id>,
     waker: Waker,
 }
 
-impl Line {
-    /// Tells who waits for whom; nothing while nobody does, so that a lock without contention is nobody else's business.
-    fn tell(&mut self) {
-        let was_awaited = std::mem::replace(&mut self.is_awaited, !self.waiting.is_empty());
-        if !was_awaited && !self.is_awaited {
-            return;
-        }
-        let waiting = self.waiting.iter().map(|((deadline, _), waiter)| (waiter.task, *deadline));
-        self.awaited.update(self.holder, waiting);
-    }
-
-    /// The one who waits with the earliest deadline. What it has inherited may have come after it.
-    fn take_next(&mut self) -> Option<Waiter> {
-        let urgency = |(place, waiter): (&Place, &Waiter)| {
-            let inherited = waiter.task.and_then(inheritance::of);
-            (inherited.map_or(place.0, |inherited| inherited.min(place.0)), place.1)
-        };
-        let next = match self.waiting.len() {
-            0 | 1 => *self.waiting.first_key_value()?.0,
-            _ => *self.waiting.iter().min_by_key(|(place, waiter)| urgency((place, waiter)))?.0,
-        };
-        self.waiting.remove(&next)
-    }
-
-    /// The turn is somebody else's.
-    fn pass_on(&mut self) -> Option<Waker> {
-        let next = self.take_next();
-        self.taken = next.is_some();
-        self.holder = next.as_ref().and_then(|waiter| waiter.task);
-        self.tell();
+impl Entrance {
+    /// The turn is the most urgent one's of those who wait, if anybody does.
+    fn pass_on(&self) -> Option<Waker> {
+        let mut line = self.line.lock();
+        let place = if line.waiting.is_empty() { None } else { line.awaited.pass_on() };
+        let next = place.and_then(|place| line.waiting.remove(&place));
+        line.taken = next.is_some();
+        line.holder = next.as_ref().and_then(|waiter| waiter.task);
+        self.is_awaited.store(!line.waiting.is_empty(), Relaxed);
         next.map(|waiter| waiter.waker)
+    }
+
+    /// The task that is polled has the turn: it may not be the one that took it.
+    #[cold]
+    fn held_here(&self) {
+        let here = try_id();
+        let mut line = self.line.lock();
+        if line.holder != here {
+            line.holder = here;
+            line.awaited.held_by(here);
+        }
     }
 }
 
 impl<T> PriorityMutex<T> {
     /// A lock that nobody holds.
     pub fn new(value: T) -> Self {
-        Self { line: Lock::default(), value: inner::Mutex::new(value) }
+        Self { entrance: Entrance::default(), value: inner::Mutex::new(value) }
     }
 
     /// The value.
@@ -117,18 +114,18 @@ impl<T: ?Sized> PriorityMutex<T> {
     ///
     /// Cancel safe; the place in the line is lost.
     pub async fn lock(&self) -> PriorityMutexGuard<'_, T> {
-        budgeted(Turn { line: &self.line, place: None }).await;
+        budgeted(Turn { entrance: &self.entrance, place: None }).await;
         self.guard()
     }
 
     /// Takes the lock if nobody has it.
     pub fn try_lock(&self) -> Option<PriorityMutexGuard<'_, T>> {
-        let mut line = self.line.lock();
+        let mut line = self.entrance.line.lock();
         if line.taken {
             return None;
         }
         line.taken = true;
-        line.holder = current_wishes().map(|(task, _)| task);
+        line.holder = try_id();
         drop(line);
         Some(self.guard())
     }
@@ -141,51 +138,62 @@ impl<T: ?Sized> PriorityMutex<T> {
     /// For whoever has the turn.
     fn guard(&self) -> PriorityMutexGuard<'_, T> {
         let value = self.value.try_lock();
-        PriorityMutexGuard { value: value.ok(), line: &self.line }
+        PriorityMutexGuard { value: value.ok(), entrance: &self.entrance }
     }
 }
 
 /// Waits for the turn.
 struct Turn<'a> {
-    line: &'a Lock<Line>,
+    entrance: &'a Entrance,
     /// In the line, until the turn has come.
-    place: Option<Place>,
+    place: Option<u64>,
 }
 
 impl Future for Turn<'_> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let lock = self.line;
-        let me = current_wishes();
+        let entrance = self.entrance;
+        let (me, deadline) = match current_wishes() {
+            Some((task, wishes)) => (Some(task), wishes.deadline.unwrap_or(Instant::FAR_FUTURE)),
+            None => (None, Instant::FAR_FUTURE),
+        };
         // Dropped outside of the lock: a waker may be anybody's.
         let waker = cx.waker().clone();
-        let mut line = lock.lock();
+        let mut guard = entrance.line.lock();
+        let line = &mut *guard;
         let old = match self.place {
             None if !line.taken => {
                 line.taken = true;
-                line.holder = me.map(|(task, _)| task);
+                line.holder = me;
                 return Poll::Ready(());
             }
             None => {
-                let deadline = me.and_then(|(_, wishes)| wishes.deadline).unwrap_or(Instant::FAR_FUTURE);
-                let place = (deadline, line.came);
+                let place = line.came;
                 line.came += 1;
-                let task = me.map(|(task, _)| task);
-                line.waiting.insert(place, Waiter { task, waker });
-                line.tell();
+                line.waiting.insert(place, Waiter { task: me, waker });
+                line.awaited.join(place, me, deadline, line.holder);
+                entrance.is_awaited.store(true, Relaxed);
                 self.place = Some(place);
                 None
             }
             Some(place) => match line.waiting.get_mut(&place) {
-                Some(waiter) => Some(std::mem::replace(&mut waiter.waker, waker)),
+                Some(waiter) => {
+                    // Who waits in the place of another one, counts in its place.
+                    if waiter.task != me {
+                        waiter.task = me;
+                        line.awaited.leave(place);
+                        line.awaited.join(place, me, deadline, line.holder);
+                    }
+                    Some(std::mem::replace(&mut waiter.waker, waker))
+                }
                 None => {
                     self.place = None;
                     return Poll::Ready(());
                 }
             },
         };
-        drop(line);
+        drop(guard);
         drop(old);
         Poll::Pending
     }
@@ -194,17 +202,16 @@ impl Future for Turn<'_> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let Some(place) = self.place else { return };
-        let mut line = self.line.lock();
+        let mut line = self.entrance.line.lock();
         let left = line.waiting.remove(&place);
-        let next = if left.is_some() {
-            line.tell();
-            None
-        } else {
-            line.pass_on()
-        };
+        if left.is_some() {
+            line.awaited.leave(place);
+            self.entrance.is_awaited.store(!line.waiting.is_empty(), Relaxed);
+        }
         drop(line);
-        drop(left);
-        next.into_iter().for_each(Waker::wake);
+        if left.is_none() {
+            self.entrance.pass_on().into_iter().for_each(Waker::wake);
+        }
     }
 }
 
@@ -213,7 +220,17 @@ impl Drop for Turn<'_> {
 pub struct PriorityMutexGuard<'a, T: ?Sized> {
     /// `None` only while it is dropped.
     value: Option<inner::MutexGuard<'a, T>>,
-    line: &'a Lock<Line>,
+    entrance: &'a Entrance,
+}
+
+impl<T: ?Sized> PriorityMutexGuard<'_, T> {
+    /// Whoever looks at the value is who has it.
+    #[inline]
+    fn note_holder(&self) {
+        if self.entrance.is_awaited.load(Relaxed) {
+            self.entrance.held_here();
+        }
+    }
 }
 
 const HELD: &str = "whoever has the turn has the value";
@@ -222,12 +239,14 @@ impl<T: ?Sized> Deref for PriorityMutexGuard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
+        self.note_holder();
         self.value.as_ref().expect(HELD)
     }
 }
 
 impl<T: ?Sized> DerefMut for PriorityMutexGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
+        self.note_holder();
         self.value.as_mut().expect(HELD)
     }
 }
@@ -235,8 +254,7 @@ impl<T: ?Sized> DerefMut for PriorityMutexGuard<'_, T> {
 impl<T: ?Sized> Drop for PriorityMutexGuard<'_, T> {
     fn drop(&mut self) {
         self.value = None;
-        let next = self.line.lock().pass_on();
-        next.into_iter().for_each(Waker::wake);
+        self.entrance.pass_on().into_iter().for_each(Waker::wake);
     }
 }
 
@@ -248,7 +266,7 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for PriorityMutexGuard<'_, T> {
 
 impl<T: ?Sized + fmt::Debug> fmt::Debug for PriorityMutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let waiting = self.line.lock().waiting.len();
+        let waiting = self.entrance.line.lock().waiting.len();
         f.debug_struct("PriorityMutex")
             .field("value", &&self.value)
             .field("waiting", &waiting)

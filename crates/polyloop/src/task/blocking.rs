@@ -44,7 +44,7 @@ pub fn block_in_place<F: FnOnce() -> R, R>(f: F) -> R {
 ///
 /// With the panic of `f`.
 pub fn try_block_in_place<F: FnOnce() -> R, R>(f: F) -> Result<R, CannotBlock<F>> {
-    let one_thread = || Handle::try_current().is_ok_and(|handle| handle.combination().executor() == "fifo");
+    let one_thread = || Handle::running().is_some_and(|handle| handle.combination().executor() == "fifo");
     if context::is_polling() && one_thread() {
         return Err(CannotBlock { f, why: ONE_THREAD.to_owned() });
     }

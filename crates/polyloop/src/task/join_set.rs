@@ -6,7 +6,8 @@
 
 use crate::Handle;
 use crate::task::coop::poll_proceed;
-use crate::task::{AbortHandle, Id, JoinError, JoinHandle, NotLocal};
+use crate::task::local_set::spawn_here;
+use crate::task::{AbortHandle, Id, JoinError, JoinHandle, LocalSet, NotLocal};
 use polyloop_core::Meta;
 use std::collections::VecDeque;
 use std::fmt;
@@ -176,6 +177,16 @@ impl<T: 'static> JoinSet<T> {
         F: Future<Output = T> + 'static,
     {
         self.build_task().spawn_local(future)
+    }
+
+    /// Spawns a task into `local`, where it runs while that is polled.
+    #[track_caller]
+    pub fn spawn_local_on<F>(&mut self, future: F, local: &LocalSet) -> AbortHandle
+    where
+        F: Future<Output = T> + 'static,
+    {
+        let handle = local.spawn_local(future);
+        self.insert(handle)
     }
 
     /// Runs `job`, which may block; see [`task::spawn_blocking`](crate::task::spawn_blocking). It cannot be aborted once it
@@ -434,7 +445,7 @@ impl<T: 'static> Builder<'_, T> {
     where
         F: Future<Output = T> + 'static,
     {
-        match polyloop_core::spawn_local(future, self.meta) {
+        match spawn_here(future, self.meta) {
             Ok(handle) => self.set.insert(handle),
             Err(_) => panic!("{NotLocal}"),
         }

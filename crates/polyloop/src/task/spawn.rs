@@ -1,5 +1,6 @@
 //! Spawning into the current runtime.
 
+use super::local_set::spawn_here;
 use crate::Handle;
 use polyloop_core::{JoinHandle, Meta};
 use std::fmt;
@@ -36,8 +37,8 @@ where
     Handle::current().spawn_blocking(job)
 }
 
-/// Spawns a task that need not be `Send` and stays on the calling thread, which must be inside `block_on`. It is
-/// dropped at the latest when that `block_on` returns.
+/// Spawns a task that need not be `Send` and stays on the calling thread, which must be inside `block_on` or in a
+/// [`LocalSet`](super::LocalSet). It is dropped at the latest when that `block_on` returns, or with the set.
 ///
 /// # Panics
 ///
@@ -48,7 +49,7 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    match polyloop_core::spawn_local(future, Meta::new(Location::caller())) {
+    match spawn_here(future, Meta::new(Location::caller())) {
         Ok(handle) => handle,
         Err(_) => panic!("{NotLocal}"),
     }
@@ -58,14 +59,14 @@ where
 ///
 /// # Errors
 ///
-/// [`NotLocal`], on a thread that is not inside `block_on`, such as a worker.
+/// [`NotLocal`], on a thread that is neither inside `block_on` nor in a set, such as a worker.
 #[track_caller]
 pub fn try_spawn_local<F>(future: F) -> Result<JoinHandle<F::Output>, NotLocal>
 where
     F: Future + 'static,
     F::Output: 'static,
 {
-    polyloop_core::spawn_local(future, Meta::new(Location::caller())).map_err(|_| NotLocal)
+    spawn_here(future, Meta::new(Location::caller())).map_err(|_| NotLocal)
 }
 
 /// This thread has no queue for tasks that are not `Send`.
@@ -74,7 +75,10 @@ pub struct NotLocal;
 
 impl fmt::Display for NotLocal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("tasks that are not `Send` can only be spawned on a thread inside `block_on`; workers run `Send` tasks only")
+        f.write_str(
+            "tasks that are not `Send` can only be spawned on a thread inside `block_on` or into a `LocalSet`; \
+             workers run `Send` tasks only",
+        )
     }
 }
 

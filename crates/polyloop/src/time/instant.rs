@@ -32,6 +32,11 @@ impl Instant {
         self.0.saturating_duration_since(earlier.0)
     }
 
+    /// As [`duration_since`](Self::duration_since), by the name that says it.
+    pub fn saturating_duration_since(&self, earlier: Self) -> Duration {
+        self.duration_since(earlier)
+    }
+
     /// The time since `earlier`, or `None` if that is the later one.
     pub fn checked_duration_since(&self, earlier: Self) -> Option<Duration> {
         self.0.checked_duration_since(earlier.0)

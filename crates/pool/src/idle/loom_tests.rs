@@ -95,6 +95,25 @@ fn loom_the_last_searcher_sees_what_a_pusher_left_to_it() {
 }
 
 #[test]
+fn loom_a_push_for_one_worker_finds_that_one_or_is_found_by_it() {
+    loom::model(|| {
+        // `Notify::Worker`: worker 1, which sleeps, would not look for it.
+        let (idle, work) = (Arc::new(Idle::new(2)), Arc::new(Work::default()));
+        idle.begin_search();
+        idle.announce(1);
+        let worker = {
+            let (idle, work) = (idle.clone(), work.clone());
+            thread::spawn(move || sleeps(&idle, &work, 0))
+        };
+        work.push();
+        let called = idle.call(0);
+        let asleep = worker.join().unwrap();
+        assert!(!asleep || called, "the worker sleeps over what only it would look for");
+        assert_eq!(idle.sleepers(), 1 + usize::from(asleep && !called), "the other one sleeps on");
+    });
+}
+
+#[test]
 fn loom_two_searchers_do_not_rely_on_each_other() {
     loom::model(|| {
         let (idle, work) = (Arc::new(Idle::new(2)), Arc::new(Work::default()));

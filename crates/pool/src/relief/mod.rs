@@ -128,6 +128,8 @@ impl<S: Scheduler> Crew<S> {
         });
         let no_relief = match relieved {
             Ok(()) => {
+                // Looks at its mark after its poll.
+                self.shared.seat(index).desk.hail();
                 self.hand_offs.fetch_add(1, Relaxed);
                 // Its poll may have ended in the meantime, and it sleeps: it would be one too many.
                 if self.shared.idle.call(index) {
@@ -211,7 +213,7 @@ impl<S: Scheduler> Watched for Crew<S> {
     fn inspect(&self, round: &Round) -> bool {
         let shared = &self.shared;
         // Tasks are stamped by the coarse clock, which somebody must keep moving while polls are long.
-        shared.driver().now();
+        shared.driver().tell_time();
         let judgement = &mut *self.judgement.lock();
         let mut at_work = false;
         let mut stuck = false;

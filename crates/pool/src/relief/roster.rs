@@ -55,7 +55,7 @@ pub(crate) enum Order {
     End,
 }
 
-/// That somebody else is on duty for a seat. Looked at by its worker after each poll.
+/// That somebody else is on duty for a seat. Looked at by its worker when it was hailed, and before it searches or sleeps.
 #[derive(Debug)]
 pub(crate) struct Mark(AtomicBool);
 
@@ -64,10 +64,11 @@ impl Mark {
         Self(AtomicBool::new(false))
     }
 
-    /// Ordering: Relaxed. Whoever finds it goes through the roster's lock before anything follows from it.
+    /// Ordering: Relaxed. Whoever finds it goes through the roster's lock before anything follows from it; who looks because of a
+    /// hail that came after it does find it.
     #[inline]
     pub(crate) fn is_set(&self) -> bool {
-        !cfg!(polyloop_without = "watch") && self.0.load(Relaxed)
+        self.0.load(Relaxed)
     }
 }
 

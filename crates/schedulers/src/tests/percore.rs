@@ -65,6 +65,36 @@ fn a_worker_on_standby_is_away_until_it_comes_itself() {
 }
 
 #[test]
+fn what_was_taken_from_a_worker_that_only_seemed_stuck_keeps_its_place() {
+    let mut world = World::new(per_core(1, 2), 2);
+    for number in 0..50 {
+        assert_eq!(world.push(Some(0), number, plain()), Notify::None);
+    }
+    world.scheduler.observe_stuck(0, true);
+    assert_eq!(world.push(Some(0), 50, plain()), Notify::One, "the end of its poll");
+    // One that yields for ever must not be ahead of those that were ready before.
+    let runnable = world.task(1_000, plain(), 1_000);
+    let _ = world.scheduler.push(Some(&mut world.locals[0]), runnable, Why::Yield);
+    let order: Vec<_> = (0..52).map(|_| world.poll(0, 1).unwrap()).collect();
+    assert_eq!(order, (0..=50).chain([1_000]).collect::<Vec<_>>());
+}
+
+#[test]
+fn who_comes_from_standby_leaves_orphans_to_all() {
+    let mut world = World::new(per_core(1, 3), 3);
+    world.scheduler.observe_stuck(0, true);
+    for number in 0..4 {
+        assert_eq!(world.push(Some(0), number, plain()), Notify::One);
+    }
+    assert_eq!(world.poll(1, 1), Some(0));
+    world.scheduler.observe_standby(1);
+    // A look of the monitor changes nothing about that.
+    world.scheduler.observe_stuck(1, true);
+    assert_eq!(world.poll(1, 1), Some(1));
+    assert_eq!(world.poll(2, 1), Some(2));
+}
+
+#[test]
 fn an_orphan_is_found_by_a_worker_that_never_runs_dry() {
     let mut world = World::new(per_core(2, 2), 2);
     let _ = world.push(Some(1), 1000, plain());

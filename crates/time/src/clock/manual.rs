@@ -3,6 +3,7 @@
 //! Invariant: every move is one atomic maximum or sum, so the clock is monotonic over all threads, and whoever waits is
 //! unparked after the move, never before: an unparked driver sees the new time.
 
+use polyloop_core::context::is_polling;
 use polyloop_core::reactor::ReactorHandle;
 use polyloop_core::shim::atomic::{AtomicU64, Ordering};
 use polyloop_core::shim::sync::{Arc, Mutex};
@@ -20,6 +21,9 @@ const END: u64 = u64::MAX - 1;
 /// and a runtime with nothing to do waits until then, whatever deadlines it has. Automatic
 /// ([`automatic`](Self::automatic)) the clock moves to the next deadline whenever nothing else can happen, so that a
 /// program of hours runs in no time.
+///
+/// What a task moves it by in the middle of its poll is how long the poll takes. Every other move is a
+/// [leap](Clock::leaps), which nobody has used the processor for.
 ///
 /// # Examples
 ///
@@ -48,13 +52,21 @@ pub struct ManualClock {
 
 struct Shared {
     now: AtomicU64,
+    /// Odd in the middle of a leap, and two more after it.
+    leaps: AtomicU64,
+    leaping: Mutex<()>,
     waiting: Mutex<Vec<Weak<dyn ReactorHandle>>>,
 }
 
 impl ManualClock {
     /// A clock that is moved by hand. It stands at [`Instant::ORIGIN`].
     pub fn new() -> Self {
-        let shared = Shared { now: AtomicU64::new(0), waiting: Mutex::new(Vec::new()) };
+        let shared = Shared {
+            now: AtomicU64::new(0),
+            leaps: AtomicU64::new(0),
+            leaping: Mutex::new(()),
+            waiting: Mutex::new(Vec::new()),
+        };
         Self { shared: Arc::new(shared), automatic: false, step: 0 }
     }
 
@@ -73,15 +85,28 @@ impl ManualClock {
 
     /// Moves the clock on by `by`, at most to just before [`Instant::FAR_FUTURE`], and unparks all who wait.
     pub fn advance(&self, by: Duration) {
-        self.add((Instant::ORIGIN + by).as_nanos());
+        self.moved(|| self.add((Instant::ORIGIN + by).as_nanos()));
         self.unpark(0);
     }
 
     /// Moves the clock to `to`, at most to just before [`Instant::FAR_FUTURE`], and unparks all who wait. An instant that
     /// has passed changes nothing.
     pub fn advance_to(&self, to: Instant) {
-        self.raise(to);
+        self.moved(|| self.raise(to));
         self.unpark(0);
+    }
+
+    /// Moves the clock, by the work of the task that does it or by a leap.
+    fn moved(&self, by: impl FnOnce() -> u64) -> u64 {
+        if is_polling() {
+            return by();
+        }
+        let _leaping = self.shared.leaping.lock();
+        // Ordering: the move between the two is a Release, so that whoever sees it sees that the leap has begun.
+        self.shared.leaps.fetch_add(1, Ordering::AcqRel);
+        let before = by();
+        self.shared.leaps.fetch_add(1, Ordering::AcqRel);
+        before
     }
 
     /// Returns the time before.
@@ -131,7 +156,7 @@ impl Clock for ManualClock {
 
     fn idle(&self, next: Option<Instant>) -> Wait {
         if let Some(deadline) = next.filter(|deadline| self.automatic && *deadline != Instant::FAR_FUTURE)
-            && self.raise(deadline) < deadline.as_nanos()
+            && self.moved(|| self.raise(deadline)) < deadline.as_nanos()
         {
             // Whoever asks does not wait. With one reactor attached that is the asker's own.
             self.unpark(1);
@@ -139,8 +164,17 @@ impl Clock for ManualClock {
         self.busy(next)
     }
 
+    fn leaps(&self) -> Option<u64> {
+        Some(self.shared.leaps.load(Ordering::Acquire)).filter(|leaps| leaps.is_multiple_of(2))
+    }
+
     fn distinguishes_idle(&self) -> bool {
         self.automatic
+    }
+
+    fn try_advance(&self, by: Duration) -> bool {
+        self.advance(by);
+        true
     }
 
     fn attach(&self, handle: Weak<dyn ReactorHandle>) {

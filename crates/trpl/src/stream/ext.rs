@@ -233,7 +233,8 @@ pub trait StreamExt: Stream {
         TimeoutRepeating::new(self, interval)
     }
 
-    /// The items, each at least `duration` after the one before. It holds them back; it leaves none out.
+    /// The items, each at least `duration` after the one before. It holds them back, and the end as well; it leaves
+    /// none out.
     ///
     /// # Panics
     ///

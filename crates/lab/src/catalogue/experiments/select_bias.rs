@@ -82,9 +82,8 @@ mod tests {
 
     #[test]
     fn it_is_counted_how_often_an_arm_is_passed_over_in_a_row() {
-        let of = |arms: &[&str]| {
-            passed_over(&arms.iter().map(|arm| (*arm).to_owned()).collect::<Vec<_>>()).value
-        };
+        let of =
+            |arms: &[&str]| passed_over(&arms.iter().map(|arm| (*arm).to_owned()).collect::<Vec<_>>()).value;
         assert_eq!(of(&[FIRST; 7]), 7.0);
         assert_eq!(of(&[FIRST, SECOND, SECOND, FIRST]), 2.0);
         assert_eq!(of(&[]), 0.0);

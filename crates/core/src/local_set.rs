@@ -1,0 +1,205 @@
+//! Tasks that may not be sent, and run only while somebody polls the set that they are in.
+//!
+//! Invariant: as for a thread's own queue (`local.rs`), whose owner comes and goes here: it has *entered* during a poll of the set and
+//! during its drop, and nowhere else. Whoever polls the set leaves a waker before it looks for runnables, so a wake from
+//! another thread either is seen by that look or finds the waker.
+
+use crate::block_on::CHECK_POLLS;
+use crate::local::{Entered, LocalQueue, Mine, Unpark};
+use crate::shim::sync::Mutex;
+use crate::task::{JoinHandle, Meta, Ran, contain};
+use core::cell::Cell;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use std::sync::Arc;
+
+/// A set of tasks that need not be `Send`. They are polled within [`poll_tasks`](Self::poll_tasks), on the thread where the set
+/// lives, and dropped there.
+///
+/// # Examples
+///
+/// ```
+/// use polyloop_core::{LocalSet, Meta};
+/// use std::panic::Location;
+/// use std::rc::Rc;
+/// use std::task::{Context, Waker};
+///
+/// let set = LocalSet::new();
+/// let shared = Rc::new(());
+/// let task = set.spawn({ let shared = shared.clone(); async move { drop(shared) } }, Meta::new(Location::caller()));
+/// assert!(set.poll_tasks(&mut Context::from_waker(Waker::noop())).is_ready());
+/// assert!(task.is_finished());
+/// assert_eq!(Rc::strong_count(&shared), 1);
+/// ```
+pub struct LocalSet {
+    queue: LocalQueue,
+    mine: Mine,
+    pollers: Arc<Pollers>,
+    ended: Cell<usize>,
+    closed: Cell<bool>,
+    /// Whether somebody further down the stack is in a visit.
+    inside: Cell<bool>,
+}
+
+/// Those who poll the set and wait. One of them is enough to run every task, but each may be the one that is not
+/// polled again.
+#[derive(Default)]
+struct Pollers(Mutex<Vec<Waker>>);
+
+/// More than these are called, so that those who still wait come back and the others are forgotten.
+const MOST: usize = 16;
+
+impl Pollers {
+    fn listen(&self, waker: &Waker) {
+        let mut waiting = self.0.lock();
+        if waiting.iter().any(|there| there.will_wake(waker)) {
+            return;
+        }
+        let called = if waiting.len() < MOST { Vec::new() } else { core::mem::take(&mut *waiting) };
+        waiting.push(waker.clone());
+        drop(waiting);
+        wake(called);
+    }
+}
+
+impl Unpark for Pollers {
+    fn unpark(&self) {
+        let called = core::mem::take(&mut *self.0.lock());
+        wake(called);
+    }
+}
+
+/// Wakers are foreign code, for which no lock is held. Whoever has woken a task of the set is not to suffer from them.
+fn wake(wakers: Vec<Waker>) {
+    wakers.into_iter().for_each(|waker| contain(|| waker.wake()));
+}
+
+impl fmt::Debug for Pollers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pollers")
+    }
+}
+
+impl LocalSet {
+    /// A set without tasks, of the calling thread.
+    pub fn new() -> Self {
+        let pollers = Arc::new(Pollers::default());
+        let (queue, mine) = LocalQueue::with_own(Arc::clone(&pollers) as Arc<dyn Unpark>);
+        Self { queue, mine, pollers, ended: Cell::new(0), closed: Cell::new(false), inside: Cell::new(false) }
+    }
+
+    /// Spawns a task into the set. After [`close`](Self::close) it is cancelled at once.
+    pub fn spawn<F>(&self, future: F, meta: Meta) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let handle = self.visit(|entered| entered.spawn(future, meta));
+        if self.closed.get() {
+            self.close();
+        }
+        handle
+    }
+
+    /// Runs `f`, in which tasks spawned by [`spawn_local`](crate::spawn_local) go into the set. Nothing is polled.
+    pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.visit(|_| f())
+    }
+
+    /// Whoever goes out last ends the tasks of a set that was closed, or calls those who poll the set if there are runnables
+    /// left.
+    fn visit<R>(&self, f: impl FnOnce(&Entered<'_>) -> R) -> R {
+        struct Leave<'a>(&'a LocalSet, &'a Entered<'a>);
+        impl Drop for Leave<'_> {
+            fn drop(&mut self) {
+                if self.0.closed.get() {
+                    self.1.close();
+                    self.0.ended.set(self.0.mine.spawned());
+                }
+                self.0.inside.set(false);
+                if !self.1.is_empty() {
+                    self.0.pollers.unpark();
+                }
+            }
+        }
+        self.queue.visit(&self.mine, |entered| {
+            let first = !self.inside.replace(true);
+            let _leave = first.then(|| Leave(self, entered));
+            f(entered)
+        })
+    }
+
+    /// Polls tasks that are ready, 61 of them at most; the rest is for the next poll, which is asked for then. Ready once every task
+    /// has ended.
+    pub fn poll_tasks(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.listen(cx, |entered, _| {
+            self.run_some(entered);
+            if self.ended.get() == self.mine.spawned() { Poll::Ready(()) } else { Poll::Pending }
+        })
+    }
+
+    /// Polls `future`, with the set as the one that local tasks are spawned into, and then, unless it is ready, tasks as
+    /// [`poll_tasks`](Self::poll_tasks) does.
+    pub fn poll_until<F: Future>(&self, future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.listen(cx, |entered, cx| {
+            let polled = future.poll(cx);
+            if polled.is_pending() {
+                self.run_some(entered);
+            }
+            polled
+        })
+    }
+
+    fn listen<R>(&self, cx: &mut Context<'_>, f: impl FnOnce(&Entered<'_>, &mut Context<'_>) -> R) -> R {
+        #[cfg(not(polyloop_mutant = "local_set_listens_late"))]
+        self.pollers.listen(cx.waker());
+        let result = self.visit(|entered| f(entered, cx));
+        #[cfg(polyloop_mutant = "local_set_listens_late")]
+        self.pollers.listen(cx.waker());
+        result
+    }
+
+    fn run_some(&self, entered: &Entered<'_>) {
+        for _ in 0..CHECK_POLLS {
+            let Some(runnable) = entered.pop() else { return };
+            match runnable.run() {
+                Ran::Pending => {}
+                Ran::Yielded(runnable) | Ran::Woken(runnable) => entered.push(runnable),
+                Ran::Done => self.ended.set(self.ended.get() + 1),
+            }
+        }
+    }
+
+    /// Cancels every task, here, and each one that is spawned from now on. From within one of them, this is done once its poll has
+    /// ended.
+    pub fn close(&self) {
+        self.closed.set(true);
+        self.visit(|_| ());
+    }
+}
+
+impl Default for LocalSet {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for LocalSet {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl fmt::Debug for LocalSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let alive = self.mine.spawned() - self.ended.get();
+        f.debug_struct("LocalSet").field("live_tasks", &alive).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, polyloop_loom))]
+mod loom_tests;
+#[cfg(all(test, not(polyloop_loom)))]
+mod tests;

@@ -1,0 +1,60 @@
+//! Moving the clock by hand.
+
+use polyloop::time::{Instant, advance, interval_at, pause, sleep, sleep_until, timeout_at};
+use polyloop::{Builder, ManualClock, Runtime, spawn};
+use std::future::pending;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[polyloop::test(all, start_paused = true)]
+async fn timers_that_come_due_by_hand_fire_in_order() {
+    pause();
+    let start = Instant::now();
+    let (told, mut tells) = polyloop::sync::mpsc::unbounded_channel();
+    for seconds in [3, 1, 2] {
+        let told = told.clone();
+        spawn(async move {
+            sleep_until(start + SECOND * seconds).await;
+            told.send(seconds).unwrap();
+        });
+    }
+    drop(told);
+    advance(10 * SECOND).await;
+    assert!(start.elapsed() >= 10 * SECOND);
+    let mut order = Vec::new();
+    while let Some(seconds) = tells.recv().await {
+        order.push(seconds);
+    }
+    order.sort_unstable();
+    assert_eq!(order, [1, 2, 3]);
+    assert_eq!(timeout_at(Instant::now() + SECOND, pending::<()>()).await.ok(), None);
+    let mut ticks = interval_at(Instant::now() + SECOND, 2 * SECOND);
+    let first = ticks.tick().await;
+    assert_eq!(ticks.tick().await.saturating_duration_since(first), 2 * SECOND);
+    assert_eq!(first.saturating_duration_since(first + SECOND), Duration::ZERO);
+}
+
+#[test]
+fn a_clock_that_stands_still_moves_by_hand_alone() {
+    let runtime = Builder::new().combination("fifo").clock(ManualClock::new()).build().unwrap();
+    runtime.block_on(async {
+        let nap = spawn(sleep(SECOND));
+        advance(SECOND / 2).await;
+        assert!(!nap.is_finished());
+        advance(SECOND / 2).await;
+        nap.await.unwrap();
+    });
+}
+
+#[test]
+#[should_panic(expected = "build the runtime with `start_paused(true)`")]
+fn the_systems_clock_is_not_moved() {
+    Runtime::from_name("fifo").unwrap().block_on(advance(SECOND));
+}
+
+#[test]
+#[should_panic(expected = "build the runtime with `start_paused(true)`")]
+fn the_systems_clock_is_not_paused() {
+    Runtime::from_name("fifo").unwrap().block_on(async { pause() });
+}
