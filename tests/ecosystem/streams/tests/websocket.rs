@@ -24,9 +24,9 @@ async fn everybody_hears_everything_in_one_order() {
     for n in 0..10 {
         guests.push(Guest::enter(address, &format!("guest {n}")).await.unwrap());
     }
-    for n in 0..10 {
+    for (n, guest) in guests.iter_mut().enumerate() {
         for _ in n + 1..10 {
-            let line = guests[n].hears().await.unwrap();
+            let line = guest.hears().await.unwrap();
             assert!(line.starts_with("* guest") && line.ends_with("came"), "{line}");
         }
     }
