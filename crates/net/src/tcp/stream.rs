@@ -42,6 +42,7 @@ use tokio::io::ReadBuf;
 ///     read.read_exact(&mut answer).await
 /// };
 /// # sending.await?; receiving.await.map(drop)
+/// # }
 /// ```
 ///
 /// Waiting first and trying then, without a buffer for each of many idle connections:
