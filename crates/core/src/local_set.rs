@@ -189,6 +189,9 @@ impl Default for LocalSet {
 impl Drop for LocalSet {
     fn drop(&mut self) {
         self.close();
+        // One of them may be a task of the set, whose memory would keep the set's and be kept by it.
+        let waiting = core::mem::take(&mut *self.pollers.0.lock());
+        waiting.into_iter().for_each(|waker| contain(|| drop(waker)));
     }
 }
 

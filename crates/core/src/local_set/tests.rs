@@ -168,6 +168,18 @@ fn a_set_is_polled_within_itself_and_within_another_one() {
 }
 
 #[test]
+fn a_set_that_is_dropped_forgets_who_has_polled_it() {
+    let (calls, waker) = Calls::new();
+    let set = LocalSet::new();
+    drop(set.spawn(pending::<()>(), here()));
+    assert!(set.poll_tasks(&mut Context::from_waker(&waker)).is_pending());
+    let pollers = Arc::downgrade(&set.pollers);
+    drop((set, waker));
+    assert_eq!(Arc::strong_count(&calls), 1);
+    assert!(pollers.upgrade().is_none());
+}
+
+#[test]
 fn a_set_that_is_dropped_drops_its_tasks_at_home() {
     let (set, dropped) = (LocalSet::new(), Rc::new(RefCell::new(Vec::new())));
     let home = |name| Home(thread::current().id(), dropped.clone(), name);

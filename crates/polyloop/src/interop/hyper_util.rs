@@ -1,7 +1,7 @@
 //! hyper-util's pooled client on any combination (feature `hyper-util`): what connects it.
 //!
 //! Its server, `server::conn::auto::Builder`, needs nothing of this: it takes a [`Handle`](crate::Handle) as its executor and
-//! an [`Io`](super::hyper::Io) as its connection.
+//! an [`Io`] as its connection.
 
 use super::hyper::Io;
 use crate::net::TcpStream;
