@@ -24,6 +24,9 @@ Example: cargo xtask ecosystem http
 /// Which documentation tests are the adapters': the folders' names in their paths.
 const ADAPTERS: [&str; 2] = ["src/interop/", "src/compat/"];
 
+/// What the adapters' examples use of the crates beyond what the adapters need; a user's program has them on.
+const EXAMPLES: &str = "hyper/client,hyper/server,hyper/http1,hyper-util/client-legacy,hyper-util/http1";
+
 pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
     let args = Args::parse(raw, HELP, &[], &[])?;
     let workspace = Workspace::ecosystem()?;
@@ -31,7 +34,8 @@ pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
     fetch(&workspace)?;
     let mut totals = test::totals(&workspace, &wanted, 1)?;
     if wanted.is_empty() {
-        let mut words = vec!["test", "--doc", "-p", "polyloop", "--all-features", "--"];
+        let mut words =
+            vec!["test", "--doc", "-p", "polyloop", "--all-features", "--features", EXAMPLES, "--"];
         words.extend(ADAPTERS);
         let own = Workspace::load()?;
         totals += test::one_round(&own, &words)?;
