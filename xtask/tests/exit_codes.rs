@@ -39,7 +39,7 @@ fn a_lab_that_cannot_be_built_is_101() {
 #[test]
 fn a_wrong_command_is_2_and_says_what_there_is() {
     for (arguments, words) in [
-        (&["dance"][..], "there are bench, ci"),
+        (&["dance"][..], "there are bench, book, ci"),
         (&["bench", "dance"], "there are matrix, counts, compare"),
         (&["bench", "gate"], "does not exist yet"),
         (&["lab", "dance"], "there are run, list"),
