@@ -1,8 +1,11 @@
 //! The reactor over mio: epoll on Linux, kqueue on the BSDs and macOS.
 //!
 //! Invariant: a file is registered once, edge-triggered, and never again until it is detached; a turn is one system
-//! call. The price is mio's timeout, a whole number of milliseconds rounded up, so that a short wait is late rather
-//! than a spin.
+//! call.
+//!
+//! epoll's timeout is a whole number of milliseconds, and mio rounds it up: a timer would be late by half a millisecond on
+//! average. So what is less than a millisecond of a wait is waited for by poll(2) on the epoll file. Only an event within
+//! that rest costs a second call.
 
 use crate::bell::Bell;
 use crate::kept::{Change, KeptFiles};
@@ -12,9 +15,11 @@ use mio::unix::SourceFd;
 use polyloop_core::reactor::{Caps, Event, Events, File, Interest, Reactor, ReactorHandle, Ready, Token};
 use polyloop_core::shim::atomic::{AtomicU64, Ordering};
 use polyloop_core::time::Wait;
+use rustix::event::{PollFd, PollFlags, Timespec};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The waker's own token; [`Token::to_u64`] never makes it.
 const DOORBELL: mio::Token = mio::Token(usize::MAX);
@@ -67,19 +72,43 @@ impl Mio {
     }
 }
 
+impl Mio {
+    /// Fills the batch. A wait may end early.
+    fn wait(&mut self, asked: Wait) -> io::Result<()> {
+        match self.shared.bell.begin(asked) {
+            Wait::Now => self.select(Some(Duration::ZERO)),
+            Wait::For(most) if exact(most) == most => self.select(Some(most)),
+            Wait::For(most) => self.wait_exactly(most),
+            Wait::Forever => self.select(None),
+        }
+    }
+
+    fn wait_exactly(&mut self, most: Duration) -> io::Result<()> {
+        let (start, exact) = (now(), exact(most));
+        self.batch.clear();
+        if !exact.is_zero() {
+            self.select(Some(exact))?;
+        }
+        let rest = most.saturating_sub(start.elapsed());
+        if self.batch.is_empty() && !rest.is_zero() && self.shared.comes_within(rest)? {
+            self.select(Some(Duration::ZERO))?;
+        }
+        Ok(())
+    }
+
+    fn select(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.shared.count();
+        self.poll.poll(&mut self.batch, timeout)
+    }
+}
+
 impl Reactor for Mio {
     fn handle(&self) -> Arc<dyn ReactorHandle> {
         self.shared.clone()
     }
 
     fn turn(&mut self, asked: Wait, events: &mut Events) -> io::Result<()> {
-        let timeout = match self.shared.bell.begin(asked) {
-            Wait::Now => Some(Duration::ZERO),
-            Wait::For(most) => Some(most),
-            Wait::Forever => None,
-        };
-        self.shared.count();
-        let outcome = self.poll.poll(&mut self.batch, timeout);
+        let outcome = self.wait(asked);
         self.shared.bell.end(asked);
         match outcome {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
@@ -95,6 +124,13 @@ impl Reactor for Mio {
 impl Shared {
     fn count(&self) {
         self.syscalls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether an event comes in this time. It is not taken.
+    fn comes_within(&self, time: Duration) -> io::Result<bool> {
+        self.count();
+        let timeout = Timespec::try_from(time).ok();
+        Ok(rustix::event::poll(&mut [PollFd::new(&self.registry, PollFlags::IN)], timeout.as_ref())? > 0)
     }
 
     fn ring(&self) {
@@ -119,7 +155,6 @@ impl ReactorHandle for Shared {
         let mut caps = Caps::READINESS;
         caps.edge = true;
         caps.read_closed = TELLS_URGENT;
-        caps.timeout_resolution = Duration::from_millis(1);
         caps.pollable_fd = true;
         caps
     }
@@ -170,6 +205,23 @@ impl fmt::Debug for Shared {
     }
 }
 
+/// As much of a time as the call for events waits for exactly: whole milliseconds of it on epoll, all of it on kqueue.
+fn exact(time: Duration) -> Duration {
+    if cfg!(any(target_os = "linux", target_os = "android")) {
+        time - Duration::from_nanos(u64::from(time.subsec_nanos()) % 1_000_000)
+    } else {
+        time
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how much of a wait is left is the kernel's time, whatever the runtime's clock"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
 fn word(token: Token) -> mio::Token {
     mio::Token(token.to_u64() as usize)
 }
@@ -200,5 +252,47 @@ fn ready(event: &mio::event::Event) -> Ready {
         hangup: read_closed && write_closed,
         error,
         urgent: event.is_priority(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The time that the quickest of some waits took, and the most calls that one of them made.
+    fn waits(asked: Duration) -> (Duration, u64) {
+        let (mut mio, mut events) = (Mio::new().unwrap(), Events::default());
+        let handle = mio.handle();
+        let waits = (0..50).map(|_| {
+            let (before, calls) = (now(), handle.syscalls());
+            mio.turn(Wait::For(asked), &mut events).unwrap();
+            (before.elapsed(), handle.syscalls() - calls)
+        });
+        waits.fold((Duration::MAX, 0), |(time, calls), wait| (time.min(wait.0), calls.max(wait.1)))
+    }
+
+    #[test]
+    fn a_part_of_a_millisecond_is_waited_for_exactly() {
+        let (time, calls) = waits(Duration::from_micros(300));
+        assert!(Duration::from_micros(300) <= time && time < Duration::from_millis(1), "{time:?}");
+        assert_eq!(calls, 1);
+        let (time, calls) = waits(Duration::from_micros(2_300));
+        assert!(Duration::from_micros(2_300) <= time && time < Duration::from_millis(3), "{time:?}");
+        assert!(calls <= 2, "{calls}");
+        assert_eq!(waits(Duration::from_millis(1)).1, 1);
+    }
+
+    #[test]
+    fn an_unpark_ends_the_wait_for_a_part_of_a_millisecond() {
+        let (mut mio, mut events) = (Mio::new().unwrap(), Events::default());
+        let handle = mio.handle();
+        let most = Duration::from_micros(999);
+        // As another thread would that comes between the announcement and the call.
+        assert_eq!(mio.shared.bell.begin(Wait::For(most)), Wait::For(most));
+        handle.unpark();
+        assert!(mio.shared.comes_within(most).unwrap(), "the doorbell is an event like any other");
+        mio.shared.bell.end(Wait::For(most));
+        mio.turn(Wait::Now, &mut events).unwrap();
+        assert!(!mio.shared.comes_within(Duration::ZERO).unwrap(), "and taken like any other");
     }
 }
