@@ -20,9 +20,12 @@ pub(crate) enum Peers {
 /// The variable that names another profile than the one for measuring: CI's smoke asks for verdicts, not for speed.
 pub(crate) const PROFILE: &str = "POLYLOOP_LAB_PROFILE";
 
+/// The profile that is measured.
+pub(crate) const MEASURING: &str = "bench";
+
 /// Runs the lab with these arguments. `called_as` is how the lab names itself in its help and in `again`.
 pub(crate) fn to_lab(called_as: &str, peers: Peers, arguments: &[String]) -> Result<(), Stop> {
-    to_lab_in("bench", called_as, peers, arguments)
+    to_lab_in(MEASURING, called_as, peers, arguments)
 }
 
 /// The same, built in another profile unless the variable says which: a picture of who waits for whom asks for no speed.

@@ -14,6 +14,7 @@ Usage: cargo xtask lab COMMAND [ARGUMENTS]
   report    report.html and results.md again from a results.json
 
 The whole matrix: cargo xtask bench matrix. tokio and smol are built only where one is named; once they are, they stay.
+Who runs experiments alone waits for no optimizer: their sleeps take as long without. POLYLOOP_LAB_PROFILE=bench asks for it.
 
 Example: cargo xtask lab run starvation --on fifo+mio+heap --on steal+mio+heap
 ";
@@ -35,5 +36,40 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<(), Stop> {
             return Err(Stop::Usage(format!("there is no `{other}`; there are run, list, doctor, report")));
         }
     };
-    forward::to_lab("cargo xtask lab", peers, &arguments)
+    let profile = if runs_experiments(&arguments) { "dev" } else { forward::MEASURING };
+    forward::to_lab_in(profile, "cargo xtask lab", peers, &arguments)
+}
+
+/// The families of experiments, as the lab keeps them.
+const EXPERIMENTS: &str = include_str!("../../crates/lab/experiments.txt");
+
+/// Whether these are the arguments of a run of experiments alone, which show who waits for whom. What a pattern stands for only
+/// the lab knows.
+fn runs_experiments(arguments: &[String]) -> bool {
+    let is_experiment = |name: &str| EXPERIMENTS.lines().any(|family| name.split('/').next() == Some(family));
+    let is_option = |word: &str| word.starts_with('-');
+    // What stands behind an option may be its value.
+    let names = arguments.windows(2).filter(|pair| !is_option(&pair[0]) && !is_option(&pair[1]));
+    let mut names = names.map(|pair| pair[1].as_str()).peekable();
+    arguments.first().is_some_and(|command| command == "run")
+        && names.peek().is_some()
+        && names.all(is_experiment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_experiment_waits_for_no_optimizer_and_a_bench_has_it() {
+        let runs = |words: &str| runs_experiments(&words.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        assert!(runs("run starvation --on fifo"));
+        assert!(runs("run sleep/blocking blocked/k-of-n/* --on fifo+poll+heap"));
+        assert!(!runs("run yield --on fifo"));
+        assert!(!runs("run sleep yield"));
+        assert!(!runs("run s*"));
+        assert!(!runs("run sleep --on fifo yield"));
+        assert!(runs("run sleep --on=fifo"));
+        assert!(!runs("list"));
+    }
 }

@@ -31,6 +31,15 @@ macro_rules! every_experiment {
         mod smol_1 { $( #[test] fn $name() { super::family("smol-1", $family); } )* }
         mod smol_n { $( #[test] fn $name() { super::family("smol-n:2", $family); } )* }
 
+        /// By this list `xtask` knows what is shown and not measured.
+        #[test]
+        fn the_list_of_experiments_is_theirs() {
+            let listed: Vec<&str> = include_str!("../../experiments.txt").lines().collect();
+            let mut families = vec![$($family),*];
+            families.sort_unstable();
+            assert_eq!(listed, families);
+        }
+
         #[test]
         fn every_experiment_is_tested() {
             let tested = HashSet::from([$($family),*]);
