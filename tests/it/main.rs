@@ -1,11 +1,10 @@
-//! Everything together: the suites on every combination and on the peers, virtual time, and whole-system tests.
+//! Everything together: virtual time and whole-system tests. The suites are mounted in `conformance`.
 //!
 //! Invariant: what holds for one combination is asked of all of them, from the one table.
 
 #![forbid(unsafe_code)]
 
 mod afterlife;
-mod any_runtime;
 mod attributes;
 mod bad_days;
 mod block_in_place;
@@ -16,7 +15,6 @@ mod drop_order;
 mod dump;
 mod environment;
 mod examples;
-mod executors;
 #[cfg(target_os = "linux")]
 mod foreign;
 mod idle;
@@ -28,8 +26,6 @@ mod long_polls;
 mod macros;
 mod metrics;
 mod panics;
-mod parts;
-mod runtimes;
 #[cfg(target_os = "linux")]
 mod schedulers;
 mod seed;

@@ -19,7 +19,8 @@ const ASLEEP: Duration = Duration::from_millis(1_200);
 const WINDOW: Duration = Duration::from_millis(500);
 
 pub(crate) fn cases() -> Vec<CaseInfo> {
-    let about = "CPU time that a runtime with one waiting task burns in a second, when it has waited for 1.2 s";
+    let about =
+        "CPU time that a runtime with one waiting task burns in a second, when it has waited for 1.2 s";
     vec![bench("idle_cpu", "µs/s", EXECUTOR_REACTOR, about).takes(1.8).not_quick()]
 }
 

@@ -1,0 +1,8 @@
+//! The suites of `polyloop-conformance`, each mounted by one line: on every part, on every combination and on the peers.
+
+#![forbid(unsafe_code)]
+
+mod any_runtime;
+mod executors;
+mod parts;
+mod runtimes;
