@@ -47,6 +47,7 @@ pub use schedule::{Honours, Notify, Schedule, Scheduler, Why};
 pub use sleep::Sleep;
 pub use source::{Direction, ReadyEvent, Registration};
 pub use task::{
+    Attendant,
     AbortHandle, JoinError, JoinHandle, Meta, Phase, Ran, Runnable, TaskCounts, TaskInfo, TaskKind,
     TaskSpace, Wishes,
 };
