@@ -283,6 +283,58 @@ fn a_task_tells_of_itself_and_a_runtime_that_has_shut_down_of_nothing() {
 }
 
 #[test]
+fn the_tasks_of_a_set_are_told_with_those_of_the_runtime_that_polls_it() {
+    for name in names(&[1, 2]) {
+        watched(&name.clone(), LIMIT, move || {
+            let [runtime, other] = [(); 2].map(|()| builder(&name).build().unwrap());
+            let ((end, ended), (open, gate)) = (oneshot::channel::<()>(), mpsc::channel::<()>());
+            let local = |name| task::Builder::new().name(name);
+            let sets = std::thread::scope(|scope| {
+                let inside = scope.spawn(|| {
+                    let set = task::LocalSet::new();
+                    drop(local("waits").spawn_local_on(pending::<()>(), &set));
+                    let done = local("done").spawn_local_on(async {}, &set);
+                    assert!(find(&runtime.dump(), "waits").is_none(), "nobody has polled the set");
+                    set.block_on(&runtime, async {
+                        let blocks = local("blocks").spawn_local(async move { gate.recv().unwrap_err() });
+                        blocks.await.unwrap();
+                        ended.await.unwrap();
+                    });
+                    done.is_finished().then_some(()).unwrap();
+                    assert!(waits(&runtime.dump(), "waits", Why::Spawn), "it lives on in the set");
+                    set.block_on(&other, async {});
+                    let dumps = [runtime.dump(), other.dump()];
+                    drop(set);
+                    dumps.into_iter().chain([runtime.dump(), other.dump()]).collect::<Vec<_>>()
+                });
+                let is_blocked = |dump: &Dump| {
+                    let blocks = find(dump, "blocks").map(|task| task.state().clone());
+                    matches!(blocks, Some(TaskState::Running { .. }))
+                };
+                let dump = settled(&runtime, is_blocked);
+                for name in ["waits", "done", "blocks"] {
+                    let row = row(&dump, name);
+                    assert_eq!((row.kind(), row.location().file()), (TaskKind::Local, file!()), "{dump}");
+                }
+                assert!(is_waiting(row(&dump, "waits")), "{dump}");
+                assert_eq!(*row(&dump, "done").state(), TaskState::Ended, "{dump}");
+                // Which polls the set.
+                let root = of_kind(&dump, TaskKind::BlockOn).next().unwrap();
+                assert!(matches!(root.state(), TaskState::Running { .. }), "{dump}");
+                drop(open);
+                settled(&runtime, |dump| {
+                    find(dump, "blocks").is_none() && of_kind(dump, TaskKind::BlockOn).all(is_waiting)
+                });
+                end.send(()).unwrap();
+                inside.join().unwrap()
+            });
+            let found: Vec<_> = sets.iter().map(|dump| find(dump, "waits").is_some()).collect();
+            assert_eq!(found, [false, true, false, false], "with the one that polled it last, until it goes");
+        });
+    }
+}
+
+#[test]
 fn in_block_in_place_a_task_is_told_as_blocking() {
     watched("block_in_place", LIMIT, || {
         let runtime = builder("steal:1+mio+wheel").build().unwrap();

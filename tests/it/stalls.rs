@@ -50,6 +50,7 @@ enum How {
 enum Who {
     Task,
     Local,
+    InSet,
     BlockOn,
 }
 
@@ -134,6 +135,12 @@ fn is_named(name: &str, who: Who, how: How) -> Result<(), String> {
             handle.await.unwrap();
             place
         }),
+        Who::InSet => {
+            let set = task::LocalSet::new();
+            let (handle, place) = (set.spawn_local(future), here());
+            set.block_on(&runtime, handle).unwrap();
+            place
+        }
         Who::BlockOn => {
             let ((), place) = (runtime.block_on(future), here());
             place
@@ -184,7 +191,7 @@ fn each_executor_names_the_poll_that_lasts() {
     let _alone = alone();
     for name in names(&[1, 2]) {
         for how in [How::Sleep, How::Spin] {
-            for who in [Who::Task, Who::Local, Who::BlockOn] {
+            for who in [Who::Task, Who::Local, Who::InSet, Who::BlockOn] {
                 let name = name.clone();
                 watched(&format!("{name} {who:?} {how:?}"), LIMIT, move || is_named_in_time(&name, who, how));
             }

@@ -3,6 +3,7 @@
 //! Invariant: no test here looks at the wall's clock; every duration is exact.
 
 use crate::subjects::{builder, names};
+use polyloop::net::unix::UnixStream;
 use polyloop::time::{self, Instant, MissedTickBehavior, interval};
 use polyloop::{ManualClock, Runtime};
 use polyloop_conformance::{LIMIT, watched};
@@ -10,6 +11,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// Rounds of a race: enough to lose it, on the code that could.
+const EXCHANGES: usize = 100;
 
 /// Runs `body` on each combination, its clock paused.
 fn paused(body: fn(&Runtime)) {
@@ -120,4 +124,143 @@ fn a_clock_moved_by_hand_fires_what_is_due() {
             assert_eq!(polyloop_core::time::Clock::now(&clock).as_nanos(), 1_100_000_000);
         });
     }
+}
+
+/// One that is served beside others, and has a second for each answer.
+async fn exchange(rounds: usize) {
+    let (client, server) = UnixStream::pair().unwrap();
+    let serving = polyloop::spawn(async move {
+        let mut byte = [0];
+        while server.read(&mut byte).await.unwrap() > 0 {
+            server.write_all(&byte).await.unwrap();
+        }
+    });
+    for round in 0..rounds {
+        let mut byte = [round as u8];
+        client.write_all(&byte).await.unwrap();
+        let answer = time::timeout(SECOND, client.read_exact(&mut byte)).await;
+        answer.unwrap_or_else(|_| panic!("the clock overtook answer {round}")).unwrap();
+    }
+    drop(client);
+    serving.await.unwrap();
+}
+
+#[test]
+fn time_does_not_overtake_what_was_sent_on_another_worker() {
+    for name in names(&[2, 4]) {
+        watched(&name.clone(), LIMIT, move || {
+            let runtime = builder(&name).start_paused(true).build().unwrap();
+            let start = runtime.block_on(async { Instant::now() });
+            for _ in 0..EXCHANGES {
+                runtime.block_on(async {
+                    let pairs: Vec<_> = (0..2).map(|_| polyloop::spawn(exchange(20))).collect();
+                    for pair in pairs {
+                        pair.await.unwrap();
+                    }
+                });
+            }
+            assert_eq!(runtime.block_on(async { Instant::now() }), start, "nothing took any time");
+        });
+    }
+}
+
+/// Runs `body` on each combination, with a clock that runs.
+fn pausable(body: fn(&Runtime)) {
+    for name in names(&[1, 2, 4]) {
+        watched(&name.clone(), LIMIT, move || body(&builder(&name).pausable_clock(true).build().unwrap()));
+    }
+}
+
+#[test]
+fn a_running_clock_is_paused_and_goes_on_from_where_it_stood() {
+    pausable(|runtime| {
+        runtime.block_on(async {
+            let begin = Instant::now();
+            // Armed while the clock runs; without a pause this test would take hours.
+            let [early, late] = [1, 3].map(|hours| polyloop::spawn(time::sleep(3600 * SECOND * hours)));
+            time::sleep(Duration::from_millis(1)).await;
+            time::pause();
+            let paused = Instant::now();
+            time::sleep(2 * 3600 * SECOND).await;
+            assert_eq!(paused.elapsed(), 2 * 3600 * SECOND, "exactly, and it began where the clock was");
+            early.await.unwrap();
+            time::advance(SECOND).await;
+            let moved = Instant::now();
+            assert!(moved - paused >= 2 * 3600 * SECOND + SECOND);
+            assert!(!late.is_finished());
+            time::resume();
+            time::sleep(Duration::from_millis(1)).await;
+            let ran = moved.elapsed();
+            assert!(ran >= Duration::from_millis(1) && ran < SECOND * 600, "in real time: {ran:?}");
+            time::pause();
+            late.await.unwrap();
+            assert!(begin.elapsed() >= 3 * 3600 * SECOND);
+        });
+    });
+}
+
+#[test]
+fn a_clock_that_others_wait_for_is_paused_and_resumed_from_elsewhere() {
+    pausable(|runtime| {
+        let handle = runtime.handle().clone();
+        runtime.block_on(async {
+            let slept = polyloop::spawn(time::sleep(3600 * SECOND));
+            let busy = polyloop::task::spawn_blocking(move || {
+                let _within = handle.enter();
+                // Everybody waits, for an hour, in real time; and while this goes on the clock stands still.
+                polyloop_conformance::block_thread(Duration::from_millis(2));
+                time::pause();
+                let stood = Instant::now();
+                polyloop_conformance::block_thread(Duration::from_millis(2));
+                assert_eq!(Instant::now(), stood);
+            });
+            busy.await.unwrap();
+            slept.await.unwrap();
+            // Somebody waits for a time that does not come while a job runs, until the clock runs again.
+            let handle = polyloop::Handle::current();
+            let stood = Instant::now();
+            let (tell, told) = std::sync::mpsc::channel();
+            let resuming = polyloop::task::spawn_blocking(move || {
+                let _within = handle.enter();
+                polyloop_conformance::block_thread(Duration::from_millis(2));
+                assert_eq!(Instant::now(), stood);
+                time::resume();
+                told.recv().unwrap();
+            });
+            time::sleep(Duration::from_millis(1)).await;
+            tell.send(()).unwrap();
+            resuming.await.unwrap();
+        });
+    });
+}
+
+#[test]
+fn time_does_not_leap_past_those_at_work_when_it_is_paused() {
+    pausable(|runtime| {
+        runtime.block_on(async {
+            for round in 0..200 {
+                // Tasks that were at work before the pause, and do not know of it.
+                let tasks: Vec<_> = (0..4)
+                    .map(|_| {
+                        polyloop::spawn(async {
+                            for _ in 0..20 {
+                                polyloop::task::yield_now().await;
+                            }
+                            let from = Instant::now();
+                            time::sleep(SECOND).await;
+                            from
+                        })
+                    })
+                    .collect();
+                time::pause();
+                let paused = Instant::now();
+                for task in tasks {
+                    let from = task.await.unwrap();
+                    assert!(from <= paused, "round {round}: the clock moved past a task at work");
+                }
+                assert!(paused.elapsed() <= SECOND, "round {round}: all began before it moved");
+                time::resume();
+            }
+        });
+    });
 }

@@ -26,6 +26,11 @@ pub struct Seen {
     ran: Duration,
     /// Whether it was asleep at the last two looks, with hardly any time on the processor in between.
     is_asleep: bool,
+    /// The seen age without what it was ready and not let run between two looks.
+    held: Duration,
+    /// How much of that came since the last look, and how long it had been on the processor at that look.
+    since_look: Duration,
+    ran_before: Option<Duration>,
     /// Whether the system tells what a thread does.
     is_known: bool,
 }
@@ -54,12 +59,16 @@ impl Seen {
         if round.gap {
             // Whether it was asleep or stopped with the rest of the process, nobody knows; what it has run, it has run.
             self.seen_age = Duration::ZERO;
+            self.held = Duration::ZERO;
+            self.since_look = Duration::ZERO;
             self.age = Duration::ZERO;
             self.slept = Duration::ZERO;
             self.asleep = None;
             self.is_asleep = false;
         } else {
             self.seen_age += round.elapsed;
+            self.held += round.elapsed;
+            self.since_look += round.elapsed;
             self.age += round.elapsed + round.waited;
         }
         false
@@ -78,13 +87,11 @@ impl Seen {
     /// Judges by one more look at the thread.
     pub fn judge(&mut self, sample: Sample, after: Duration) -> Verdict {
         self.look(sample);
-        if self.is_asleep && self.slept >= after {
-            // On a busy machine two looks may be enough.
+        // On a busy machine two looks may be enough.
+        if self.is_asleep && (self.slept >= after || self.held >= after) {
             Verdict::Blocked
-        } else if self.seen_age < after {
+        } else if self.seen_age < after || self.is_asleep {
             Verdict::Unsure
-        } else if self.is_asleep {
-            Verdict::Blocked
         } else if self.ran >= after / 2 || (self.first.is_some() && !self.is_known) {
             Verdict::Computing
         } else {
@@ -109,6 +116,14 @@ impl Seen {
             }
             State::Stopped => return self.rests(),
             State::Running | State::Unknown => self.asleep = None,
+        }
+        let since = std::mem::take(&mut self.since_look);
+        let before = self.ran_before.replace(sample.ran);
+        if sample.state == State::Running
+            && let Some(before) = before
+        {
+            let not_let_run = since.saturating_sub(sample.ran.saturating_sub(before));
+            self.held = self.held.saturating_sub(not_let_run);
         }
         let first = *self.first.get_or_insert(sample);
         self.ran = sample.ran.saturating_sub(first.ran);
@@ -172,6 +187,21 @@ mod tests {
     #[test]
     fn a_thread_that_was_not_let_run_is_neither() {
         assert_eq!(verdicts(&[(Running, 40); 20]), [Unsure; 20]);
+    }
+
+    #[test]
+    fn a_thread_that_was_not_let_run_and_sleeps_then_is_blocked_once_it_has_slept() {
+        let mut looks = vec![(Running, 40); 20];
+        looks.extend([(Asleep, 50); 5]);
+        let seen = verdicts(&looks);
+        assert_eq!(
+            seen[20..],
+            [Unsure, Unsure, Blocked, Blocked, Blocked],
+            "what came before the first look may count"
+        );
+        // What it has run counts, as before.
+        let looks = [(Running, 0), (Running, 2_500), (Running, 5_000), (Asleep, 5_100), (Asleep, 5_100)];
+        assert_eq!(verdicts(&looks).last(), Some(&Blocked));
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod judge;
 pub mod monitor;
 mod pool;
 pub mod probe;
+mod remains;
 pub mod stall;
 mod thread;
 

@@ -13,6 +13,7 @@
 //! sides.
 
 use crate::probe::Probe;
+use crate::remains::{self, Remains};
 use crate::stall::look_after_reports;
 use parking_lot::{Condvar, Mutex};
 use polyloop_core::deadlock::AtRest;
@@ -40,7 +41,8 @@ const GAP: Duration = Duration::from_millis(16);
 const LATE: Duration = Duration::from_millis(1);
 const BUSY_LOOKS: u32 = 256;
 
-/// What the monitor looks at.
+/// What the monitor looks at. It is kept during a look, and not in between; the last one of it is never dropped on the monitor's
+/// thread.
 pub trait Watched: Send + Sync + 'static {
     /// How long there may be between two looks. [`TICK`] at most.
     fn tick(&self) -> Duration {
@@ -83,12 +85,33 @@ impl Round {
     }
 }
 
+/// Something watched, which the monitor does not keep.
+trait Entry: Send + Sync {
+    fn is_there(&self) -> bool;
+
+    /// Calls `f` with it, if it is there. What is left of it, if all others have let it go meanwhile.
+    fn visit(&self, f: &mut dyn FnMut(&dyn Watched)) -> Option<Remains>;
+}
+
+impl<T: Watched> Entry for Weak<T> {
+    fn is_there(&self) -> bool {
+        self.strong_count() > 0
+    }
+
+    fn visit(&self, f: &mut dyn FnMut(&dyn Watched)) -> Option<Remains> {
+        let watched = self.upgrade()?;
+        f(&*watched);
+        // Not a look at the count before a drop: two who let go at once would each take the other one for the last.
+        Arc::into_inner(watched).map(|last| Box::new(last) as Remains)
+    }
+}
+
 /// Everything watched, for the length of a look.
-type Pools = Vec<Arc<dyn Watched>>;
+type Pools = Vec<Arc<dyn Entry>>;
 
 struct Monitor {
     asleep: AtomicBool,
-    watched: Mutex<Vec<Weak<dyn Watched>>>,
+    watched: Mutex<Pools>,
     /// Whether somebody kicked since the monitor last looked.
     kicked: Mutex<bool>,
     bell: Condvar,
@@ -103,12 +126,12 @@ static MONITOR: OnceLock<Arc<Monitor>> = OnceLock::new();
 /// # Errors
 ///
 /// The kernel's word, if the monitor's thread cannot be started. Nothing is watched then.
-pub fn watch(watched: Weak<dyn Watched>) -> std::io::Result<()> {
+pub fn watch<T: Watched>(watched: Weak<T>) -> std::io::Result<()> {
     let monitor = match MONITOR.get() {
         Some(monitor) => monitor,
         None => start()?,
     };
-    monitor.watched.lock().push(watched);
+    monitor.watched.lock().push(Arc::new(watched));
     kick();
     Ok(())
 }
@@ -187,7 +210,7 @@ impl Monitor {
                 busy_looks = if passed > tick + LATE { BUSY_LOOKS } else { busy_looks.saturating_sub(1) };
                 continue;
             }
-            self.at_work(|| self.each(&mut pools, |pool| pool.rest()));
+            self.at_work(|| self.each(&mut pools, |_, pool| pool.rest()));
             round = Round::FIRST;
             self.asleep.store(true, Relaxed);
             fence(SeqCst);
@@ -220,7 +243,8 @@ impl Monitor {
         let mut busy = false;
         let mut tick = TICK;
         look_after_reports();
-        self.each(pools, |pool| {
+        remains::bury();
+        self.each(pools, |entry, pool| {
             let mut at_work = None;
             // The monitor is everybody's: it outlives a scheduler that breaks its promise.
             contain(|| at_work = Some((pool.inspect(round), pool.tick())));
@@ -231,7 +255,7 @@ impl Monitor {
                 }
                 Some((false, _)) => {}
                 None => {
-                    self.watched.lock().retain(|other| !std::ptr::addr_eq(other.as_ptr(), Arc::as_ptr(pool)));
+                    self.watched.lock().retain(|other| !Arc::ptr_eq(other, entry));
                     contain(|| pool.give_up());
                 }
             }
@@ -240,16 +264,15 @@ impl Monitor {
     }
 
     /// Calls `f` with all that are there, with no lock held.
-    fn each(&self, pools: &mut Pools, mut f: impl FnMut(&Arc<dyn Watched>)) {
+    fn each(&self, pools: &mut Pools, mut f: impl FnMut(&Arc<dyn Entry>, &dyn Watched)) {
         {
             let mut watched = self.watched.lock();
-            watched.retain(|pool| pool.strong_count() > 0);
-            pools.extend(watched.iter().filter_map(Weak::upgrade));
+            watched.retain(|entry| entry.is_there());
+            pools.extend(watched.iter().cloned());
         }
-        for pool in pools.drain(..) {
-            f(&pool);
-            // The last one of it, perhaps: then what it keeps is dropped here.
-            contain(|| drop(pool));
+        for entry in pools.drain(..) {
+            let left = entry.visit(&mut |pool| f(&entry, pool));
+            left.into_iter().for_each(remains::leave);
         }
     }
 

@@ -135,6 +135,8 @@ impl Current {
 /// That a thread is inside a space, where others find it: a link in the space's list, on the thread's stack.
 struct Visit {
     current: *const Current,
+    /// The task within whose poll the thread has come in, as it does to a set of tasks; null if there is none. Compared only.
+    within: *const Header,
     thread: Thread,
     next: Cell<*const Self>,
 }
@@ -196,6 +198,14 @@ impl Visitors {
         // SAFETY: a thread's context is there as long as the thread is, and so as long as it visits. Ordering: see `show`.
         let current = unsafe { (*visit.current).0.load(Acquire) };
         Some(NonNull::new(current).filter(|task| task.addr().get() & OUTSIDE == 0))
+    }
+
+    /// Which of the threads has come in within a poll of the task in `slot`, which is not one of this space's: it polls that
+    /// task, too, whatever it shows at this moment.
+    pub(crate) fn visitor_within(&self, slot: NonNull<Header>) -> Option<Poller> {
+        let first = self.0.lock();
+        let visit = Self::each(&first).find(|visit| visit.within == slot.as_ptr().cast_const())?;
+        Some(Poller { thread: visit.thread.clone(), outside: false })
     }
 
     /// Which of the threads polls the task in `slot` at this moment.
@@ -363,6 +373,7 @@ pub(crate) fn enter_home<R>(space: &Arc<TaskSpace>, f: impl FnOnce() -> R) -> R 
         previous: CONTEXT.with(|context| context.homes.get()),
         visit: Visit {
             current: CONTEXT.with(|context| &raw const context.current),
+            within: CONTEXT.with(|context| context.current.get()),
             thread: std::thread::current(),
             next: Cell::new(null()),
         },

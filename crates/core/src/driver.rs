@@ -8,6 +8,7 @@
 mod loom_tests;
 #[cfg(all(test, not(polyloop_loom)))]
 pub(crate) mod tests;
+mod work;
 
 use crate::WakeBatch;
 use crate::context;
@@ -16,8 +17,8 @@ use crate::probe::Count;
 use crate::reactor::{Events, Reactor, ReactorHandle};
 use crate::schedule::Why;
 use crate::shim::atomic::{
-    AtomicBool, AtomicU64, AtomicUsize,
-    Ordering::{AcqRel, Acquire, Relaxed, Release},
+    AtomicBool, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
 };
 use crate::shim::sync::{Mutex, TryLock, TryLockGuard};
 use crate::source::SourceTable;
@@ -27,6 +28,7 @@ use core::task::Waker;
 use core::time::Duration;
 use std::io;
 use std::sync::Arc;
+use work::{Calm, Work};
 
 /// How a turn waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +49,14 @@ impl Turn {
             (Self::For(most), Wait::For(wait)) => Wait::For(wait.min(most)),
             (Self::For(most), Wait::Forever) => Wait::For(most),
             (_, wait) => wait,
+        }
+    }
+
+    /// The same without waiting.
+    fn at_once(self) -> Self {
+        match self {
+            Self::Poll | Self::Wait => Self::Poll,
+            Self::For(_) => Self::For(Duration::ZERO),
         }
     }
 }
@@ -105,8 +115,8 @@ pub struct Driver {
     /// Counted by whoever has the lease, as the next one.
     turns: Count,
     ready_events: Count,
-    /// How many threads and jobs of the executor are at work, if the clock wants to know.
-    busy: AtomicUsize,
+    /// Threads and jobs of the executor at work, if the clock wants to know.
+    work: Work,
     /// Odd while somebody waits in the reactor; moves whenever that begins or ends. Written by whoever has the lease.
     waits: AtomicU64,
     watch: Watch,
@@ -152,7 +162,7 @@ impl Driver {
             sources: SourceTable::new(),
             turns: Count::new(),
             ready_events: Count::new(),
-            busy: AtomicUsize::new(0),
+            work: Work::new(),
             waits: AtomicU64::new(0),
             watch: Watch::new(),
         })
@@ -260,7 +270,7 @@ impl Driver {
         if !self.clock.distinguishes_idle() {
             return Busy(None);
         }
-        self.busy.fetch_add(1, AcqRel);
+        self.work.begin();
         Busy(Some(Arc::clone(self)))
     }
 
@@ -364,7 +374,7 @@ impl Busy {
 
     /// The driver, if this was the last one at work there.
     fn leave(&mut self) -> Option<Arc<Driver>> {
-        self.0.take().filter(|driver| driver.busy.fetch_sub(1, AcqRel) == 1)
+        self.0.take().filter(|driver| driver.work.end())
     }
 }
 
@@ -397,6 +407,17 @@ impl fmt::Debug for Driver {
     }
 }
 
+/// What is known of the time before a turn that may wait.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Looked {
+    /// Nothing.
+    Never,
+    /// The kernel was asked, and had nothing; it was as calm as this before.
+    Since(Option<Calm>),
+    /// The thread is called: it does not wait, and no clock moves.
+    Called,
+}
+
 /// The right to turn a driver. Given back before anybody is woken.
 pub struct Lease<'a> {
     driver: &'a Driver,
@@ -413,10 +434,59 @@ impl Lease<'_> {
     ///
     /// The kernel's word, if the wait itself failed. Due timers have fired all the same.
     pub fn turn(&mut self, turn: Turn, wakes: &mut Wakes) -> io::Result<()> {
+        self.turn_unless(turn, wakes, || false)
+    }
+
+    /// As [`turn`](Self::turn), for a thread that others may call meanwhile, which ends its wait by an unpark: `is_called`, asked
+    /// before each look at the kernel, says whether there is nothing to wait for.
+    ///
+    /// A clock that moves when all are idle must overtake neither what the kernel has ready nor what others have armed or
+    /// sent. So it moves only if nobody has been at work from before a look that found nothing until after it; while that
+    /// is not so, another look comes first. An unpark that is used up by a look was a call, or concerned the clock or a
+    /// deadline, which are asked again.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn turn_unless(
+        &mut self,
+        turn: Turn,
+        wakes: &mut Wakes,
+        is_called: impl Fn() -> bool,
+    ) -> io::Result<()> {
+        let mut looked = Looked::Never;
+        loop {
+            let before = self.driver.work.calm();
+            let (turn, since) = if is_called() { (turn.at_once(), Looked::Called) } else { (turn, looked) };
+            let is_look = self.take_turn(turn, since, wakes)?;
+            if !is_look || !wakes.is_empty() {
+                return Ok(());
+            }
+            looked = Looked::Since(before);
+        }
+    }
+
+    /// How long a turn waits, and whether it is just a look because the clock might move too early.
+    fn wait(&self, next: Option<Instant>, looked: Looked) -> (Wait, bool) {
+        let Driver { clock, work, .. } = self.driver;
+        // Read after the nearest deadline: whoever has armed a nearer one was at work until after that, or is.
+        let calm = work.calm();
+        if looked == Looked::Called || calm.is_none() {
+            return (clock.busy(next), false);
+        }
+        #[cfg(not(polyloop_mutant = "clock_trusts_its_look"))]
+        let may_move = looked == Looked::Since(calm);
+        #[cfg(polyloop_mutant = "clock_trusts_its_look")]
+        let may_move = looked != Looked::Never;
+        if may_move || !clock.distinguishes_idle() { (clock.idle(next), false) } else { (Wait::Now, true) }
+    }
+
+    /// One turn; whether it was just a look.
+    fn take_turn(&mut self, turn: Turn, looked: Looked, wakes: &mut Wakes) -> io::Result<bool> {
         let driver = self.driver;
         driver.turns.add(1);
-        let wait = match turn {
-            Turn::Poll => Wait::Now,
+        let (wait, is_look) = match turn {
+            Turn::Poll => (Wait::Now, false),
             Turn::Wait | Turn::For(_) => {
                 let next = {
                     let mut timers = driver.timers.lock();
@@ -429,18 +499,15 @@ impl Lease<'_> {
                     timers.waiting_until = Some(next.unwrap_or(Instant::FAR_FUTURE));
                     next.filter(|next| *next < Instant::FAR_FUTURE)
                 };
-                let wait = if driver.busy.load(Acquire) == 0 {
-                    driver.clock.idle(next)
-                } else {
-                    driver.clock.busy(next)
-                };
-                turn.limit(wait)
+                let (wait, is_look) = self.wait(next, looked);
+                (turn.limit(wait), is_look)
             }
         };
+        let only_looks = turn == Turn::Poll || is_look;
         let Turner { reactor, events } = &mut *self.turner;
-        let waited = if wait == Wait::Now && turn == Turn::Poll && driver.sources.is_empty() {
+        let waited = if only_looks && driver.sources.is_empty() {
             Ok(())
-        } else if turn == Turn::Poll {
+        } else if only_looks {
             reactor.turn(wait, events)
         } else {
             let before = driver.waits.load(Relaxed);
@@ -465,7 +532,7 @@ impl Lease<'_> {
                 timers.queue.fire(now, &mut wakes.timers);
             }
         }
-        waited
+        waited.map(|()| is_look)
     }
 
     /// Leaves the wait to somebody who watches the reactor's own file, and tells him the nearest deadline. Whoever arms a

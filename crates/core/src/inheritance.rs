@@ -5,7 +5,9 @@
 //!
 //! A change concerns one lock. It is followed from the lock to its holder, and on through the locks that the holder waits for, as long
 //! as anything changes and [`MOST_STEPS`] tasks at most. Each step takes time in the logarithm of those who wait for the lock.
-//! Tasks that wait for each other in a circle keep what came into it until one of them stops waiting; they do not run anyway.
+//! Tasks that wait for each other in a circle would keep what came into it: each has it from the next. So where a deadline goes and
+//! somebody still has the same from elsewhere, it is followed back to whose own it is, and if it goes round, all in the circle
+//! begin anew.
 //!
 //! A scheduler asks for the [`version`] when it chooses, and if that has changed, for [whom](changed_since) it concerns.
 
@@ -164,7 +166,7 @@ impl Table {
         if let Some(task) = task {
             self.tasks.entry(task).or_insert_with(Node::idle).waits.push((lock, place));
         }
-        self.settle(holder);
+        self.settle(holder, false);
     }
 
     fn leave(&mut self, lock: u64, place: u64) {
@@ -179,7 +181,7 @@ impl Table {
             self.hold(lock, None);
             self.locks.remove(&lock);
         }
-        self.settle(holder);
+        self.settle(holder, true);
         waiter.task.into_iter().for_each(|task| self.forget(task));
     }
 
@@ -193,8 +195,8 @@ impl Table {
         if let Some(task) = holder {
             self.tasks.entry(task).or_insert_with(Node::idle).holds.push(lock);
         }
-        self.settle(before);
-        self.settle(holder);
+        self.settle(before, true);
+        self.settle(holder, false);
         before.into_iter().for_each(|task| self.forget(task));
     }
 
@@ -204,32 +206,97 @@ impl Table {
         }
     }
 
-    /// What waits for the locks of `task` has changed, and so may what it inherits, and those for whom it waits.
-    fn settle(&mut self, task: Option<Id>) {
-        let mut concerned = VecDeque::from_iter(task);
+    /// What waits for the locks of `task` has changed, and so may what it inherits, and those for whom it waits. `gone` says that
+    /// it may be later now, not earlier.
+    fn settle(&mut self, task: Option<Id>, gone: bool) {
+        let unmoved = self.follow(task, gone);
+        for task in unmoved {
+            let circle = self.circle(task);
+            self.begin_anew(&circle);
+        }
+    }
+
+    /// Follows a change. Those who, though a deadline has gone, have the same from elsewhere.
+    fn follow(&mut self, task: Option<Id>, gone: bool) -> Vec<Id> {
+        let mut concerned = VecDeque::from_iter(task.map(|task| (task, gone)));
+        let mut unmoved = Vec::new();
         for _ in 0..MOST_STEPS {
-            let Some(task) = concerned.pop_front() else { return };
-            let Some(node) = self.tasks.get_mut(&task) else { continue };
-            let locks = &mut self.locks;
-            let held = node.holds.iter().filter_map(|lock| locks.get(lock)).map(Queue::earliest);
+            let Some((task, gone)) = concerned.pop_front() else { break };
+            let Some(node) = self.tasks.get(&task) else { continue };
+            let held = node.holds.iter().filter_map(|lock| self.locks.get(lock)).map(Queue::earliest);
             let inherited = held.min().unwrap_or(Instant::FAR_FUTURE);
             if inherited == node.inherited {
+                if gone && inherited < Instant::FAR_FUTURE {
+                    unmoved.push(task);
+                }
                 continue;
             }
-            node.inherited = inherited;
-            self.changes += 1;
-            self.changed.push_back(task);
-            if self.changed.len() > REMEMBERED {
-                self.changed.pop_front();
+            let gone = inherited > node.inherited;
+            concerned.extend(self.inherits(task, inherited).into_iter().map(|holder| (holder, gone)));
+        }
+        unmoved
+    }
+
+    /// `task` inherits this from now on, and counts with it where it waits. Who has the locks there.
+    fn inherits(&mut self, task: Id, inherited: Instant) -> Vec<Id> {
+        let Some(node) = self.tasks.get_mut(&task) else { return Vec::new() };
+        node.inherited = inherited;
+        self.changes += 1;
+        self.changed.push_back(task);
+        if self.changed.len() > REMEMBERED {
+            self.changed.pop_front();
+        }
+        let mut holders = Vec::new();
+        for (lock, place) in &node.waits {
+            let Some(queue) = self.locks.get_mut(lock) else { continue };
+            let Some(waiter) = queue.waiting.get_mut(place) else { continue };
+            queue.order.remove(&(waiter.counts, *place));
+            waiter.counts = inherited.min(waiter.own);
+            queue.order.insert((waiter.counts, *place));
+            holders.extend(queue.holder);
+        }
+        holders
+    }
+
+    /// The task from which `task` has what it inherits, if that one has inherited it, too.
+    fn source(&self, task: Id) -> Option<Id> {
+        let held = self.tasks.get(&task)?.holds.iter().filter_map(|lock| self.locks.get(lock));
+        let first = |queue: &Queue| {
+            let (_, place) = queue.order.first()?;
+            queue.waiting.get(place).copied()
+        };
+        let first = held.filter_map(first).min_by_key(|waiter| waiter.counts)?;
+        first.task.filter(|_| first.counts < first.own)
+    }
+
+    /// The circle in which what `task` inherits goes round. Nobody, if it is somebody's own in the end.
+    fn circle(&self, task: Id) -> Vec<Id> {
+        let mut seen = BTreeSet::new();
+        let mut at = task;
+        while seen.insert(at) && seen.len() <= MOST_STEPS {
+            let Some(source) = self.source(at) else { return Vec::new() };
+            at = source;
+        }
+        let mut circle = vec![at];
+        while let Some(source) =
+            circle.last().and_then(|last| self.source(*last)).filter(|source| *source != at)
+        {
+            if circle.len() >= MOST_STEPS {
+                return Vec::new();
             }
-            for (lock, place) in &node.waits {
-                let Some(queue) = locks.get_mut(lock) else { continue };
-                let Some(waiter) = queue.waiting.get_mut(place) else { continue };
-                queue.order.remove(&(waiter.counts, *place));
-                waiter.counts = inherited.min(waiter.own);
-                queue.order.insert((waiter.counts, *place));
-                concerned.extend(queue.holder);
-            }
+            circle.push(source);
+        }
+        circle
+    }
+
+    /// None of these has its deadline from outside of them, as it seems: what is left is what does come from there.
+    fn begin_anew(&mut self, circle: &[Id]) {
+        let mut concerned: Vec<Id> = circle.to_vec();
+        for task in circle {
+            concerned.extend(self.inherits(*task, Instant::FAR_FUTURE));
+        }
+        for task in concerned {
+            self.follow(Some(task), false);
         }
     }
 
@@ -342,9 +409,42 @@ mod tests {
         table.join(1, 2, None, at(5));
         assert_eq!((table.of(1), table.of(2)), (Some(5), Some(5)));
         table.leave(1, 2);
+        assert_eq!(
+            (table.of(1), table.of(2)),
+            (Some(50), Some(50)),
+            "what has gone does not go round for ever"
+        );
         // One of the two gives up.
         table.leave(2, 1);
         assert_eq!((table.of(1), table.of(2)), (Some(50), None));
+    }
+
+    #[test]
+    fn what_has_gone_leaves_a_circle_and_those_whom_it_waits_for() {
+        let mut table = Table::new();
+        // 1, 2 and 3 wait for each other; 2 waits for 4 as well, and 1 is waited for by 5, which is not in the circle.
+        for number in 1..=5 {
+            table.holds(number, number);
+        }
+        for (lock, waiting) in [(1, 2), (2, 3), (3, 1), (4, 2), (1, 5)] {
+            table.join(lock, waiting, task(waiting), at(100 * waiting));
+        }
+        table.join(5, 9, None, at(7));
+        assert!((1..=5).all(|number| table.of(number) == Some(7)), "{table:?}");
+        table.leave(5, 9);
+        assert_eq!(table.of(5), None);
+        assert!((1..=4).all(|number| table.of(number) == Some(100)), "{table:?}");
+        // Somebody else brings the same, who stays.
+        table.join(5, 9, None, at(7));
+        table.join(4, 8, None, at(7));
+        table.join(2, 8, None, at(7));
+        table.leave(5, 9);
+        assert!((1..=4).all(|number| table.of(number) == Some(7)), "{table:?}");
+        table.leave(2, 8);
+        assert_eq!(
+            (1..=4).map(|number| table.of(number)).collect::<Vec<_>>(),
+            [Some(100), Some(100), Some(100), Some(7)]
+        );
     }
 
     #[test]

@@ -179,6 +179,11 @@ impl LocalQueue {
         (queue, mine)
     }
 
+    /// Where its tasks live.
+    pub(crate) fn space(&self) -> &Arc<TaskSpace> {
+        &self.space
+    }
+
     /// As [`enter`](Self::enter), but nothing is cancelled at the end, and a call within `f` goes on with the same.
     pub(crate) fn visit<R>(&self, mine: &Mine, f: impl FnOnce(&Entered<'_>) -> R) -> R {
         let within = || context::enter_scope(mine, || f(&Entered { local: self, mine }));

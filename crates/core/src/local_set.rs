@@ -7,8 +7,8 @@
 use crate::block_on::CHECK_POLLS;
 use crate::local::{Entered, LocalQueue, Mine, Unpark};
 use crate::shim::sync::Mutex;
-use crate::task::{JoinHandle, Meta, Ran, contain};
-use core::cell::Cell;
+use crate::task::{JoinHandle, Listed, Meta, Ran, TaskSpace, contain};
+use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -34,6 +34,8 @@ use std::sync::Arc;
 /// assert_eq!(Rc::strong_count(&shared), 1);
 /// ```
 pub struct LocalSet {
+    /// With whose tasks its own are told.
+    listed: RefCell<Option<Listed>>,
     queue: LocalQueue,
     mine: Mine,
     pollers: Arc<Pollers>,
@@ -87,7 +89,24 @@ impl LocalSet {
     pub fn new() -> Self {
         let pollers = Arc::new(Pollers::default());
         let (queue, mine) = LocalQueue::with_own(Arc::clone(&pollers) as Arc<dyn Unpark>);
-        Self { queue, mine, pollers, ended: Cell::new(0), closed: Cell::new(false), inside: Cell::new(false) }
+        Self {
+            listed: RefCell::new(None),
+            queue,
+            mine,
+            pollers,
+            ended: Cell::new(0),
+            closed: Cell::new(false),
+            inside: Cell::new(false),
+        }
+    }
+
+    /// Has dumps and the monitor find the tasks of the set with those of `space`, until another one is named or the set is dropped.
+    pub fn list_with(&self, space: &Arc<TaskSpace>) {
+        let is_new = self.listed.borrow().as_ref().is_none_or(|listed| !listed.is_with(space));
+        if is_new {
+            let before = self.listed.replace(Some(space.list_local(self.queue.space())));
+            drop(before);
+        }
     }
 
     /// Spawns a task into the set. After [`close`](Self::close) it is cancelled at once.

@@ -47,22 +47,47 @@ impl ThreadParker for BellParker {
     }
 }
 
-/// A reactor without files.
+/// What is sent through the kernel: how much has been, and how much of it the reactor has found.
+#[derive(Debug, Default)]
+pub(crate) struct Wire(Mutex<(usize, usize)>);
+
+impl Wire {
+    pub(crate) fn send(&self) {
+        self.0.lock().unwrap().0 += 1;
+    }
+
+    /// Whether something lies there that the reactor has not found.
+    pub(crate) fn has_news(&self) -> bool {
+        let (sent, found) = *self.0.lock().unwrap();
+        sent > found
+    }
+
+    fn look(&self) {
+        let (sent, found) = &mut *self.0.lock().unwrap();
+        *found = *sent;
+    }
+}
+
+/// A reactor without files, which looks at a wire.
 #[derive(Debug)]
-struct BellReactor(Arc<BellHandle>);
+struct BellReactor {
+    handle: Arc<BellHandle>,
+    wire: Arc<Wire>,
+}
 
 #[derive(Debug)]
 struct BellHandle(Arc<Bell>);
 
 impl Reactor for BellReactor {
     fn handle(&self) -> Arc<dyn ReactorHandle> {
-        self.0.clone()
+        self.handle.clone()
     }
 
     fn turn(&mut self, wait: Wait, _: &mut Events) -> io::Result<()> {
         if wait != Wait::Now {
-            self.0.0.wait();
+            self.handle.0.wait();
         }
+        self.wire.look();
         Ok(())
     }
 }
@@ -159,6 +184,11 @@ pub(crate) fn driver() -> Arc<Driver> {
 
 /// A driver of these parts, with this clock.
 pub(crate) fn driver_with(clock: Arc<dyn Clock>) -> Arc<Driver> {
-    let reactor = BellReactor(Arc::new(BellHandle(Bell::new())));
+    driver_over(Arc::new(Wire::default()), clock)
+}
+
+/// A driver of these parts, with this clock and this wire.
+pub(crate) fn driver_over(wire: Arc<Wire>, clock: Arc<dyn Clock>) -> Arc<Driver> {
+    let reactor = BellReactor { handle: Arc::new(BellHandle(Bell::new())), wire };
     Driver::new(Box::new(reactor), Box::<Deadlines>::default(), clock)
 }

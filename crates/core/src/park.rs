@@ -119,7 +119,7 @@ impl Parking {
         self.in_driver.store(true, Relaxed);
         if turn == Turn::Poll {
             fence(SeqCst);
-            let turned = self.turn_driver(lease, turn, wakes);
+            let turned = lease.turn_unless(turn, wakes, || self.is_notified() || self.is_called());
             self.in_driver.store(false, Release);
             return turned;
         }
@@ -127,23 +127,10 @@ impl Parking {
         #[cfg(not(polyloop_mutant = "wait_without_fence"))]
         fence(SeqCst);
         self.tell_watch();
-        let turned = self.turn_driver(lease, turn, wakes);
+        let turned = lease.turn_unless(turn, wakes, || self.is_notified() || self.is_called());
         self.end_rest();
         self.in_driver.store(false, Release);
         turned
-    }
-
-    fn turn_driver(&self, lease: &mut Lease<'_>, turn: Turn, wakes: &mut Wakes) -> io::Result<()> {
-        if turn != Turn::Poll && self.driver.clock().distinguishes_idle() {
-            // A clock that moves when all are idle must not overtake what the kernel has ready. An unpark that is used up by
-            // this look was a notification, seen below, or concerned the clock or a deadline, which are asked again.
-            lease.turn(Turn::Poll, wakes)?;
-            if !wakes.is_empty() {
-                return Ok(());
-            }
-        }
-        let turn = if self.is_notified() || self.is_called() { Turn::Poll } else { turn };
-        lease.turn(turn, wakes)
     }
 
     /// Waits for a notification; returns at once if there was one since [`heed`](Self::heed).

@@ -135,6 +135,12 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
         false
     }
 
+    /// Stops the clock where it is, or lets it run on from there; whether it now is as it was told to be. Whoever waits is
+    /// unparked if that changes for how long.
+    fn set_paused(&self, paused: bool) -> bool {
+        !paused
+    }
+
     /// Tells the clock whom to unpark when it is moved by hand. The system clock has no use for it.
     fn attach(&self, handle: Weak<dyn ReactorHandle>) {
         let _ = handle;

@@ -131,21 +131,11 @@ impl Fifo {
         let lease = if ready { driver.try_lease() } else { driver.rest(&mut busy) };
         if let Some(mut lease) = lease {
             let mut wakes = Wakes::new();
-            let mut turned = Ok(());
-            let mut most = most;
-            if driver.clock().distinguishes_idle() {
-                // A clock that moves when all are idle must not overtake what the kernel has ready.
-                turned = lease.turn(Turn::Poll, &mut wakes);
-                // Whoever came before that look has rung a bell that is used up now.
+            let is_called = || {
                 let seat = shared.seat.lock();
-                if seat.closed || !seat.inbox.is_empty() {
-                    busy.get_or_insert_with(|| driver.hold());
-                    most = Duration::ZERO;
-                }
-            }
-            if wakes.is_empty() {
-                turned = turned.and_then(|()| lease.turn(Turn::For(most), &mut wakes));
-            }
+                seat.closed || !seat.inbox.is_empty()
+            };
+            let turned = lease.turn_unless(Turn::For(most), &mut wakes, is_called);
             // At work before the lease is free, as everywhere. And no call of itself: the bell would ring in the loop.
             busy.get_or_insert_with(|| driver.hold());
             shared.seat.lock().turn = Phase::Running;

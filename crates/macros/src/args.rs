@@ -13,6 +13,7 @@ const KNOWN: &str = "`combination`, `workers`, `worker_threads`, `start_paused`,
 /// What was said, and where.
 #[derive(Default)]
 pub(crate) struct Args {
+    is_test: bool,
     /// One test for each combination.
     pub(crate) all: Option<Span>,
     combination: Option<LitStr>,
@@ -25,7 +26,7 @@ pub(crate) struct Args {
 impl Args {
     /// Reads the arguments of the attribute `name`.
     pub(crate) fn parse(tokens: TokenStream, name: &str) -> Result<Self> {
-        let mut args = Self::default();
+        let mut args = Self { is_test: name == "test", ..Self::default() };
         for meta in Punctuated::<Meta, Token![,]>::parse_terminated.parse2(tokens)? {
             args.take(meta, name)?;
         }
@@ -113,23 +114,25 @@ impl Args {
             (None, None) => quote!(#facade::Builder::from_env()),
         };
         let workers = self.workers.iter();
-        let paused = self.paused();
-        quote!(#start #(.worker_threads(#workers))* #paused)
+        let clock = self.clock();
+        quote!(#start #(.worker_threads(#workers))* #clock)
     }
 
     /// The builder for the combination that the variable `combination` names.
     pub(crate) fn builder_of_each(&self, combination: &Ident) -> TokenStream {
-        let (facade, paused) = (self.facade(), self.paused());
+        let (facade, clock) = (self.facade(), self.clock());
         let workers = match &self.workers {
             Some(workers) => quote!(::core::option::Option::Some(#workers)),
             None => quote!(::core::option::Option::None),
         };
-        quote!(#facade::__macros::builder(#combination, #workers) #paused)
+        quote!(#facade::__macros::builder(#combination, #workers) #clock)
     }
 
-    fn paused(&self) -> TokenStream {
+    /// A test may pause its clock at any time.
+    fn clock(&self) -> TokenStream {
         let paused = self.start_paused.iter();
-        quote!(#(.start_paused(#paused))*)
+        let pausable = self.is_test.then(|| quote!(.pausable_clock(true)));
+        quote!(#pausable #(.start_paused(#paused))*)
     }
 }
 

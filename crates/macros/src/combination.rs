@@ -36,12 +36,19 @@ pub(crate) fn check(text: &str) -> Result<(), String> {
                 .replace("an t", "a t"));
         }
     }
-    match options.find(|option| {
-        option.split_once('=').is_none_or(|(key, value)| key.trim().is_empty() || value.is_empty())
-    }) {
-        Some(option) => Err(format!("`{option}` is no option; one is key=value, such as block=none")),
-        None => Ok(()),
+    let mut said = Vec::new();
+    for option in options {
+        match option.split_once('=') {
+            Some((key, value)) if !key.trim().is_empty() && !value.is_empty() => {
+                if said.contains(&key.trim()) {
+                    return Err(format!("`{}` is said twice; once is allowed", key.trim()));
+                }
+                said.push(key.trim());
+            }
+            _ => return Err(format!("`{option}` is no option; one is key=value, such as block=none")),
+        }
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -71,6 +78,7 @@ mod tests {
         assert!(said("fifo+m o").contains("is no name of a reactor"));
         assert!(said("steal,block").contains("key=value"));
         assert!(said("steal,").contains("key=value"));
+        assert!(said("steal,block=none,lifo=off, block=detect").contains("`block` is said twice"));
     }
 
     /// The grammar here may be more generous than the facade's, never less.

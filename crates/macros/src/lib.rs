@@ -50,7 +50,7 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 /// Makes a test of an `async fn`.
 ///
 /// It takes the arguments of [`main`](macro@main), and without arguments reads `POLYLOOP` as that does. A runtime that cannot be
-/// built is a test that fails.
+/// built is a test that fails. Its clock may be paused and resumed (`Builder::pausable_clock`).
 ///
 /// `#[polyloop::test(all)]` makes a module of the function's name, with one test in it for each combination in
 /// `Combination::ALL`: `mytest::fifo_mio_heap`, and so on. Attributes such as `#[should_panic]` and `#[ignore]` hold for each of

@@ -15,7 +15,7 @@ use polyloop_core::time::Clock;
 use polyloop_core::{Driver, Scheduler, context};
 use polyloop_pool::{BlockPolicy, Config, Pool};
 use polyloop_steal::Lifo;
-use polyloop_time::{ManualClock, SystemClock};
+use polyloop_time::{PausableClock, SystemClock};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -47,6 +47,7 @@ impl Combination {
 pub struct Builder {
     combination: Combination,
     clock: Option<Arc<dyn Clock>>,
+    pausable: bool,
     limits: Limits,
     names: Names,
     workers: Option<usize>,
@@ -196,10 +197,21 @@ impl Builder {
     }
 
     /// Starts with the clock paused: it moves to the next deadline by itself whenever nothing else can happen, so that
-    /// an hour of sleeping passes at once. On any executor, with any number of workers.
+    /// an hour of sleeping passes at once. On any executor, with any number of workers. It can be
+    /// [resumed](crate::time::resume).
     #[must_use]
     pub fn start_paused(self, paused: bool) -> Self {
-        if paused { self.clock(ManualClock::automatic()) } else { self }
+        if paused { self.clock(PausableClock::paused()) } else { self }
+    }
+
+    /// Whether the clock, which runs at first, can be [paused](crate::time::pause). Unless said it cannot, because it costs
+    /// something while it runs, too: see [`PausableClock`]. A runtime of `#[polyloop::test]` has such a clock.
+    ///
+    /// Whoever takes a [`clock`](Self::clock), or [starts paused](Self::start_paused), has said which one.
+    #[must_use]
+    pub fn pausable_clock(mut self, pausable: bool) -> Self {
+        self.pausable = pausable;
+        self
     }
 
     /// Gives every poll of a task, and of the future of `block_on`, a budget of time instead of one of
@@ -276,7 +288,11 @@ impl Builder {
         let stalls = self.stalls.resolve(combination.block_policy())?;
         let reactor = R::build(&combination)
             .map_err(|error| BuildError(Fault::Reactor(combination.reactor().to_owned(), error)))?;
-        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
+        let pausable = self.pausable;
+        let clock = self.clock.unwrap_or_else(|| match pausable {
+            true => Arc::new(PausableClock::running()),
+            false => Arc::new(SystemClock),
+        });
         let driver = Driver::new(reactor, T::build(&combination), clock);
         let workers = combination.workers().unwrap_or_else(default_workers);
         let mut config = Config::new(workers).block(combination.block_policy());

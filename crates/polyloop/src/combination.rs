@@ -18,7 +18,7 @@ use std::time::Duration;
 /// Parts may be left out from the end: `fifo` is `fifo+mio+wheel`, `steal:4+poll` is `steal:4+poll+wheel`. The default is
 /// `steal+mio+wheel`.
 ///
-/// Two options may follow. [`block`](Self::block_policy): `block=none`, `block=detect`, `block=handoff`, `block=handoff:20ms`, or
+/// Two options may follow, each once. [`block`](Self::block_policy): `block=none`, `block=detect`, `block=handoff`, `block=handoff:20ms`, or
 /// `block=handoff:20ms:8` with the most threads beyond the workers. The time may be in `ms` or `us`.
 /// [`lifo`](Self::lifo), of `steal` alone: `lifo=off`, `lifo=stealable`, or, as an [experiment](crate::Builder::experiments),
 /// `lifo=private`.
@@ -296,11 +296,16 @@ pub struct CombinationError(Fault);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Fault {
-    Unknown { part: Part, name: String },
+    Unknown {
+        part: Part,
+        name: String,
+    },
     TooMany(String),
     Workers(String),
     OneThread(NonZeroUsize),
     Option(String),
+    /// An option was said before, by this key.
+    Twice(&'static str),
     NoSlot(&'static str),
 }
 
@@ -319,6 +324,7 @@ impl fmt::Display for CombinationError {
             Fault::OneThread(workers) => {
                 write!(f, "`fifo` runs on one thread, not on {workers}; take `steal:{workers}`")
             }
+            Fault::Twice(key) => write!(f, "`{key}` is said twice; once is allowed"),
             Fault::NoSlot(executor) => {
                 write!(
                     f,
@@ -371,11 +377,15 @@ impl FromStr for Combination {
         for option in options.into_iter().flat_map(|options| options.split(',')) {
             let option = option.trim();
             let unknown = || CombinationError(Fault::Option(option.to_owned()));
+            let once = |key, is_new: bool| is_new.then_some(()).ok_or(CombinationError(Fault::Twice(key)));
             if let Some(value) = option.strip_prefix("lifo=") {
-                combination = combination.with_lifo(lifo(value).ok_or_else(unknown)?)?;
+                let value = lifo(value).ok_or_else(unknown)?;
+                once("lifo", combination.lifo.is_none())?;
+                combination = combination.with_lifo(value)?;
             } else {
-                let policy = option.strip_prefix("block=").and_then(policy);
-                combination.block = Some(policy.ok_or_else(unknown)?);
+                let policy = option.strip_prefix("block=").and_then(policy).ok_or_else(unknown)?;
+                once("block", combination.block.is_none())?;
+                combination.block = Some(policy);
             }
         }
         Ok(combination)
@@ -436,6 +446,29 @@ mod tests {
             let steal: Combination = "steal,lifo=off".parse().unwrap();
             assert_eq!(steal.with_executor(executor), Err(error));
         }
+    }
+
+    #[test]
+    fn an_option_that_is_said_twice_is_refused() {
+        let fault = |text: &str| text.parse::<Combination>().unwrap_err().0;
+        for text in [
+            "steal:2,block=none,block=detect",
+            "steal,block=none,block=none",
+            "steal,block=none,lifo=off,block=none",
+        ] {
+            assert_eq!(fault(text), Fault::Twice("block"));
+        }
+        assert_eq!(fault("steal,lifo=off,lifo=off"), Fault::Twice("lifo"));
+        assert_eq!(
+            CombinationError(Fault::Twice("lifo")).to_string(),
+            "`lifo` is said twice; once is allowed"
+        );
+        assert_eq!(fault("steal,block=none,block=maybe"), Fault::Option("block=maybe".to_owned()));
+        let policy = "steal,block=none,lifo=off"
+            .parse::<Combination>()
+            .unwrap()
+            .with_block_policy(BlockPolicy::Detect);
+        assert_eq!(policy.block_policy(), BlockPolicy::Detect, "a builder may change its mind");
     }
 
     #[test]

@@ -74,7 +74,7 @@ pub use polyloop_macros::{main, test};
 pub use polyloop_pool::BlockPolicy;
 pub use polyloop_reactor::{Mio, Poll, Polling};
 pub use polyloop_steal::Lifo;
-pub use polyloop_time::{Heap, ManualClock, SystemClock, Wheel};
+pub use polyloop_time::{Heap, ManualClock, PausableClock, SystemClock, Wheel};
 pub use registry::{NameError, Places, register_scheduler};
 pub use runtime::Runtime;
 pub use shutdown::{Ended, Report};

@@ -38,7 +38,7 @@ use relief::Crew;
 use shared::{Dials, Shared};
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A scheduler on N threads.
@@ -67,8 +67,7 @@ impl<S: Scheduler> Pool<S> {
             worker::start(&pool.crew, index)?;
         }
         if seats > 1 || pool.crew.config.stalls.is_on() {
-            let watched: Weak<Crew<S>> = Arc::downgrade(&pool.crew);
-            monitor::watch(watched)?;
+            monitor::watch(Arc::downgrade(&pool.crew))?;
         }
         Ok(pool)
     }

@@ -17,6 +17,7 @@
 //! | [`SystemClock`] | the kernel's monotonic clock | waits for the next deadline |
 //! | [`ManualClock::new`] | stands until it is moved | waits to be moved |
 //! | [`ManualClock::automatic`] | stands until everything is idle | moves to the next deadline |
+//! | [`PausableClock`] | the first while it runs, the last while it is paused | as they do |
 //!
 //! # Examples
 //!
@@ -50,6 +51,6 @@ mod heap;
 mod nodes;
 mod wheel;
 
-pub use clock::{ManualClock, SystemClock};
+pub use clock::{ManualClock, PausableClock, SystemClock};
 pub use heap::Heap;
 pub use wheel::Wheel;

@@ -2,7 +2,7 @@
 
 use polyloop_core::reactor::{Caps, File, Interest, ReactorHandle, Token};
 use polyloop_core::time::{Clock, Instant, Wait};
-use polyloop_time::{ManualClock, SystemClock};
+use polyloop_time::{ManualClock, PausableClock, SystemClock};
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -210,4 +210,68 @@ fn a_stepping_clock_is_monotonic_over_threads() {
         }
     });
     assert_eq!(clock.now(), Instant::from_nanos(3 * 3 * looks));
+}
+
+#[test]
+fn a_pausable_clock_is_the_systems_until_it_is_paused_and_goes_on_from_where_it_stood() {
+    let clock = PausableClock::running();
+    assert!(clock.distinguishes_idle(), "who is at work is known when it is paused");
+    assert!(clock.moves_tick() && !clock.try_advance(SECOND));
+    let (before, now, after) = (SystemClock.now(), clock.now(), SystemClock.now());
+    assert!(before <= now && now <= after);
+    assert!(matches!(clock.idle(Some(now + 3600 * SECOND)), Wait::For(_)));
+    assert_eq!((clock.idle(None), clock.idle(Some(Instant::FAR_FUTURE))), (Wait::Forever, Wait::Forever));
+    assert!(clock.set_paused(false), "it runs");
+
+    assert!(clock.set_paused(true) && clock.set_paused(true));
+    let stands = clock.now();
+    assert!(stands >= now && clock.now() == stands && !clock.moves_tick());
+    let deadline = Some(stands + 3600 * SECOND);
+    assert_eq!((clock.busy(deadline), clock.now()), (Wait::Forever, stands));
+    assert_eq!((clock.idle(deadline), Some(clock.now())), (Wait::Now, deadline));
+    assert!(clock.try_advance(SECOND));
+    let stands = stands + 3601 * SECOND;
+    assert_eq!(clock.now(), stands);
+
+    assert!(clock.set_paused(false));
+    let ran = clock.now() - stands;
+    assert!(ran < 3600 * SECOND, "it did not jump to the system's time, nor by it: {ran:?}");
+    while clock.now() == stands {}
+    assert!(matches!(clock.busy(Some(stands + 3600 * SECOND)), Wait::For(_)));
+}
+
+#[test]
+fn whoever_waits_is_called_when_the_pace_of_the_clock_changes() {
+    let clock = PausableClock::paused();
+    assert_eq!(clock.now(), Instant::ORIGIN);
+    let parked = Parked::on(&ManualClock::new());
+    let handle: Arc<dyn ReactorHandle> = parked.clone();
+    clock.attach(Arc::downgrade(&handle));
+    for (unparks, paused) in [(1, false), (2, true), (2, true), (3, false)] {
+        clock.set_paused(paused);
+        assert_eq!(parked.unparks(), unparks);
+    }
+    clock.set_paused(true);
+    clock.try_advance(SECOND);
+    assert_eq!(parked.unparks(), 5);
+}
+
+#[test]
+fn a_clock_that_is_paused_and_resumed_all_the_time_never_goes_back() {
+    let looks = if cfg!(miri) { 20 } else { 5_000 };
+    let clock = PausableClock::running();
+    let latest = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for _ in 0..looks {
+                    let published = latest.load(Ordering::Acquire);
+                    let now = clock.now().as_nanos();
+                    assert!(now >= published, "{now} after {published}");
+                    latest.fetch_max(now, Ordering::AcqRel);
+                }
+            });
+        }
+        scope.spawn(|| (0..looks).for_each(|look| assert!(clock.set_paused(look % 2 == 0))));
+    });
 }

@@ -1,6 +1,8 @@
 //! One thread's poll under watch: from the first look at it to the report of its end.
 //!
-//! Invariant: a stall that was reported is reported once more when it is over, also if the watch ends first.
+//! Invariant: a stall that was reported is reported once more when it is over, also if the watch ends first. What a thread does
+//! between two polls is no part of the next one, although its desk shows the same number: a poll is watched from the last look on
+//! that did not find the thread in it.
 
 use super::report::report;
 use super::{Cause, Phase, Stall, Stalls, What};
@@ -69,8 +71,12 @@ impl Case {
         let to_tell = stalls.threshold.is_some() && self.told.is_none();
         if (to_count || to_tell)
             && let Some(witness) = witness()
-            && polls_task_of(witness.thread.id(), &witness.spaces)
         {
+            if !polls_task_of(witness.thread.id(), &witness.spaces) {
+                self.seen.rests();
+                self.since = Some(now());
+                return true;
+            }
             self.seen.look(witness.probe.sample());
             self.detect(stalls);
             if to_tell {
@@ -124,5 +130,77 @@ impl Case {
 impl Drop for Case {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use polyloop_core::{Hooks, Meta, Runnable, Schedule, Why};
+    use std::panic::Location;
+    use std::sync::Mutex;
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    /// Keeps what is ready.
+    #[derive(Debug)]
+    struct Queue(Mutex<Vec<Runnable>>);
+
+    impl Schedule for Queue {
+        fn schedule(&self, runnable: Runnable, _: Why) {
+            self.0.lock().unwrap().push(runnable);
+        }
+    }
+
+    #[test]
+    fn a_thread_between_two_polls_is_named_for_nothing_and_the_next_poll_begins_with_itself() {
+        const LOOK: Round = Round { elapsed: Duration::from_millis(20), waited: Duration::ZERO, gap: false };
+        let (tell, told) = channel();
+        let stalls = Stalls {
+            threshold: Some(Duration::from_millis(25)),
+            hook: Some(Arc::new(move |stall: &Stall| tell.send(stall.clone()).unwrap())),
+            detect: Some(Duration::from_millis(25)),
+            ..Stalls::off()
+        };
+        let queue = Arc::new(Queue(Mutex::default()));
+        let space = TaskSpace::with_hooks(Arc::clone(&queue) as Arc<dyn Schedule>, &Hooks::default());
+        let desk = Desk::new();
+        let ((arrive, arrived), (begin, begins), (end, ends)) = (channel(), channel(), channel());
+        std::thread::scope(|scope| {
+            let _task = space.spawn(async move { ends.recv().unwrap() }, Meta::new(Location::caller()));
+            let (queue, space, desk) = (&queue, &space, &desk);
+            scope.spawn(move || {
+                space.enter(|| {
+                    desk.step();
+                    arrive.send((Arc::new(Probe::here()), std::thread::current())).unwrap();
+                    // As one that is held up between two polls.
+                    begins.recv().unwrap();
+                    let runnable = queue.0.lock().unwrap().pop().unwrap();
+                    let _ = runnable.run();
+                    desk.step();
+                });
+            });
+            let (probe, thread) = arrived.recv().unwrap();
+            let witness = || {
+                let (probe, thread) = (Arc::clone(&probe), thread.clone());
+                Some(Witness { probe, thread, spaces: vec![Arc::clone(space)], own: None })
+            };
+            let mut case = Case::default();
+            for _ in 0..50 {
+                case.look(desk, &LOOK, &stalls, witness);
+            }
+            let counts = stalls.counts();
+            assert_eq!((counts.stalls, counts.blocked, counts.computing), (0, 0, 0), "it polls nothing");
+            let last = now();
+            case.look(desk, &LOOK, &stalls, witness);
+            begin.send(()).unwrap();
+            while stalls.counts().stalls == 0 {
+                case.look(desk, &LOOK, &stalls, witness);
+                std::thread::yield_now();
+            }
+            let stall = told.recv().unwrap();
+            assert!(stall.lasted <= last.elapsed(), "{stall}");
+            end.send(()).unwrap();
+        });
     }
 }

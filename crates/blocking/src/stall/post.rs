@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use polyloop_core::block_on::Watch;
 use polyloop_core::{Desk, TaskSpace};
 use std::cell::RefCell;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::thread::Thread;
 use std::time::Duration;
 
@@ -123,8 +123,7 @@ impl Lookout {
             thread: std::thread::current(),
             duty: Mutex::new(None),
         });
-        let watched: Weak<Self> = Arc::downgrade(&lookout);
-        monitor::watch(watched).ok()?;
+        monitor::watch(Arc::downgrade(&lookout)).ok()?;
         Some(lookout)
     }
 }

@@ -1,9 +1,10 @@
 //! Models of waiting in the driver: a deadline that comes while somebody begins to wait, the last one to run dry while
-//! somebody else has the lease, and a sleep that fires while it is polled.
+//! somebody else has the lease, what he has sent before, and a sleep that fires while it is polled.
 
 use super::*;
-use crate::loom_parts::{driver, driver_with};
+use crate::loom_parts::{Wire, driver, driver_over, driver_with};
 use crate::sleep::Sleep;
+use crate::source::Registration;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::Context;
@@ -78,6 +79,55 @@ fn loom_the_last_to_run_dry_lets_the_clock_move_under_another_ones_lease() {
         // loom reports a deadlock if the one with the lease waits for a clock that nobody lets move.
         other.join().unwrap();
         assert!(clock.0.load(Relaxed), "both idle, and the clock stands still");
+    });
+}
+
+/// A clock that must not move while something is on the wire that nobody has seen.
+#[derive(Debug)]
+struct Heeds(Arc<Wire>, loom::sync::atomic::AtomicBool);
+
+impl Clock for Heeds {
+    fn now(&self) -> Instant {
+        Instant::ORIGIN
+    }
+
+    fn busy(&self, _: Option<Instant>) -> Wait {
+        Wait::Forever
+    }
+
+    fn idle(&self, _: Option<Instant>) -> Wait {
+        assert!(!self.0.has_news(), "the clock overtakes what was sent");
+        self.1.store(true, Relaxed);
+        Wait::Now
+    }
+
+    fn distinguishes_idle(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn loom_the_clock_does_not_overtake_what_the_last_one_to_run_dry_has_sent() {
+    loom::model(|| {
+        let wire = Arc::new(Wire::default());
+        let clock = Arc::new(Heeds(wire.clone(), false.into()));
+        let driver = driver_over(wire.clone(), clock.clone());
+        // Without one the kernel is not asked.
+        let file = Registration::new(&driver, Arc::new(io::stdin()), true).unwrap();
+        let others = driver.hold();
+        let mut lease = driver.try_lease().expect("nobody else takes it");
+        let other = {
+            let driver = driver.clone();
+            thread::spawn(move || {
+                wire.send();
+                assert!(driver.rest(&mut Some(others)).is_none(), "somebody waits in the driver");
+            })
+        };
+        while !clock.1.load(Relaxed) {
+            lease.turn(Turn::Wait, &mut Wakes::new()).unwrap();
+        }
+        other.join().unwrap();
+        drop(file);
     });
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::Sleep;
+use crate::park::{Parking, ThreadParker};
 use crate::reactor::{Caps, File, Interest, Token};
 use crate::shim::atomic::AtomicU64;
 use core::cell::RefCell;
@@ -185,4 +186,100 @@ fn a_sleep_that_ended_before_its_driver_has_ended_also_when_it_is_looked_at_late
     driver.close();
     assert_eq!(early.poll_elapsed(cx), Poll::Ready(Ok(())));
     assert_eq!(late.poll_elapsed(cx), Poll::Ready(Err(Gone)));
+}
+
+/// A reactor during whose first look somebody sends something that this look does not find.
+#[derive(Default)]
+struct Overtaken {
+    meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    sent: AtomicBool,
+    found: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Late(Arc<Overtaken>);
+
+impl Reactor for Late {
+    fn handle(&self) -> Arc<dyn ReactorHandle> {
+        Arc::new(Idle)
+    }
+
+    fn turn(&mut self, _: Wait, _: &mut Events) -> io::Result<()> {
+        self.0.found.store(self.0.sent.load(Relaxed), Relaxed);
+        let meanwhile = self.0.meanwhile.lock().take();
+        if let Some(meanwhile) = meanwhile {
+            self.0.sent.store(true, Relaxed);
+            meanwhile();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Overtaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Overtaken").finish_non_exhaustive()
+    }
+}
+
+/// A clock that moves when all are idle, and remembers what was found by then.
+#[derive(Debug)]
+struct Leaps(Arc<Overtaken>, Mutex<Option<bool>>);
+
+impl Clock for Leaps {
+    fn now(&self) -> Instant {
+        Instant::ORIGIN
+    }
+
+    fn busy(&self, _: Option<Instant>) -> Wait {
+        Wait::Forever
+    }
+
+    fn idle(&self, _: Option<Instant>) -> Wait {
+        self.1.lock().get_or_insert(self.0.found.load(Relaxed));
+        Wait::Now
+    }
+
+    fn distinguishes_idle(&self) -> bool {
+        true
+    }
+}
+
+/// A thread waits in the driver until the clock has moved, and `meanwhile` is done, with what is held before, while it looks for the
+/// first time. Whether what was sent in that moment was found before the clock moved.
+fn is_found_in_time(held: bool, meanwhile: impl FnOnce(&Arc<Driver>, Option<Busy>) + Send + 'static) -> bool {
+    let kernel = Arc::new(Overtaken::default());
+    let clock = Arc::new(Leaps(kernel.clone(), Mutex::new(None)));
+    let driver = Driver::new(Box::new(Late(kernel.clone())), Box::<List>::default(), clock.clone());
+    // Without a file the kernel is not asked.
+    let _file = crate::Registration::new(&driver, Arc::new(io::stdin()), true).unwrap();
+    let busy = held.then(|| driver.hold());
+    let there = driver.clone();
+    *kernel.meanwhile.lock() = Some(Box::new(move || meanwhile(&there, busy)));
+    let parking = Parking::new(driver.clone(), Box::new(Nowhere));
+    loop {
+        let mut lease = driver.try_lease().unwrap();
+        parking.wait_in_driver(&mut lease, Turn::Wait, &mut Wakes::new()).unwrap();
+        if let Some(found) = *clock.1.lock() {
+            return found;
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Nowhere;
+
+impl ThreadParker for Nowhere {
+    fn park(&self) {}
+
+    fn unpark(&self) {}
+}
+
+#[test]
+fn what_somebody_sends_before_he_rests_is_found_before_the_clock_moves() {
+    assert!(is_found_in_time(true, |_, busy| drop(busy)));
+}
+
+#[test]
+fn what_somebody_sends_who_comes_and_goes_during_the_look_is_found_before_the_clock_moves() {
+    assert!(is_found_in_time(false, |driver, _| drop(driver.hold())));
 }

@@ -13,6 +13,7 @@ use crate::context::Poller;
 use crate::tick::Times;
 use crate::time::Instant;
 use core::time::Duration;
+use std::sync::Arc;
 use std::thread::Thread;
 
 /// What a task is doing.
@@ -40,7 +41,7 @@ pub enum Phase {
 pub enum TaskKind {
     /// To the executor; any of its threads may poll it.
     Spawned,
-    /// To a thread inside `block_on`, which spawned it there.
+    /// To a thread inside `block_on`, which spawned it there, or to a [`LocalSet`](crate::LocalSet).
     Local,
     /// It is the future of a `block_on`.
     BlockOn,
@@ -68,15 +69,20 @@ pub struct TaskInfo {
     pub why: Why,
 }
 
-/// Adds every task of `space`, but for those that have ended and that nobody will join.
-pub(super) fn collect(space: &TaskSpace, now: Instant, tasks: &mut Vec<TaskInfo>) {
+/// Adds every task of `space`, but for those that have ended and that nobody will join. A task of it may be polling others, which
+/// live in one of `locals`.
+pub(super) fn collect(space: &TaskSpace, locals: &[Arc<TaskSpace>], now: Instant, tasks: &mut Vec<TaskInfo>) {
+    let poller_of = |slot| {
+        let within = || locals.iter().find_map(|local| local.visitors().visitor_within(slot));
+        space.visitors().poller_of(slot).or_else(within)
+    };
     slab::for_each_slot_by_page(space, |slot, state| {
         let seen = state.load();
         if seen.vacant() || seen.done() && !seen.handle() {
             return;
         }
         let is_ready = |seen: Snapshot| !seen.done() && seen.wakes() > 0;
-        let poller = if is_ready(seen) { space.visitors().poller_of(slot) } else { None };
+        let poller = if is_ready(seen) { poller_of(slot) } else { None };
         // Its poll may have ended since the first look: then nobody polls it, and it is not queued.
         let seen = if poller.is_none() { state.load() } else { seen };
         if seen.vacant() || seen.done() && !seen.handle() {

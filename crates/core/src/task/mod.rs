@@ -45,7 +45,7 @@ pub use cell::contain;
 pub(crate) use cell::{Header, TaskPtr};
 pub(crate) use ends::run_waiting;
 pub(crate) use slab::Heap;
-pub(crate) use space::HeapPtr;
+pub(crate) use space::{HeapPtr, Listed};
 pub(crate) use waker::is_own_waker;
 
 use crate::context;

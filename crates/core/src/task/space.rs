@@ -18,7 +18,7 @@ use crate::time::Instant;
 use core::fmt;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// A pointer to a heap of a space, valid as long as the space.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -330,20 +330,27 @@ impl TaskSpace {
         unfinished
     }
 
-    /// What the task in this slot is called, if the slot is one of this space's: for a caller who does not keep the task, and
+    /// Asks this space, and then those that are told with it.
+    ///
+    /// These are asked under the lock, not kept: the last one of a space must not be dropped by whoever looks at others.
+    fn ask_each<R>(&self, ask: impl Fn(&Self) -> Option<R>) -> Option<R> {
+        ask(self).or_else(|| self.locals.lock().iter().find_map(|local| ask(local)))
+    }
+
+    /// What the task in this slot is called, if the slot is one of this space's or of those told with it: for a caller who does not keep the task, and
     /// so cannot know whether it is still the same one.
     pub(crate) fn meta_at(&self, slot: NonNull<Header>) -> Option<Meta> {
-        slab::with_slot_at(self, slot.addr().get(), |slot| {
+        let peek = |slot: NonNull<Header>| {
             // SAFETY: the slot's page is listed; below `filled`, every slot has a meta word.
             let meta = unsafe { &(*slot.as_ptr()).meta };
             meta.peek(slab::meta_lock(slot))
-        })
-        .flatten()
+        };
+        self.ask_each(|space| slab::with_slot_at(space, slot.addr().get(), peek).flatten())
     }
 
-    /// Whether this slot is one of this space's.
+    /// Whether this slot is one of this space's, or of those told with it.
     pub(crate) fn has_slot(&self, slot: NonNull<Header>) -> bool {
-        slab::with_slot_at(self, slot.addr().get(), drop).is_some()
+        self.ask_each(|space| slab::with_slot_at(space, slot.addr().get(), drop)).is_some()
     }
 
     /// Whether every task that has not ended waits for a wake.
@@ -420,17 +427,17 @@ impl TaskSpace {
     }
 
     /// Every task there is at some moment of the call: its name, what it does, since when and why; those of threads inside
-    /// `block_on` included. `now` is the present on the clock that [stamps](crate::tick) are made by.
+    /// `block_on` and of their [sets](crate::LocalSet) included. `now` is the present on the clock that [stamps](crate::tick) are made by.
     ///
     /// A row is right for some moment, not all for the same one: tasks go on meanwhile, and one may be seen in the place of
     /// another that has just ended. Nobody is stopped; a thread that needs a new page of task memory waits until one page
     /// has been read.
     pub fn tasks(&self, now: Instant) -> Vec<TaskInfo> {
         let mut tasks = Vec::new();
-        info::collect(self, now, &mut tasks);
         let locals = self.locals.lock().clone();
-        for local in locals {
-            info::collect(&local, now, &mut tasks);
+        info::collect(self, &locals, now, &mut tasks);
+        for local in &locals {
+            info::collect(local, &locals, now, &mut tasks);
         }
         tasks
     }
@@ -438,7 +445,7 @@ impl TaskSpace {
     /// Tells the tasks of `local` with this space's own, until the guard goes.
     pub(crate) fn list_local(self: &Arc<Self>, local: &Arc<Self>) -> Listed {
         self.locals.lock().push(Arc::clone(local));
-        Listed { outer: Arc::clone(self), local: Arc::clone(local) }
+        Listed { outer: Arc::downgrade(self), local: Arc::clone(local) }
     }
 
     /// See [`Schedule::tell_time`]. Runs no foreign code, unless the clock is somebody else's and moves the coarse one.
@@ -461,13 +468,22 @@ impl TaskSpace {
 
 /// A space of a thread's own tasks is told with another one.
 pub(crate) struct Listed {
-    outer: Arc<TaskSpace>,
+    /// Not kept: a set of tasks may outlive every runtime on which it is polled.
+    outer: Weak<TaskSpace>,
     local: Arc<TaskSpace>,
+}
+
+impl Listed {
+    /// Whether it is told with this one.
+    pub(crate) fn is_with(&self, outer: &Arc<TaskSpace>) -> bool {
+        core::ptr::eq(self.outer.as_ptr(), Arc::as_ptr(outer))
+    }
 }
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        let mut locals = self.outer.locals.lock();
+        let Some(outer) = self.outer.upgrade() else { return };
+        let mut locals = outer.locals.lock();
         if let Some(at) = locals.iter().position(|local| Arc::ptr_eq(local, &self.local)) {
             locals.swap_remove(at);
         }

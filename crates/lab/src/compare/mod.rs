@@ -2,12 +2,13 @@
 //!
 //! Invariant: two runs share no rounds, so their samples are not paired, and the machine may have been another one that
 //! day. A change is shown only if the interval of the ratio excludes 1 **and** it is larger than the noise floor of both
-//! runs; everything else is `~`. What had a result before and has none now is a change, and never left out.
+//! runs, which each metric has its own of; everything else is `~`. What had a result before and has none now is a change, and never left out.
 
 mod show;
 
 use crate::cell::{Better, Kind, Status, SubjectKind};
 use crate::cli::CompareArgs;
+use crate::collect::times_worse;
 use crate::command::{Failure, print};
 use crate::results::{Cell, Metric, Results};
 use crate::stats::{self, ENOUGH_ROUNDS, Estimate};
@@ -97,7 +98,7 @@ fn rows(old: &Results, new: &Results) -> Vec<Row> {
                 name: name(&if first { String::new() } else { format!(" ({metric})") }),
                 old: shown(a, before),
                 new: shown(b, after),
-                change: change(a, b, floor(old, new, &after.case)),
+                change: change(a, b, floor(old, new, &after.case, metric)),
                 ours: new.is_ours(&after.subject),
             });
         }
@@ -142,12 +143,22 @@ fn shown(metric: Option<&Metric>, cell: &Cell) -> String {
 }
 
 /// The larger floor of both runs; `None` if one of them doesn't know its noise.
-fn floor(old: &Results, new: &Results, case: &str) -> Option<f64> {
+fn floor(old: &Results, new: &Results, case: &str, metric: &str) -> Option<f64> {
     let of = |results: &Results| {
-        let case = results.cases.iter().find(|known| known.path == case);
-        case.and_then(|case| case.noise_floor).or(results.run.noise_floor)
+        let known = results.cases.iter().find(|known| known.path == case);
+        own_floor(results, case, metric)
+            .or_else(|| known.and_then(|case| case.noise_floor))
+            .or(results.run.noise_floor)
     };
     Some(f64::max(of(old)?, of(new)?))
+}
+
+/// What a copy of a subject differs from it by this metric: a tail strays farther than a median. `None` without a copy, or where
+/// its ratio has no interval; then the floor of the case's own metric is the next best.
+fn own_floor(results: &Results, case: &str, metric: &str) -> Option<f64> {
+    let twin = results.subjects.iter().find(|subject| subject.kind == SubjectKind::Twin)?;
+    let of = |subject: &str| results.cell(subject, case)?.metrics.get(metric);
+    stats::noise_floor(&times_worse(of(&twin.name)?, of(results.run.baseline.as_deref()?)?)?)
 }
 
 fn change(old: Option<&Metric>, new: Option<&Metric>, floor: Option<f64>) -> Change {
@@ -227,6 +238,53 @@ mod tests {
         };
         assert!(matches!(judge(0.01), Change::Sure(..)));
         assert_eq!(judge(0.10), Change::Same);
+    }
+
+    /// A run of `steal` and its copy, in which a bench took so long, and so long at worst.
+    fn run(middle: f64, tail: f64) -> Results {
+        let samples = |factor: f64, strays: f64| {
+            let round = |(at, value): (usize, &f64)| value * factor * if at % 2 == 0 { strays } else { 1.0 };
+            let samples: Vec<f64> = OLD.iter().enumerate().map(round).collect();
+            let median = stats::median(&samples).unwrap();
+            serde_json::json!({"unit": "ns", "better": "lower", "median": median, "low": null, "high": null,
+                "ratio_to_best": null, "ratio_to_tokio_mt": null, "samples": samples})
+        };
+        let subject = |name: &str, kind: &str| {
+            serde_json::json!({"name": name, "kind": kind, "executor": "steal", "reactor": "mio", "timers": "wheel",
+                "workers": 1, "version": ""})
+        };
+        let cell = |subject: &str, strays: f64| {
+            serde_json::json!({"subject": subject, "case": "wake", "kind": "bench", "status": "pass", "reason": null,
+                "predicted": null, "observed": null, "metric": "p50",
+                "metrics": {"p50": samples(middle, 1.0), "p99": samples(tail, strays)}})
+        };
+        serde_json::from_value(serde_json::json!({
+            "schema": 1,
+            "run": {"id": "x", "started": "2026-01-01T00:00:00Z", "command": "lab matrix", "seed": 1, "scale": 1.0,
+                "complete": true, "commit": null, "rustc": null, "machine": {}, "noise_floor": 0.01,
+                "baseline": "steal"},
+            "subjects": [subject("steal", "own"), subject("steal twin", "twin")],
+            "cases": [{"path": "wake", "kind": "bench", "noise_floor": 0.01}],
+            "cells": [cell("steal", 1.0), cell("steal twin", 1.5)],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn each_metric_is_judged_by_its_own_noise() {
+        let change = |new: &Results, metric: &str| {
+            let rows = rows(&run(1.0, 1.0), new);
+            rows.into_iter().find(|row| row.name == format!("steal · wake{metric}")).unwrap().change
+        };
+        let slower = run(1.2, 1.2);
+        assert!(matches!(change(&slower, ""), Change::Sure(..)), "the middle is as good as still");
+        assert_eq!(change(&slower, " (p99)"), Change::Same, "the tail of the copy is half as long again");
+        assert!(matches!(change(&run(1.0, 2.0), " (p99)"), Change::Sure(..)));
+        let mut alone = slower;
+        alone.subjects.pop();
+        alone.cells.pop();
+        assert!(matches!(change(&alone, ""), Change::Sure(..)), "the case's floor stands in");
+        assert_eq!(change(&alone, " (p99)"), Change::Same, "the old run knows its own");
     }
 
     #[test]

@@ -302,10 +302,10 @@ const POLICIES: [&str; 3] = ["none", "detect", "handoff"];
 
 /// The combination with each policy that is not its own, as far as there is one of that name.
 fn other_policies(combination: Combination) -> impl Iterator<Item = Contestant> {
-    let named =
-        POLICIES.iter().filter_map(move |policy| format!("{combination},block={policy}").parse().ok());
+    let named = POLICIES.iter().filter_map(|policy| format!("fifo,block={policy}").parse().ok());
+    let others = named.map(move |named: Combination| combination.with_block_policy(named.block_policy()));
     let other = move |other: &Combination| other.block_policy() != combination.block_policy();
-    named.filter(other).map(|other: Combination| own(other.to_string(), other))
+    others.filter(other).map(|other: Combination| own(other.to_string(), other))
 }
 
 /// The subject of this name: a combination, a peer, or a peer and its number of workers as in `tokio-mt:4`.

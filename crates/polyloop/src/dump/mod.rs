@@ -63,7 +63,8 @@ impl Dump {
     }
 
     /// A row for every task that has not ended, and for every one whose output has not been asked for: spawned ones, the futures of
-    /// threads inside `block_on`, these threads' local tasks, and blocking jobs.
+    /// threads inside `block_on`, these threads' local tasks, those of each [`LocalSet`](crate::task::LocalSet) that was polled here
+    /// last, and blocking jobs.
     pub fn tasks(&self) -> &[TaskDump] {
         &self.tasks
     }

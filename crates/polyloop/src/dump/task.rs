@@ -23,7 +23,7 @@ pub struct TaskDump {
 pub enum TaskKind {
     /// A task that was spawned into the runtime.
     Task,
-    /// A local task of a thread inside `block_on`.
+    /// A local task of a thread inside `block_on`, or of a [`LocalSet`](crate::task::LocalSet).
     Local,
     /// The future of a `block_on`.
     BlockOn,

@@ -3,7 +3,7 @@
 //! Invariant: the innermost set that a thread is in is the one that `spawn_local` spawns into. A set that is polled is entered
 //! meanwhile; [`LocalSet::enter`] enters it until its guard goes.
 
-use crate::Runtime;
+use crate::{Handle, Runtime};
 use polyloop_core::{JoinHandle, LocalSet as Tasks, Meta};
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -43,8 +43,8 @@ where
 /// A thread inside `block_on` has a queue for such tasks already, and [`spawn_local`](super::spawn_local) alone is enough there. A set is
 /// for tasks that are to outlive one `block_on`, or to be waited for together.
 ///
-/// Of the tasks that are ready one poll runs 61 at most, so that the set does not keep its thread from others. Dumps do not list
-/// the tasks of a set; for them it is part of the task that polls it.
+/// Of the tasks that are ready one poll runs 61 at most, so that the set does not keep its thread from others. Dumps of a runtime list
+/// the tasks of a set from the first time on that it is polled there, until it is polled on another one or dropped.
 ///
 /// # Examples
 ///
@@ -123,6 +123,7 @@ impl LocalSet {
     pub async fn run_until<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
         poll_fn(|cx| {
+            self.list();
             let _entered = self.enter();
             self.tasks.poll_until(future.as_mut(), cx)
         })
@@ -139,6 +140,13 @@ impl LocalSet {
         runtime.handle().block_on(self.run_until(future))
     }
 
+    /// Has the runtime that polls the set tell of its tasks.
+    fn list(&self) {
+        if let Some(handle) = Handle::running() {
+            self.tasks.list_with(handle.space());
+        }
+    }
+
     /// Lets `spawn_local` on this thread spawn into the set until the guard is dropped. Nothing runs by that.
     pub fn enter(&self) -> LocalEnterGuard {
         let number = NEXT.get();
@@ -153,6 +161,7 @@ impl Future for LocalSet {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.list();
         let _entered = self.enter();
         self.tasks.poll_tasks(cx)
     }

@@ -1,6 +1,6 @@
 //! Spawning into the current runtime.
 
-use super::local_set::spawn_here;
+use super::local_set::{LocalSet, spawn_here};
 use crate::Handle;
 use polyloop_core::{JoinHandle, Meta};
 use std::fmt;
@@ -161,5 +161,34 @@ impl Builder {
     {
         self.meta.location = Location::caller();
         Handle::current().spawn_with(future, self.meta)
+    }
+
+    /// Spawns where [`spawn_local`](super::spawn_local) does. Of the wishes such a task has none but its name.
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    #[track_caller]
+    pub fn spawn_local<F>(mut self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        self.meta.location = Location::caller();
+        match spawn_here(future, self.meta) {
+            Ok(handle) => handle,
+            Err(_) => panic!("{NotLocal}"),
+        }
+    }
+
+    /// Spawns into `set`, from within or without, as [`LocalSet::spawn_local`] does.
+    #[track_caller]
+    pub fn spawn_local_on<F>(mut self, future: F, set: &LocalSet) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        self.meta.location = Location::caller();
+        set.spawn_with(future, self.meta)
     }
 }

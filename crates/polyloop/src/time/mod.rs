@@ -1,14 +1,14 @@
 //! Time: sleeps, timeouts, intervals, and the instants of the runtime's clock.
 
-mod advance;
 mod instant;
 mod interval;
+mod pause;
 mod sleep;
 mod timeout;
 
-pub use advance::{advance, pause};
 pub use instant::Instant;
 pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
+pub use pause::{advance, pause, resume};
 pub use sleep::{Sleep, sleep, sleep_until, try_sleep};
 #[doc(no_inline)]
 pub use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Moving the clock by hand.
 
-use polyloop::time::{Instant, advance, interval_at, pause, sleep, sleep_until, timeout_at};
+use polyloop::time::{Instant, advance, interval_at, pause, resume, sleep, sleep_until, timeout_at};
 use polyloop::{Builder, ManualClock, Runtime, spawn};
 use std::future::pending;
 use std::time::Duration;
@@ -54,7 +54,45 @@ fn the_systems_clock_is_not_moved() {
 }
 
 #[test]
-#[should_panic(expected = "build the runtime with `start_paused(true)`")]
+#[should_panic(expected = "build the runtime with `pausable_clock(true)`")]
 fn the_systems_clock_is_not_paused() {
     Runtime::from_name("fifo").unwrap().block_on(async { pause() });
+}
+
+#[test]
+#[should_panic(expected = "pause it first")]
+fn a_clock_that_runs_is_not_moved() {
+    let runtime = Builder::new().combination("fifo").pausable_clock(true).build().unwrap();
+    runtime.block_on(advance(SECOND));
+}
+
+#[test]
+#[should_panic(expected = "never moves by itself")]
+fn a_clock_that_is_moved_by_hand_never_runs() {
+    let runtime = Builder::new().combination("fifo").clock(ManualClock::new()).build().unwrap();
+    runtime.block_on(async { resume() });
+}
+
+#[polyloop::test]
+async fn a_test_may_pause_its_clock_at_any_time() {
+    sleep(Duration::from_millis(1)).await;
+    pause();
+    let start = Instant::now();
+    sleep(3600 * SECOND).await;
+    assert_eq!(start.elapsed(), 3600 * SECOND);
+    resume();
+    sleep(Duration::from_millis(1)).await;
+    assert!(start.elapsed() >= 3600 * SECOND + Duration::from_millis(1));
+}
+
+#[polyloop::test(all, start_paused = true)]
+async fn a_clock_that_began_paused_runs_on_from_where_it_stands() {
+    sleep(3600 * SECOND).await;
+    let stood = Instant::now();
+    resume();
+    resume();
+    sleep(Duration::from_millis(1)).await;
+    let ran = stood.elapsed();
+    assert!(ran >= Duration::from_millis(1));
+    assert!(ran < 3600 * SECOND, "in real time");
 }

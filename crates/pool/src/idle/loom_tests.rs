@@ -140,6 +140,34 @@ fn loom_two_searchers_do_not_rely_on_each_other() {
 }
 
 #[test]
+fn loom_a_push_beside_a_call_that_is_half_done_wakes_somebody() {
+    loom::model(|| {
+        // Both workers sleep.
+        let (idle, work) = (Arc::new(Idle::new(2)), Arc::new(Work::default()));
+        for worker in [0, 1] {
+            idle.begin_search();
+            idle.announce(worker);
+        }
+        let caller = {
+            let idle = idle.clone();
+            thread::spawn(move || idle.pick())
+        };
+        // Worker 0 wakes up by itself, finds something, and is in a long poll then.
+        let worker = {
+            let (idle, work) = (idle.clone(), work.clone());
+            thread::spawn(move || {
+                idle.retract(0);
+                let after = idle.found();
+                (after == AfterSearch::CallNext && work.has_some()).then(|| idle.call_one()).flatten()
+            })
+        };
+        work.push();
+        let called = [idle.call_one(), caller.join().unwrap(), worker.join().unwrap()];
+        assert!(called.contains(&Some(1)), "nobody was called for the runnable: {called:?}");
+    });
+}
+
+#[test]
 fn loom_a_worker_that_leaves_hands_its_search_on() {
     loom::model(|| {
         // Worker 1 sleeps; worker 0 searches, and goes on standby instead of finding something.

@@ -7,7 +7,7 @@
 mod loom_tests;
 
 use polyloop_core::shim::atomic::{
-    AtomicU64, AtomicUsize,
+    AtomicIsize, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, SeqCst},
     fence,
 };
@@ -17,8 +17,9 @@ use polyloop_core::shim::atomic::{
 pub(crate) struct Idle {
     /// A bit for every worker that has announced that it will sleep and was not called since.
     sleepers: Box<[AtomicU64]>,
-    /// How many workers look for work: those that were called and have not found any yet, and those that ran dry.
-    searching: AtomicUsize,
+    /// How many workers look for work: those that were called and have not found any yet, and those that ran dry. Too few while
+    /// somebody is being called, also less than none: see `README.md`. Never too many.
+    searching: AtomicIsize,
 }
 
 /// What the end of a search asks for.
@@ -34,7 +35,7 @@ pub(crate) enum AfterSearch {
 impl Idle {
     pub(crate) fn new(workers: usize) -> Self {
         let words = workers.div_ceil(64);
-        Self { sleepers: (0..words).map(|_| AtomicU64::new(0)).collect(), searching: AtomicUsize::new(0) }
+        Self { sleepers: (0..words).map(|_| AtomicU64::new(0)).collect(), searching: AtomicIsize::new(0) }
     }
 
     /// A worker begins to look for work.
@@ -90,10 +91,12 @@ impl Idle {
     pub(crate) fn call_one(&self) -> Option<usize> {
         #[cfg(not(polyloop_mutant = "call_without_fence"))]
         fence(SeqCst);
-        if self.searching.load(Acquire) > 0 {
-            return None;
-        }
-        self.pick()
+        let searching = self.searching.load(Acquire);
+        #[cfg(not(polyloop_mutant = "less_than_none_search"))]
+        let anybody_searches = searching > 0;
+        #[cfg(polyloop_mutant = "less_than_none_search")]
+        let anybody_searches = searching != 0;
+        if anybody_searches { None } else { self.pick() }
     }
 
     /// Calls this worker if it sleeps, for something that was set before and that it looks for between its announcement and
@@ -142,7 +145,7 @@ impl Idle {
 
     /// How many search, at a glance.
     pub(crate) fn searching(&self) -> usize {
-        self.searching.load(Relaxed)
+        usize::try_from(self.searching.load(Relaxed)).unwrap_or_default()
     }
 
     /// How many sleep.

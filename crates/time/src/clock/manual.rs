@@ -86,14 +86,19 @@ impl ManualClock {
     /// Moves the clock on by `by`, at most to just before [`Instant::FAR_FUTURE`], and unparks all who wait.
     pub fn advance(&self, by: Duration) {
         self.moved(|| self.add((Instant::ORIGIN + by).as_nanos()));
-        self.unpark(0);
+        self.call_waiting(0);
     }
 
     /// Moves the clock to `to`, at most to just before [`Instant::FAR_FUTURE`], and unparks all who wait. An instant that
     /// has passed changes nothing.
     pub fn advance_to(&self, to: Instant) {
         self.moved(|| self.raise(to));
-        self.unpark(0);
+        self.call_waiting(0);
+    }
+
+    /// Moves the clock to `to` if that lies ahead; whether it does. Unparks nobody.
+    pub(super) fn raise_to(&self, to: Instant) -> bool {
+        self.moved(|| self.raise(to)) < to.as_nanos()
     }
 
     /// Moves the clock, by the work of the task that does it or by a leap.
@@ -128,7 +133,7 @@ impl ManualClock {
     }
 
     /// Unparks every attached reactor, if there are more than `but`.
-    fn unpark(&self, but: usize) {
+    pub(super) fn call_waiting(&self, but: usize) {
         let handles: Vec<_> = self.shared.waiting.lock().iter().filter_map(Weak::upgrade).collect();
         if handles.len() > but {
             handles.iter().for_each(|handle| handle.unpark());
@@ -156,10 +161,10 @@ impl Clock for ManualClock {
 
     fn idle(&self, next: Option<Instant>) -> Wait {
         if let Some(deadline) = next.filter(|deadline| self.automatic && *deadline != Instant::FAR_FUTURE)
-            && self.moved(|| self.raise(deadline)) < deadline.as_nanos()
+            && self.raise_to(deadline)
         {
             // Whoever asks does not wait. With one reactor attached that is the asker's own.
-            self.unpark(1);
+            self.call_waiting(1);
         }
         self.busy(next)
     }
@@ -175,6 +180,10 @@ impl Clock for ManualClock {
     fn try_advance(&self, by: Duration) -> bool {
         self.advance(by);
         true
+    }
+
+    fn set_paused(&self, paused: bool) -> bool {
+        paused
     }
 
     fn attach(&self, handle: Weak<dyn ReactorHandle>) {
