@@ -16,26 +16,42 @@
 use polyloop::task::JoinHandle;
 use polyloop::{Builder, Runtime, task};
 use polyloop_time::ManualClock;
-use std::error::Error;
 use std::future::poll_fn;
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut words = std::env::args().skip(1);
-    let name = words.next().unwrap_or_else(|| "fifo".to_owned());
-    let what = words.next().unwrap_or_else(|| "yield".to_owned());
-    let polls: u32 = words.next().and_then(|polls| polls.parse().ok()).unwrap_or(100_000);
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let told = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [name, what, polls] => measured(name, what, polls),
+        _ => Err("wants an executor, `yield` or `wake`, and a number of polls".into()),
+    };
+    match told {
+        Ok(told) => {
+            println!("{told}");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("poll_cost: {why}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn measured(name: &str, what: &str, polls: &str) -> Result<String, String> {
+    let polls = polls.parse().map_err(|error| format!("`{polls}` is no number of polls: {error}"))?;
     let block = if name.starts_with("fifo") { "" } else { "+mio+wheel,block=none" };
     let builder = Builder::new().combination(format!("{name}{block}").as_str());
-    let runtime = builder.clock(ManualClock::new()).stall_threshold(None).build()?;
-    let done = match what.as_str() {
+    let built = builder.clock(ManualClock::new()).stall_threshold(None).build();
+    let runtime = built.map_err(|error| error.to_string())?;
+    let done = match what {
         "yield" => runtime.block_on(yields(&runtime, polls)),
         "wake" => runtime.block_on(wakes(&runtime, polls)),
-        other => return Err(format!("`{other}` is neither `yield` nor `wake`").into()),
+        other => return Err(format!("`{other}` is neither `yield` nor `wake`")),
     };
-    println!("{name}: {done:?} polls");
-    Ok(())
+    let done = done.map_err(|error| error.to_string())?;
+    Ok(format!("{name}: {done} polls"))
 }
 
 /// A task that yields.

@@ -13,7 +13,7 @@ Usage: cargo xtask bench COMMAND [ARGUMENTS]
   counts    what an operation costs: instructions, atomics, allocations and system calls, under valgrind
   compare   two runs of the matrix, old and new
   lifo      what each LIFO slot costs and what it does to a trapped task: the tables of docs/lifo.md
-  watch     what the watch over polls costs each of them, in instructions, under valgrind
+  watch     what the watch over polls and the stamps for dumps cost each poll, in instructions, under valgrind
   micro     criterion benches of single parts; the arguments are criterion's
 
 Exit codes: 0 ok; 1 an own verdict failed, a hang, a crash, or --fail-on; 2 usage; 3 a required backend is missing under
@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<(), Stop> {
             let example = ["run", "--release", "--package", "polyloop-benches", "--example", "lifo"];
             return exec::check(&mut exec::cargo(&example));
         }
-        Some("watch") => return crate::watch::run(),
+        Some("watch") => return crate::watch::run(arguments[1..].to_vec()),
         Some("gate") => {
             let instead = "cargo xtask bench compare OLD NEW --fail-on 5%";
             return Err(Stop::Usage(format!("`gate` does not exist yet; until then: `{instead}`")));

@@ -177,7 +177,7 @@ fn light(result: Result<(), Stop>, strict: bool) -> Light {
         Ok(()) => Light::Green,
         Err(Stop::Missing(why)) if !strict => Light::Skipped(why),
         Err(Stop::OutOfReach(why)) => Light::NotRun(why),
-        Err(Stop::Missing(why) | Stop::Failed(why) | Stop::Usage(why)) => Light::Red(why),
+        Err(Stop::Missing(why) | Stop::Build(why) | Stop::Failed(why) | Stop::Usage(why)) => Light::Red(why),
         Err(Stop::Help(_) | Stop::Said) => Light::Red("see above".into()),
     }
 }

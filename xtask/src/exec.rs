@@ -39,10 +39,23 @@ pub(crate) fn in_ci() -> bool {
 ///
 /// `Stop::Failed` if it cannot start or ends with an error.
 pub(crate) fn check(command: &mut Command) -> Result<(), Stop> {
+    ends_well(command, Stop::Failed)
+}
+
+/// As [`check`], for a build.
+///
+/// # Errors
+///
+/// `Stop::Build` if it ends with an error, `Stop::Failed` if it cannot start.
+pub(crate) fn build(command: &mut Command) -> Result<(), Stop> {
+    ends_well(command, Stop::Build)
+}
+
+fn ends_well(command: &mut Command, or: fn(String) -> Stop) -> Result<(), Stop> {
     let line = show(command);
     eprintln!("$ {line}");
     let status = command.status().map_err(|error| cannot_start(&line, &error))?;
-    if status.success() { Ok(()) } else { Err(Stop::Failed(format!("`{line}` failed ({status})"))) }
+    if status.success() { Ok(()) } else { Err(or(format!("`{line}` failed ({status})"))) }
 }
 
 /// Runs to the end and gives its standard output.

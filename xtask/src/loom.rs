@@ -15,6 +15,7 @@ use crate::exec::{self, End};
 use crate::models::{self, Pair};
 use crate::stop::Stop;
 use crate::workspace::{Package, Workspace};
+use crate::wrapper;
 
 const HELP: &str = "\
 Runs the loom models: the tests named `loom_…` in the libraries that have a `loom.toml`. With --mutants, every model
@@ -186,7 +187,7 @@ impl Runner<'_> {
         cargo.env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true");
         cargo.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
         if let Some(mutant) = mutant {
-            cargo.env("RUSTC_WORKSPACE_WRAPPER", wrapper(&folder, mutant)?);
+            wrapper::add_cfg(&mut cargo, &folder.join("mutants"), "polyloop_mutant", mutant)?;
         }
         eprintln!(
             "loom: building {} with {}",
@@ -197,36 +198,6 @@ impl Runner<'_> {
         executable(&messages)
             .ok_or_else(|| Stop::Failed(format!("cargo built no unit tests for {}", package.name)))
     }
-}
-
-/// Writes a script that calls rustc with the mutant's cfg. Its path differs per mutant, so cargo keeps the builds apart.
-fn wrapper(folder: &Path, mutant: &str) -> Result<PathBuf, Stop> {
-    if !mutant.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-        return Err(Stop::Failed(format!(
-            "`{mutant}` is no name for a mutant: only letters, digits and `_`"
-        )));
-    }
-    let folder = folder.join("mutants");
-    let path = folder.join(mutant);
-    let script = format!("#!/bin/sh\nexec \"$@\" --cfg 'polyloop_mutant=\"{mutant}\"'\n");
-    let write = || {
-        fs::create_dir_all(&folder)?;
-        fs::write(&path, script)?;
-        make_executable(&path)
-    };
-    write().map_err(|error| Stop::Failed(format!("{}: {error}", path.display())))?;
-    Ok(path)
-}
-
-#[cfg(unix)]
-fn make_executable(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
-}
-
-#[cfg(not(unix))]
-fn make_executable(_: &Path) -> std::io::Result<()> {
-    Err(std::io::Error::new(std::io::ErrorKind::Unsupported, "mutants are built through a shell script"))
 }
 
 /// The test binary named in cargo's JSON messages.
@@ -305,10 +276,5 @@ mod tests {
                         {\"reason\":\"compiler-artifact\",\"profile\":{\"test\":true},\"executable\":\"yes\"}\n";
         assert_eq!(executable(messages), Some(PathBuf::from("yes")));
         assert_eq!(executable("{}"), None);
-    }
-
-    #[test]
-    fn a_mutant_must_be_a_plain_name() {
-        assert!(wrapper(Path::new("unused"), "x'; rm").is_err());
     }
 }

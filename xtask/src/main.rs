@@ -23,6 +23,7 @@ mod toml;
 mod tsan;
 mod watch;
 mod workspace;
+mod wrapper;
 
 use std::process::ExitCode;
 

@@ -13,6 +13,8 @@ pub(crate) enum Stop {
     Missing(String),
     /// This machine has no way to the tool. CI says that the step was not run, a person gets exit code 3.
     OutOfReach(String),
+    /// What was to be run cannot be built, as the compiler has said: exit code 101, cargo's own.
+    Build(String),
     /// A check is red: exit code 1.
     Failed(String),
     /// A check is red and has said so; its last line stays the last one. Exit code 1.
@@ -40,6 +42,10 @@ pub(crate) fn report(command: &str, result: Result<(), Stop>) -> ExitCode {
         Err(Stop::Missing(text) | Stop::OutOfReach(text)) => {
             eprintln!("{command}: {text}");
             ExitCode::from(3)
+        }
+        Err(Stop::Build(text)) => {
+            eprintln!("{command}: {text}");
+            ExitCode::from(101)
         }
         Err(Stop::Said) => ExitCode::from(1),
         Err(Stop::Failed(text)) => {

@@ -4,70 +4,177 @@
 //! with `--cfg polyloop_without="watch"` or `"stamps"`; each runs under callgrind twice, the second time with twice the polls.
 //! What the second did more, divided, is the cost of a poll, to which start and end of the process add nothing.
 
+use crate::args::Args;
 use crate::exec;
 use crate::stop::Stop;
+use crate::workspace::Workspace;
+use crate::wrapper;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-const POLLS: u32 = 50_000;
+const HELP: &str = "\
+Counts what each poll pays for being watched (relief and the naming of stalls), and for the stamps that dumps read. A figure is
+in instructions per poll, by callgrind: the same program, built with the part and without it, and each of the two run with N
+polls and with twice as many, every time in a process of its own.
 
-/// What can be left out of a build.
-const PARTS: [&str; 2] = ["watch", "stamps"];
+Usage: cargo xtask bench watch [--polls N]
+
+  --polls N    how many polls the shorter run makes (default 50000)
+
+Exit codes: 0 ok; 1 the watch costs a poll more than 6 instructions, or a run failed; 2 usage; 3 there is no valgrind here; 101
+the program cannot be built.
+
+Example: cargo xtask bench watch
+";
+
+/// What can be left out of a build, and the most that it may cost a poll, where that is promised for the whole of it.
+const PARTS: [(&str, Option<f64>); 2] = [("watch", Some(6.0)), ("stamps", None)];
 
 /// Executor and what its tasks do.
-const CASES: [(&str, &str); 5] =
-    [("fifo", "yield"), ("fifo", "wake"), ("steal:1", "yield"), ("steal:1", "wake"), ("global:1", "yield")];
+const CASES: [(&str, &str); 6] = [
+    ("fifo", "yield"),
+    ("fifo", "wake"),
+    ("steal:1", "yield"),
+    ("steal:1", "wake"),
+    ("global:1", "yield"),
+    ("global:1", "wake"),
+];
 
-pub(crate) fn run() -> Result<(), Stop> {
-    let all = build(&exec::root().join("target"), None)?;
-    let mut without = Vec::new();
-    for name in PARTS {
-        without.push(build(&exec::root().join(format!("target/without-{name}")), Some(name))?);
-    }
-    println!(
-        "instructions per poll, by callgrind, driver turns included; what each part adds to the rest:\n"
-    );
-    println!("{:<10} {:<6} {:>8} {:>8} {:>8}", "executor", "task", "all", PARTS[0], PARTS[1]);
-    for (executor, task) in CASES {
-        let whole = per_poll(&all, executor, task)?;
-        print!("{executor:<10} {task:<6} {whole:>8.1}");
-        for program in &without {
-            print!(" {:>8.1}", whole - per_poll(program, executor, task)?);
-        }
-        println!();
-    }
-    Ok(())
+/// What an executor's poll costs, all in all, and what each part has of it.
+struct Row {
+    case: (&'static str, &'static str),
+    all: f64,
+    parts: [f64; PARTS.len()],
 }
 
-/// Builds the program, with or without the mechanism of this name; where it lies.
+pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
+    let args = Args::parse(raw, HELP, &[], &["--polls"])?;
+    args.nothing_else()?;
+    let polls = args.number("--polls", 50_000)?;
+    let Some(twice) = polls.checked_mul(2) else {
+        return Err(Stop::Usage(format!("`--polls` wants a number of which there is a double, not `{polls}`")));
+    };
+    probe()?;
+    let target = Workspace::load()?.target;
+    let mut without = Vec::new();
+    for (name, _) in PARTS {
+        without.push(build(&target, Some(name))?);
+    }
+    let all = build(&target, None)?;
+    println!("instructions per poll, driver turns included, and what of them is paid for each part:\n");
+    println!("{:<10} {:<6} {:>8} {:>8} {:>8}", "executor", "task", "all", PARTS[0].0, PARTS[1].0);
+    let mut rows = Vec::new();
+    for case in CASES {
+        let cost = |program: &Path| -> Result<f64, Stop> {
+            let once = instructions(program, case, polls)?;
+            Ok((instructions(program, case, twice)? as f64 - once as f64) / f64::from(polls))
+        };
+        let mut row = Row { case, all: cost(&all)?, parts: [0.0; PARTS.len()] };
+        for (part, program) in row.parts.iter_mut().zip(&without) {
+            *part = row.all - cost(program)?;
+        }
+        let ([watch, stamps], (executor, task)) = (row.parts, case);
+        println!("{executor:<10} {task:<6} {:>8.1} {watch:>8.1} {stamps:>8.1}", row.all);
+        rows.push(row);
+    }
+    verdict(&rows)
+}
+
+/// Whether every part costs at most what is promised, to the tenth that is shown.
+fn verdict(rows: &[Row]) -> Result<(), Stop> {
+    let mut broken = Vec::new();
+    for Row { case: (executor, task), parts, .. } in rows {
+        for ((name, most), cost) in PARTS.iter().zip(parts) {
+            if let Some(most) = most.filter(|most| *cost >= most + 0.05) {
+                broken.push(format!("{name} costs {cost:.1} for {executor} {task}, where {most} are allowed"));
+            }
+        }
+    }
+    if broken.is_empty() { Ok(()) } else { Err(Stop::Failed(broken.join("; "))) }
+}
+
+/// Whether there is a valgrind that runs, and a processor for which it was measured.
+fn probe() -> Result<(), Stop> {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        return Err(Stop::OutOfReach("the figures are for Linux on x86-64".into()));
+    }
+    let mut valgrind = Command::new("valgrind");
+    valgrind.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    match valgrind.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(Stop::Missing(format!("`valgrind --version` failed ({status})"))),
+        Err(error) => Err(Stop::Missing(format!(
+            "valgrind cannot be run ({error}); it comes with the package `valgrind`"
+        ))),
+    }
+}
+
+/// Builds the program, with or without the part of this name; where it lies.
 fn build(target: &Path, without: Option<&str>) -> Result<PathBuf, Stop> {
+    let folder = target.join("watch");
     let mut cargo =
         exec::cargo(&["build", "--release", "--package", "polyloop-benches", "--example", "poll_cost"]);
     cargo.arg("--target-dir").arg(target);
-    if let Some(name) = without {
-        cargo.env("RUSTFLAGS", format!("--cfg polyloop_without=\"{name}\""));
+    if let Some(part) = without {
+        wrapper::add_cfg(&mut cargo, &folder.join("without"), "polyloop_without", part)?;
     }
-    exec::check(&mut cargo)?;
-    Ok(target.join("release/examples/poll_cost"))
+    exec::build(&mut cargo)?;
+    // The next build puts its own there.
+    let built = target.join("release/examples/poll_cost");
+    let kept = folder.join(without.map_or("all".into(), |part| format!("without-{part}")));
+    let keep = || fs::create_dir_all(&folder).and_then(|()| fs::copy(&built, &kept));
+    keep().map_err(|error| Stop::Failed(format!("{}: {error}", kept.display())))?;
+    Ok(kept)
 }
 
-fn per_poll(program: &Path, executor: &str, task: &str) -> Result<f64, Stop> {
-    let once = instructions(program, executor, task, POLLS)?;
-    let twice = instructions(program, executor, task, 2 * POLLS)?;
-    Ok((twice as f64 - once as f64) / f64::from(POLLS))
-}
-
-/// What the whole process has executed in user space.
-fn instructions(program: &Path, executor: &str, task: &str, polls: u32) -> Result<u64, Stop> {
+/// What a process has executed in user space.
+fn instructions(program: &Path, (executor, task): (&str, &str), polls: u32) -> Result<u64, Stop> {
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--fair-sched=try"]);
     valgrind.arg(program).args([executor, task, &polls.to_string()]);
-    let ran = valgrind.output().map_err(|error| {
-        Stop::Failed(format!("valgrind cannot be run ({error}); it comes with the package `valgrind`"))
-    })?;
+    // What the person's own programs are told would be counted here.
+    for name in ["VALGRIND_OPTS", "POLYLOOP", "POLYLOOP_STALLS", "POLYLOOP_SCHEDTRACE"] {
+        valgrind.env_remove(name);
+    }
+    let ran = valgrind.output().map_err(|error| Stop::Failed(format!("valgrind cannot be run: {error}")))?;
     let told = String::from_utf8_lossy(&ran.stderr);
-    let total = told.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
-    total.filter(|_| ran.status.success()).ok_or_else(|| {
+    collected(&told).filter(|_| ran.status.success()).ok_or_else(|| {
         Stop::Failed(format!("`{}` under valgrind ended with {}:\n{told}", program.display(), ran.status))
     })
+}
+
+/// The total, by what callgrind says at the end.
+fn collected(told: &str) -> Option<u64> {
+    told.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_total_is_read_from_what_callgrind_says() {
+        let told = "==7== Events    : Ir\n==7== Collected : 12345678\n==7== \n==7== I   refs:      12,345,678\n";
+        assert_eq!(collected(told), Some(12_345_678));
+        assert_eq!(collected("==7== Events    : Ir\n"), None);
+    }
+
+    #[test]
+    fn a_figure_above_what_is_promised_is_named() {
+        let row = |watch| Row { case: ("fifo", "wake"), all: 300.0, parts: [watch, 9.0] };
+        assert_eq!(verdict(&[row(5.9), row(6.04)]), Ok(()));
+        let broken = verdict(&[row(2.0), row(7.0)]);
+        let expected = "watch costs 7.0 for fifo wake, where 6 are allowed";
+        assert_eq!(broken, Err(Stop::Failed(expected.into())));
+    }
+
+    #[test]
+    fn bad_input_is_refused_before_anything_is_built() {
+        let run = |line: &str| run(line.split_whitespace().map(str::to_owned).collect());
+        for line in ["fifo", "--poll 3", "--polls", "--polls 0", "--polls many", "--polls 4294967295"] {
+            assert!(matches!(run(line), Err(Stop::Usage(_))), "{line}");
+        }
+        assert_eq!(run("--help"), Err(Stop::Help(HELP)));
+    }
 }

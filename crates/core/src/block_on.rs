@@ -181,38 +181,46 @@ pub fn as_stranger<R>(f: impl FnOnce() -> R) -> R {
 /// The clock is looked at as often as the polls are long: after every poll if each takes as long as the interval, every
 /// [`CHECK_POLLS`] if they are short. Where long polls come after short ones, the monitor sees it before the count does, and
 /// hails the thread.
+///
+/// The polls are counted by the thread's [desk](Desk), where they have to be seen anyway.
 #[derive(Debug)]
-pub struct TurnPacer {
-    /// Polls since the last turn.
+pub struct TurnPacer<'a> {
+    desk: &'a Desk,
+    /// Polls between the last turn and the last look at the clock.
     polls: u32,
-    /// At how many polls the clock is looked at next.
-    check_at: u32,
+    /// How many polls were left at that look until the next one.
+    from: u32,
     /// How many polls there are between two looks, 1 to `CHECK_POLLS`.
     stride: u32,
     turned: Instant,
+    /// The count of a thread that nobody watches: for measuring what that costs.
+    alone: u32,
 }
 
-impl TurnPacer {
-    /// A pacer that counts from now.
-    pub fn new(driver: &Driver) -> Self {
-        Self { polls: 0, check_at: 1, stride: 1, turned: driver.now() }
+impl<'a> TurnPacer<'a> {
+    /// A pacer that counts from now, for the thread whose desk this is.
+    pub fn new(driver: &Driver, desk: &'a Desk) -> Self {
+        let mut pacer = Self { desk, polls: 0, from: 0, stride: 1, turned: driver.now(), alone: 0 };
+        pacer.count_down();
+        pacer
     }
 
-    /// Counts a poll; whether the driver is due.
-    #[inline]
-    pub fn polled(&mut self, driver: &Driver) -> bool {
-        self.polls += 1;
-        self.polls >= self.check_at && self.is_due(driver)
+    /// A poll is over. Whether the thread is to look up: at [the clock](Self::is_due), and at what was left for it if it was hailed.
+    #[inline(always)]
+    pub fn polled(&mut self) -> bool {
+        // `cargo xtask bench watch`: the least that counting costs.
+        if cfg!(polyloop_without = "watch") {
+            self.alone = self.alone.wrapping_sub(1);
+            return self.alone == 0;
+        }
+        self.desk.goes_on()
     }
 
-    /// The thread was [hailed](Desk::takes_hail): the clock is looked at after the next poll that is counted.
+    /// The thread looks up; whether the driver is due. Whoever was [hailed](Desk::hail) sees what was left for it.
     #[cold]
-    pub fn hurry(&mut self) {
-        self.check_at = 0;
-    }
-
-    #[cold]
-    fn is_due(&mut self, driver: &Driver) -> bool {
+    pub fn is_due(&mut self, driver: &Driver) -> bool {
+        self.desk.take_hail();
+        (self.polls, self.from) = (self.polls(), self.left());
         let elapsed = driver.now() - self.turned;
         if elapsed >= TURN_INTERVAL {
             let fitting = u128::from(self.polls) * TURN_INTERVAL.as_nanos() / elapsed.as_nanos();
@@ -220,20 +228,34 @@ impl TurnPacer {
             return true;
         }
         self.stride = (self.stride * 2).min(CHECK_POLLS);
-        self.check_at = self.polls + self.stride;
-        self.check_at > MAX_POLLS
+        self.count_down();
+        self.polls + self.stride > MAX_POLLS
     }
 
-    /// Adds the polls since the last turn to `counts`.
-    fn count(&self, counts: &WorkerCounts, now: Instant) {
-        counts.polled(self.polls, now - self.turned);
+    /// The polls since the last turn.
+    pub fn polls(&self) -> u32 {
+        self.polls + (self.from - self.left())
     }
 
     /// Notes that the driver has turned, now.
     pub fn turned(&mut self, now: Instant) {
         self.polls = 0;
-        self.check_at = self.stride;
         self.turned = now;
+        self.count_down();
+    }
+
+    fn count_down(&mut self) {
+        self.desk.count_down(self.stride);
+        (self.from, self.alone) = (self.stride, self.stride);
+    }
+
+    fn left(&self) -> u32 {
+        if cfg!(polyloop_without = "watch") { self.alone } else { self.desk.left() }
+    }
+
+    /// Adds the polls since the last turn to `counts`.
+    fn count(&self, counts: &WorkerCounts, now: Instant) {
+        counts.polled(self.polls(), now - self.turned);
     }
 }
 
@@ -351,11 +373,11 @@ fn run(
 ) -> Option<Deadlock> {
     let mut vigil = Vigil::begin(driver, parking, entered.space());
     let mut wakes = Wakes::new();
-    let mut pacer = TurnPacer::new(driver);
-    let mut busy = Some(driver.hold());
     let watch = host.watch();
     let desk = watch.desk();
-    let count = |pacer: &TurnPacer, now: Instant| {
+    let mut pacer = TurnPacer::new(driver, desk);
+    let mut busy = Some(driver.hold());
+    let count = |pacer: &TurnPacer<'_>, now: Instant| {
         if let Some(counts) = host.counts() {
             pacer.count(counts, now);
             counts.queued(entered.len());
@@ -369,21 +391,16 @@ fn run(
         loop {
             host.collect(entered, parking);
             let Some(runnable) = entered.pop() else { break };
-            let ran = runnable.run();
-            desk.stir();
-            match ran {
+            match runnable.run() {
                 Ran::Yielded(runnable) | Ran::Woken(runnable) => entered.push(runnable),
                 Ran::Pending | Ran::Done => {}
             }
-            if desk.takes_hail() {
-                pacer.hurry();
-            }
-            let due = pacer.polled(driver);
+            let looks_up = pacer.polled();
             if finished() {
                 count(&pacer, driver.now());
                 return None;
             }
-            if due {
+            if looks_up && pacer.is_due(driver) {
                 if host.may_drive() {
                     turn(driver, &mut wakes);
                 }

@@ -1,15 +1,15 @@
 //! What a thread that runs tasks shows of itself: whether it runs code of others, and when it goes on to the next.
 //!
 //! Which task it polls it shows already, for wakes and dumps (`Current` in `context.rs`): a poll costs one number more, which
-//! moves once.
+//! moves once, and which is the count by which the driver's turns are paced, too.
 //!
 //! Invariant: *the name that is told is that of the task whose poll was judged*. The thread only stores, and knows of nobody who
 //! looks; whoever looks follows no pointer to a task, but asks the registry what lies at the address that is shown, and then
-//! looks once more. The task is shown only while the runnable keeps it. So if nothing has changed between the two looks, it was
-//! there all the time.
+//! looks once more. The task is shown only while the runnable keeps it, and no two polls have the same number. So if nothing has
+//! changed between the two looks, it was there all the time.
 
 use crate::shim::atomic::{
-    AtomicBool, AtomicU64,
+    AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 use crate::task::{Header, Meta, TaskSpace};
@@ -18,14 +18,21 @@ use core::ptr::NonNull;
 use std::sync::Arc;
 use std::thread::ThreadId;
 
-/// One thread, as others see it. Written by that thread alone, without a read-modify-write.
+/// One thread, as others see it. Written by that thread alone, without a read-modify-write, but for the hail.
 pub struct Desk {
-    /// Odd while the thread runs code of others, which may block: a poll, wakers, hooks. Moves with each of them.
+    /// Odd while the thread runs code of others, which may block: a poll, wakers, hooks. Moves with each of them, and never back:
+    /// the lower half by [`POLL`] with each poll, the upper half by [`OTHER`] with all else.
     epoch: AtomicU64,
-    /// Whether somebody wants the thread to look up when the present piece of code is over: because it takes long, or because
-    /// something was left for the thread, which is seen by whoever [takes the hail](Desk::takes_hail). The one word that others write.
-    hailed: AtomicBool,
+    /// How far the lower half may go before the thread looks up: [`FULL`], or 0 when somebody wants it to look up after the present
+    /// piece of code, because it takes long, or because something was left for the thread. The one word that others write.
+    limit: AtomicU32,
 }
+
+const POLL: u64 = 2;
+const OTHER: u64 = 1 << 32;
+const LOWER: u64 = OTHER - 1;
+const AT_WORK: u64 = 1;
+const FULL: u32 = 1 << 31;
 
 /// A task in the middle of a poll.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,48 +47,69 @@ pub struct Polled {
 impl Desk {
     /// A desk at which nobody works.
     pub fn new() -> Self {
-        Self { epoch: AtomicU64::new(0), hailed: AtomicBool::new(false) }
-    }
-
-    /// The thread begins or ends to run code of others.
-    #[inline]
-    pub fn step(&self) {
-        self.advance(1);
-    }
-
-    /// The thread goes from one piece of code of others to the next.
-    #[inline]
-    pub fn stir(&self) {
-        self.advance(2);
+        Self { epoch: AtomicU64::new(0), limit: AtomicU32::new(FULL) }
     }
 
     /// The thread goes to work, if it was at rest; whether it was.
     pub fn rise(&self) -> bool {
-        let at_rest = self.epoch.load(Relaxed).is_multiple_of(2);
+        let epoch = self.epoch.load(Relaxed);
+        let at_rest = epoch & AT_WORK == 0;
         if at_rest {
-            self.step();
+            self.show(epoch | AT_WORK);
         }
         at_rest
     }
 
     /// The thread is at rest from now on, if it was not.
     pub fn rest(&self) {
-        if !self.epoch.load(Relaxed).is_multiple_of(2) {
-            self.step();
+        let epoch = self.epoch.load(Relaxed);
+        if epoch & AT_WORK != 0 {
+            self.show((epoch & !AT_WORK).wrapping_add(OTHER));
         }
     }
 
-    #[inline]
-    fn advance(&self, by: u64) {
+    /// The thread goes from one poll to the next. Whether it is to look up first: because it was [hailed](Self::hail), or because as
+    /// many polls have gone by as were to be [counted down](Self::count_down).
+    #[inline(always)]
+    pub fn goes_on(&self) -> bool {
+        let epoch = self.epoch.load(Relaxed).wrapping_add(POLL);
+        self.show(epoch);
+        // The lower half.
+        epoch as u32 >= self.limit.load(Relaxed)
+    }
+
+    /// After `polls` polls from now on, one at least, the thread is to look up.
+    pub fn count_down(&self, polls: u32) {
+        let epoch = self.epoch.load(Relaxed);
+        let lower = (u64::from(FULL) - POLL * u64::from(polls)) | (epoch & AT_WORK);
+        // The lower half goes back, and the whole must not: the number of a poll that is over would be that of another one.
+        #[cfg(not(polyloop_mutant = "desk_counts_back"))]
+        let epoch = epoch.wrapping_add(OTHER);
+        self.show((epoch & !LOWER) | lower);
+    }
+
+    /// How many of the polls that were to be counted down have not gone by.
+    pub fn left(&self) -> u32 {
+        let lower = (self.epoch.load(Relaxed) & !AT_WORK) as u32;
+        FULL.saturating_sub(lower) / POLL as u32
+    }
+
+    /// The thread goes on to other code, which is no poll of its own.
+    fn stir(&self) {
+        self.show(self.epoch.load(Relaxed).wrapping_add(OTHER));
+    }
+
+    #[inline(always)]
+    fn show(&self, epoch: u64) {
         // For measuring what it costs: `cargo xtask bench watch`.
         if cfg!(polyloop_without = "watch") {
             return;
         }
         // Ordering: Release, so that whoever sees a poll's number does not take what the poll before has shown for its task.
         #[cfg(not(polyloop_mutant = "desk_steps_relaxed"))]
-        self.epoch.store(self.epoch.load(Relaxed).wrapping_add(by), Release);
+        self.epoch.store(epoch, Release);
         #[cfg(polyloop_mutant = "desk_steps_relaxed")]
-        self.epoch.store(self.epoch.load(Relaxed).wrapping_add(by), Relaxed);
+        self.epoch.store(epoch, Relaxed);
     }
 
     /// Runs `f`, other code than what ran before: it counts anew, and so does what follows.
@@ -104,27 +132,20 @@ impl Desk {
     /// whatever the caller has left for it.
     pub fn hail(&self) {
         // Ordering: AcqRel, as in `take_hail`: hails and takes are one chain, in which each sees what came with those before.
-        self.hailed.swap(true, AcqRel);
+        self.limit.swap(0, AcqRel);
     }
 
-    /// Whether it was hailed since it last asked. For the thread itself, after each piece of code.
-    #[inline(always)]
-    pub fn takes_hail(&self) -> bool {
-        // For measuring what it costs: `cargo xtask bench watch`.
-        !cfg!(polyloop_without = "watch") && self.hailed.load(Relaxed) && self.take_hail()
-    }
-
-    #[cold]
-    fn take_hail(&self) -> bool {
+    /// The thread, which looks up, has heard: it sees what whoever has hailed it left before.
+    pub fn take_hail(&self) {
+        if self.limit.load(Relaxed) == FULL {
+            return;
+        }
         // Taken, not overwritten: the hail that is taken may be a later one than that which was seen, and what came with it would
         // be missed.
         #[cfg(not(polyloop_mutant = "hail_overwritten"))]
-        return self.hailed.swap(false, AcqRel);
+        self.limit.swap(FULL, AcqRel);
         #[cfg(polyloop_mutant = "hail_overwritten")]
-        {
-            self.hailed.store(false, Relaxed);
-            true
-        }
+        self.limit.store(FULL, Relaxed);
     }
 
     /// Odd while the thread runs code of others.
@@ -167,5 +188,87 @@ impl Default for Desk {
 impl fmt::Debug for Desk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Desk").field("epoch", &self.epoch.load(Relaxed)).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(polyloop_loom)))]
+mod tests {
+    use super::*;
+
+    /// How many polls go by before the thread looks up, at most 100.
+    fn polls_until_it_looks_up(desk: &Desk) -> usize {
+        (1..=100).find(|_| desk.goes_on()).unwrap_or(usize::MAX)
+    }
+
+    #[test]
+    fn the_thread_looks_up_after_as_many_polls_as_were_to_be_counted() {
+        for at_work in [false, true] {
+            let desk = Desk::new();
+            if at_work {
+                desk.rise();
+            }
+            for polls in [1, 2, 61, 3] {
+                desk.count_down(polls);
+                assert_eq!(desk.left(), polls);
+                assert_eq!(polls_until_it_looks_up(&desk), polls as usize);
+                assert_eq!(desk.left(), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_poll_is_not_counted() {
+        let desk = Desk::new();
+        desk.count_down(5);
+        for left in (0..5).rev() {
+            assert!(desk.rise() && !desk.rise());
+            desk.apart(|| assert!(!desk.epoch().is_multiple_of(2)));
+            assert_eq!(desk.goes_on(), left == 0);
+            desk.rest();
+            desk.rest();
+            desk.apart(|| assert!(!desk.epoch().is_multiple_of(2)));
+            assert!(desk.epoch().is_multiple_of(2));
+            assert_eq!(desk.left(), left);
+        }
+    }
+
+    #[test]
+    fn a_hail_interrupts_the_count_once_and_leaves_it() {
+        let desk = Desk::new();
+        desk.count_down(10);
+        assert!(!desk.goes_on());
+        desk.hail();
+        desk.hail();
+        assert!(desk.goes_on());
+        desk.take_hail();
+        assert_eq!(desk.left(), 8);
+        assert_eq!(polls_until_it_looks_up(&desk), 8);
+        // There was none.
+        desk.take_hail();
+        desk.count_down(2);
+        assert_eq!(polls_until_it_looks_up(&desk), 2);
+    }
+
+    #[test]
+    fn no_number_comes_twice() {
+        let desk = Desk::new();
+        let mut before = desk.epoch();
+        let mut moves = 0;
+        let mut moved = || {
+            assert!(desk.epoch() > before, "after {moves} moves");
+            (before, moves) = (desk.epoch(), moves + 1);
+        };
+        for polls in [1, 61, 1, 30, 1, 1] {
+            desk.count_down(polls);
+            moved();
+            desk.rise();
+            moved();
+            desk.apart(|| moved());
+            moved();
+            desk.goes_on();
+            moved();
+            desk.rest();
+            moved();
+        }
     }
 }

@@ -158,10 +158,10 @@ fn live<S: Scheduler>(crew: &Arc<Crew<S>>, index: usize, busy: Option<Busy>) {
                     here: &here,
                     hooks: &crew.config.hooks,
                     wakes: Wakes::new(),
-                    pacer: TurnPacer::new(&driver),
+                    pacer: TurnPacer::new(&driver, &seat.desk),
                     busy,
                     rested: true,
-                    stretch: Stretch { since: driver.now(), polls: 0 },
+                    stretch: Stretch { since: driver.now(), from: 0 },
                     driver,
                 };
                 shared.idle.begin_search();
@@ -185,7 +185,7 @@ struct Worker<'a, S: Scheduler> {
     hooks: &'a Hooks,
     driver: Arc<Driver>,
     wakes: Wakes,
-    pacer: TurnPacer,
+    pacer: TurnPacer<'a>,
     busy: Option<Busy>,
     /// Whether it has run no code of others since it was called: the monitor may sleep.
     rested: bool,
@@ -195,7 +195,8 @@ struct Worker<'a, S: Scheduler> {
 /// Polls without a pause in between, for the average that a scheduler weighs costs by.
 struct Stretch {
     since: Instant,
-    polls: u32,
+    /// What the pacer had counted when it began.
+    from: u32,
 }
 
 impl<S: Scheduler> Worker<'_, S> {
@@ -275,15 +276,12 @@ impl<S: Scheduler> Worker<'_, S> {
                 self.0.rest();
             }
         }
-        let seat = self.seat;
-        seat.desk.step();
-        let _rest = Rest(&seat.desk);
+        let desk = &self.seat.desk;
+        desk.rise();
+        let _rest = Rest(desk);
         self.rise();
         loop {
-            let ran = self.measured(runnable);
-            // Not at rest between two polls, where nothing waits: so it is one step for each.
-            seat.desk.stir();
-            let again = match ran {
+            let again = match self.measured(runnable) {
                 Ran::Yielded(runnable) => Some((runnable, Why::Yield)),
                 Ran::Woken(runnable) => Some((runnable, Why::Wake)),
                 Ran::Pending | Ran::Done => None,
@@ -291,24 +289,28 @@ impl<S: Scheduler> Worker<'_, S> {
             if let Some((runnable, why)) = again {
                 self.push(runnable, why);
             }
-            self.stretch.polls += 1;
+            // Not at rest between two polls, where nothing waits: so it is one step for each.
+            let looks_up = self.pacer.polled();
             // Looked at after every poll: a task that is polled after the end finds its driver gone.
-            if self.shared.is_closed() || seat.desk.takes_hail() && self.is_relieved() {
+            if self.shared.is_closed() || looks_up && self.is_relieved() {
                 return;
-            }
-            if self.pacer.polled(&self.driver) {
-                self.turn();
             }
             let Some(next) = self.next() else { return };
             runnable = next;
         }
     }
 
-    /// It was hailed: because somebody else is on duty for it, or because its last poll took long.
+    /// Looks up from the polls: whether somebody else is on duty for it. Else the driver turns, if that is due.
     #[cold]
     fn is_relieved(&mut self) -> bool {
-        self.pacer.hurry();
-        self.seat.mark.is_set()
+        let due = self.pacer.is_due(&self.driver);
+        if self.seat.mark.is_set() {
+            return true;
+        }
+        if due {
+            self.turn();
+        }
+        false
     }
 
     /// Polls, and tells a scheduler that wants to know how long it took.
@@ -372,12 +374,20 @@ impl<S: Scheduler> Worker<'_, S> {
         }
         let now = self.driver.now();
         self.observe(now);
+        self.turned(now);
+    }
+
+    /// The driver may have turned, or others had their time: what is counted and measured begins anew.
+    fn turned(&mut self, now: Instant) {
         self.pacer.turned(now);
+        self.stretch = Stretch { since: now, from: 0 };
     }
 
     /// Tells the scheduler how long a poll takes here.
     fn observe(&mut self, now: Instant) {
-        let Stretch { since, polls } = std::mem::replace(&mut self.stretch, Stretch { since: now, polls: 0 });
+        let counted = self.pacer.polls();
+        let Stretch { since, from } = std::mem::replace(&mut self.stretch, Stretch { since: now, from: counted });
+        let polls = counted - from;
         if polls > 0 {
             self.seat.counts.polled(polls, now - since);
             let nanos = (now - since).as_nanos() / u128::from(polls);
@@ -415,9 +425,7 @@ impl<S: Scheduler> Worker<'_, S> {
                 self.awake();
             }
         }
-        let now = self.driver.now();
-        self.stretch = Stretch { since: now, polls: 0 };
-        self.pacer.turned(now);
+        self.turned(self.driver.now());
     }
 
     fn awake(&mut self) {
@@ -446,9 +454,7 @@ impl<S: Scheduler> Worker<'_, S> {
             self.busy.replace(self.driver.hold());
             self.seat.parking.heed();
         }
-        let now = self.driver.now();
-        self.stretch = Stretch { since: now, polls: 0 };
-        self.pacer.turned(now);
+        self.turned(self.driver.now());
         self.rested = true;
         true
     }

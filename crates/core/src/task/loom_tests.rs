@@ -434,6 +434,15 @@ fn loom_a_task_is_named_while_it_ends() {
     });
 }
 
+/// Whether the thread at this desk, whose poll is over, looks up: which it does only if it was hailed.
+fn looks_up(desk: &Desk) -> bool {
+    let looks_up = desk.goes_on();
+    if looks_up {
+        desk.take_hail();
+    }
+    looks_up
+}
+
 #[test]
 fn loom_who_takes_a_hail_sees_what_was_left_before_it() {
     loom::model(|| {
@@ -444,12 +453,12 @@ fn loom_who_takes_a_hail_sees_what_was_left_before_it() {
         let worker = {
             let (desk, left) = (desk.clone(), left.clone());
             // The end of its poll.
-            thread::spawn(move || desk.takes_hail() && left.load(Relaxed) == 1)
+            thread::spawn(move || looks_up(&desk) && left.load(Relaxed) == 1)
         };
         left.store(1, Relaxed);
         desk.hail();
         let has_seen = worker.join().unwrap();
-        let sees = || desk.takes_hail() && left.load(Relaxed) == 1;
+        let sees = || looks_up(&desk) && left.load(Relaxed) == 1;
         assert!(has_seen || sees(), "it goes on polling, and nobody will hail it any more");
     });
 }
@@ -473,6 +482,12 @@ fn loom_a_poll_is_told_by_the_name_of_its_own_task() {
             world.space.spawn_detached(future, meta);
         }
         let (second, first) = (world.pop().unwrap(), world.pop().unwrap());
+        let begin_poll = |desk: &Desk| {
+            desk.count_down(1);
+            desk.rise();
+            desk.epoch()
+        };
+        let number_of_first = begin_poll(&Desk::new());
         let looking = {
             let (desk, space) = (desk.clone(), world.space.clone());
             thread::spawn(move || {
@@ -480,18 +495,19 @@ fn loom_a_poll_is_told_by_the_name_of_its_own_task() {
                 // The same one for all of loom's threads.
                 let polling = std::thread::current().id();
                 if let Some(polled) = desk.polled(epoch, polling, std::slice::from_ref(&space)) {
-                    let own = if epoch == 1 { "first" } else { "second" };
-                    assert_eq!(polled.meta.name.as_deref(), Some(own), "in the poll of number {epoch}");
+                    let own = if epoch == number_of_first { "first" } else { "second" };
+                    assert_eq!(polled.meta.name.as_deref(), Some(own), "in the poll of number {epoch:#x}");
                 }
             })
         };
         let first = world.space.enter(|| {
-            desk.step();
+            begin_poll(&desk);
             // The first one lives on, so that nothing but the order of stores tells the two polls apart.
             let Ran::Yielded(first) = first.run() else { panic!("it has yielded") };
-            desk.stir();
+            assert!(desk.goes_on(), "one poll was to be counted");
+            desk.count_down(1);
             assert!(matches!(second.run(), Ran::Done));
-            desk.step();
+            desk.rest();
             looking.join().unwrap();
             first
         });

@@ -55,7 +55,7 @@ pub(crate) enum Order {
     End,
 }
 
-/// That somebody else is on duty for a seat. Looked at by its worker when it was hailed, and before it searches or sleeps.
+/// That somebody else is on duty for a seat. Looked at by its worker when it looks up, and before it searches or sleeps.
 #[derive(Debug)]
 pub(crate) struct Mark(AtomicBool);
 
