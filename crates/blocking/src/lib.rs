@@ -14,5 +14,5 @@ pub mod probe;
 pub mod stall;
 mod thread;
 
-pub use pool::{BlockingPool, Limits, Metrics, Report, Saturated, StartThread, while_waiting};
+pub use pool::{BlockingPool, Closed, Limits, Metrics, Report, Saturated, StartThread, while_waiting};
 pub use thread::{OsThread, thread};
