@@ -16,6 +16,7 @@ use crate::park::{Parking, ThreadParker};
 use crate::probe::WorkerCounts;
 use crate::task::{Meta, Ran, TaskPtr, TaskSpace};
 use crate::time::Instant;
+use core::cell::Cell;
 use core::fmt;
 use core::future::Future;
 use core::pin::pin;
@@ -176,7 +177,8 @@ pub fn as_stranger<R>(f: impl FnOnce() -> R) -> R {
     context::enter_scope(&Inside(false), || context::outside_of_tasks(f))
 }
 
-/// Decides when the driver is due, by polls and by the clock.
+/// Decides when the driver is due, by polls and by the clock. On a thread inside `block_on` it is a [scope](context::with_scope), for
+/// polls that run other tasks, which count like all others.
 ///
 /// The clock is looked at as often as the polls are long: after every poll if each takes as long as the interval, every
 /// [`CHECK_POLLS`] if they are short. Where long polls come after short ones, the monitor sees it before the count does, and
@@ -184,56 +186,71 @@ pub fn as_stranger<R>(f: impl FnOnce() -> R) -> R {
 #[derive(Debug)]
 pub struct TurnPacer {
     /// Polls since the last turn.
-    polls: u32,
+    polls: Cell<u32>,
     /// At how many polls the clock is looked at next.
-    check_at: u32,
+    check_at: Cell<u32>,
     /// How many polls there are between two looks, 1 to `CHECK_POLLS`.
-    stride: u32,
-    turned: Instant,
+    stride: Cell<u32>,
+    turned: Cell<Instant>,
 }
 
 impl TurnPacer {
     /// A pacer that counts from now.
     pub fn new(driver: &Driver) -> Self {
-        Self { polls: 0, check_at: 1, stride: 1, turned: driver.now() }
+        let turned = Cell::new(driver.now());
+        Self { polls: Cell::new(0), check_at: Cell::new(1), stride: Cell::new(1), turned }
     }
 
     /// Counts a poll; whether the driver is due.
     #[inline]
-    pub fn polled(&mut self, driver: &Driver) -> bool {
-        self.polls += 1;
-        self.polls >= self.check_at && self.is_due(driver)
+    pub fn polled(&self, driver: &Driver) -> bool {
+        let polls = self.polls.get() + 1;
+        self.polls.set(polls);
+        polls >= self.check_at.get() && self.is_due(driver)
+    }
+
+    /// Counts a poll within the one that goes on, if there is room for it before the clock is looked at.
+    pub(crate) fn takes_another(&self) -> bool {
+        // The one that goes on is counted when it is over.
+        let polls = self.polls.get() + 1;
+        let has_room = polls < self.check_at.get();
+        if has_room {
+            self.polls.set(polls);
+        }
+        has_room
     }
 
     /// The thread was [hailed](Desk::takes_hail): the clock is looked at after the next poll that is counted.
     #[cold]
-    pub fn hurry(&mut self) {
-        self.check_at = 0;
+    pub fn hurry(&self) {
+        self.check_at.set(0);
     }
 
     #[cold]
-    fn is_due(&mut self, driver: &Driver) -> bool {
-        let elapsed = driver.now() - self.turned;
+    fn is_due(&self, driver: &Driver) -> bool {
+        let elapsed = driver.now() - self.turned.get();
+        let polls = self.polls.get();
         if elapsed >= TURN_INTERVAL {
-            let fitting = u128::from(self.polls) * TURN_INTERVAL.as_nanos() / elapsed.as_nanos();
-            self.stride = u32::try_from(fitting).unwrap_or(CHECK_POLLS).clamp(1, CHECK_POLLS);
+            let fitting = u128::from(polls) * TURN_INTERVAL.as_nanos() / elapsed.as_nanos();
+            self.stride.set(u32::try_from(fitting).unwrap_or(CHECK_POLLS).clamp(1, CHECK_POLLS));
             return true;
         }
-        self.stride = (self.stride * 2).min(CHECK_POLLS);
-        self.check_at = self.polls + self.stride;
-        self.check_at > MAX_POLLS
+        let stride = (self.stride.get() * 2).min(CHECK_POLLS);
+        self.stride.set(stride);
+        self.check_at.set(polls + stride);
+        polls + stride > MAX_POLLS
     }
 
     /// Adds the polls since the last turn to `counts`.
     fn count(&self, counts: &WorkerCounts, now: Instant) {
-        counts.polled(self.polls, now - self.turned);
+        counts.polled(self.polls.get(), now - self.turned.get());
     }
 
     /// Notes that the driver has turned, now.
-    pub fn turned(&mut self, now: Instant) {
-        self.polls = 0;
-        self.check_at = self.stride;
-        self.turned = now;
+    pub fn turned(&self, now: Instant) {
+        self.polls.set(0);
+        self.check_at.set(self.stride.get());
+        self.turned.set(now);
     }
 }
 
@@ -302,7 +319,11 @@ fn run_to_end<F: Future>(
             host.watch().arrive(entered.space(), root.address());
             let mut root = pin!(root);
             let future = Root { task: root.task(), meta: &about, ends_by_deadlock };
-            if let Some(deadlock) = run(driver, &parking, host, entered, &future, || root.is_finished()) {
+            let pacer = TurnPacer::new(driver);
+            let deadlock = context::enter_scope(&pacer, || {
+                run(driver, &parking, host, entered, &future, &pacer, || root.is_finished())
+            });
+            if let Some(deadlock) = deadlock {
                 return Err(deadlock);
             }
             match root.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -347,15 +368,15 @@ fn run(
     host: &impl Host,
     entered: &Entered<'_>,
     root: &Root<'_>,
+    pacer: &TurnPacer,
     finished: impl Fn() -> bool,
 ) -> Option<Deadlock> {
     let mut vigil = Vigil::begin(driver, parking, entered.space());
     let mut wakes = Wakes::new();
-    let mut pacer = TurnPacer::new(driver);
     let mut busy = Some(driver.hold());
     let watch = host.watch();
     let desk = watch.desk();
-    let count = |pacer: &TurnPacer, now: Instant| {
+    let count = |now: Instant| {
         if let Some(counts) = host.counts() {
             pacer.count(counts, now);
             counts.queued(entered.len());
@@ -380,7 +401,7 @@ fn run(
             }
             let due = pacer.polled(driver);
             if finished() {
-                count(&pacer, driver.now());
+                count(driver.now());
                 return None;
             }
             if due {
@@ -388,7 +409,7 @@ fn run(
                     turn(driver, &mut wakes);
                 }
                 let now = driver.now();
-                count(&pacer, now);
+                count(now);
                 pacer.turned(now);
             }
         }
@@ -405,7 +426,7 @@ fn run(
             }
         }
         if let Some(counts) = host.counts() {
-            count(&pacer, driver.now());
+            count(driver.now());
             counts.parked();
         }
         desk.rest();

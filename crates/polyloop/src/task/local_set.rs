@@ -43,7 +43,8 @@ where
 /// A thread inside `block_on` has a queue for such tasks already, and [`spawn_local`](super::spawn_local) alone is enough there. A set is
 /// for tasks that are to outlive one `block_on`, or to be waited for together.
 ///
-/// Of the tasks that are ready one poll runs 61 at most, so that the set does not keep its thread from others. Dumps do not list
+/// Of the tasks that are ready one poll runs 61 at most, so that the set does not keep its thread from others, and for how often timers
+/// and I/O are looked at each of them counts. Dumps do not list
 /// the tasks of a set; for them it is part of the task that polls it.
 ///
 /// # Examples
@@ -122,9 +123,10 @@ impl LocalSet {
     /// ```
     pub async fn run_until<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
+        let seat = self.tasks.seat();
         poll_fn(|cx| {
             let _entered = self.enter();
-            self.tasks.poll_until(future.as_mut(), cx)
+            self.tasks.poll_until(&seat, future.as_mut(), cx)
         })
         .await
     }
