@@ -99,6 +99,10 @@ impl File {
     /// # Errors
     ///
     /// As all of [this module](super).
+    ///
+    /// # Cancel safety
+    ///
+    /// What was begun runs to its end, and a file that was opened is closed.
     pub async fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         OpenOptions::new().read(true).open(path).await
     }
@@ -108,6 +112,10 @@ impl File {
     /// # Errors
     ///
     /// As all of [this module](super).
+    ///
+    /// # Cancel safety
+    ///
+    /// What was begun runs to its end, and a file that was opened is closed.
     pub async fn create(path: impl AsRef<Path>) -> io::Result<Self> {
         OpenOptions::new().write(true).create(true).truncate(true).open(path).await
     }
@@ -117,6 +125,10 @@ impl File {
     /// # Errors
     ///
     /// `AlreadyExists`; otherwise as all of [this module](super).
+    ///
+    /// # Cancel safety
+    ///
+    /// What was begun runs to its end, and a file that was opened is closed.
     pub async fn create_new(path: impl AsRef<Path>) -> io::Result<Self> {
         OpenOptions::new().read(true).write(true).create_new(true).open(path).await
     }
