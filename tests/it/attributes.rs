@@ -58,6 +58,16 @@ async fn sum(one: u32, (two, three): (u32, u32)) -> u32 {
     one + polyloop::spawn(async move { two + three }).await.unwrap()
 }
 
+#[polyloop::main(crate = polyloop, combination = "fifo")]
+async fn size_of_all<'a, T, const N: usize>(name: &'a str, _: impl Send) -> (&'a str, usize) {
+    (name, N * size_of::<T>())
+}
+
+#[test]
+fn a_generic_function_is_what_its_caller_chose() {
+    assert_eq!(size_of_all::<u32, 3>("three", ()), ("three", 12));
+}
+
 #[test]
 fn a_function_with_arguments_runs_on_a_runtime() {
     assert_eq!(sum(1, (2, 3)), 6);

@@ -15,5 +15,5 @@ mod remains;
 pub mod stall;
 mod thread;
 
-pub use pool::{BlockingPool, Limits, Metrics, Report, Saturated, StartThread, while_waiting};
+pub use pool::{BlockingPool, Closed, Limits, Metrics, Report, Saturated, StartThread, while_waiting};
 pub use thread::{OsThread, thread};

@@ -7,6 +7,9 @@
 //!
 //! All of it is one mutex: a job that blocks costs more than any contention on it, and sharded versions of this queue have
 //! lost jobs (tokio #8056). That is also why it names `parking_lot` itself; there is nothing here for a model to explore.
+//!
+//! A *mandatory* job was promised to somebody who does not wait for it, such as a write to a file. A shutdown leaves it in the queue,
+//! and the threads end only once the queue is empty. It is told by its class, which nothing else here heeds.
 
 use core::cell::Cell;
 use core::fmt;
@@ -79,7 +82,7 @@ struct Shared {
     state: Mutex<State>,
     /// A job came, or the pool closed.
     jobs: Condvar,
-    /// A thread has ended.
+    /// A thread has ended, or the last mandatory job.
     ended: Condvar,
     limits: Limits,
     start: StartThread,
@@ -102,6 +105,8 @@ struct State {
     waiting: usize,
     /// Jobs that are being run.
     running: usize,
+    /// Mandatory jobs that are queued or being run.
+    mandatory: usize,
     /// Places given out by `try_spawn` whose jobs are not in the queue yet.
     promised: usize,
     /// Threads ever started, for their names.
@@ -131,11 +136,23 @@ pub struct Metrics {
 pub struct Report {
     /// Jobs that had not begun, and never will.
     pub cancelled: usize,
-    /// Jobs that were running and ended in time.
+    /// Jobs that were running, or had to run, and ended in time.
     pub finished: usize,
-    /// Jobs that still run. Their threads end with them; the process need not wait.
+    /// Jobs that still run, or will. Their threads end with them; the process need not wait.
     pub running: usize,
 }
+
+/// The pool has shut down, and takes no job that it would have to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed;
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the blocking pool has shut down")
+    }
+}
+
+impl std::error::Error for Closed {}
 
 /// The pool has no thread to spare; the closure comes back.
 pub struct Saturated<F>(pub F);
@@ -156,6 +173,17 @@ impl<F> std::error::Error for Saturated<F> {}
 
 /// That the job which this thread hands to its pool next has a place that was promised to it.
 struct Promise(Cell<bool>);
+
+/// Whether the mandatory job which this thread hands to its pool was refused.
+#[derive(Default)]
+struct Refused(Cell<bool>);
+
+/// The class of mandatory jobs.
+const MANDATORY: u8 = 1;
+
+fn is_mandatory(job: &Runnable) -> bool {
+    job.wishes().class == MANDATORY
+}
 
 /// A closure as a task: its first poll runs it.
 struct Job<F>(Option<F>);
@@ -208,13 +236,31 @@ impl BlockingPool {
         self.spawn_as(job, Meta::new(Location::caller()))
     }
 
-    /// As [`spawn`](Self::spawn), under a name or on behalf of another place.
-    pub fn spawn_as<F, T>(&self, job: F, meta: Meta) -> JoinHandle<T>
+    /// As [`spawn`](Self::spawn), under a name or on behalf of another place. Its class is of no matter.
+    pub fn spawn_as<F, T>(&self, job: F, mut meta: Meta) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
+        meta.class = 0;
         self.space.spawn(Job(Some(job)), meta)
+    }
+
+    /// As [`spawn_as`](Self::spawn_as), of a job that runs also if the pool shuts down before its turn, as long as the process
+    /// lives; [`finish`](Self::finish) waits for it. For what somebody was told is as good as done.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`], when the pool has shut down. The job is dropped.
+    pub fn spawn_mandatory<F, T>(&self, job: F, mut meta: Meta) -> Result<JoinHandle<T>, Closed>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let refused = Refused::default();
+        meta.class = MANDATORY;
+        let handle = context::enter_scope(&refused, || self.space.spawn(Job(Some(job)), meta));
+        if refused.0.get() { Err(Closed) } else { Ok(handle) }
     }
 
     /// Runs `job` only if a thread is free for it now, or may be started.
@@ -265,20 +311,25 @@ impl BlockingPool {
         }
     }
 
-    /// Cancels the jobs that have not begun and waits for the others, `patience` at most. Jobs that are spawned from now on
-    /// are cancelled at once.
+    /// Cancels the jobs that have not begun, unless they are [mandatory](Self::spawn_mandatory), and waits for the others, `patience`
+    /// at most. Jobs that are spawned from now on are cancelled at once.
     ///
     /// A job that calls this does not wait for itself. Called again, it waits once more for what was left the last time.
     pub fn shutdown(&self, patience: Duration) -> Report {
         let shared = &*self.shared;
-        let (mut queue, running) = {
+        let (mut given_up, going_on) = {
             let mut state = shared.state.lock();
             state.closed = true;
             shared.jobs.notify_all();
-            (core::mem::take(&mut state.queue), state.running)
+            let mut given_up = RunQueue::new();
+            let mut all = core::mem::take(&mut state.queue);
+            while let Some(job) = all.pop_front() {
+                if is_mandatory(&job) { state.queue.push_back(job) } else { given_up.push_back(job) }
+            }
+            (given_up, state.running + state.queue.len())
         };
-        let cancelled = queue.len();
-        while let Some(runnable) = queue.pop_front() {
+        let cancelled = given_up.len();
+        while let Some(runnable) = given_up.pop_front() {
             runnable.cancel();
         }
         let own = usize::from(PoolThread::here(|thread| core::ptr::eq(Arc::as_ptr(&thread.pool), shared)));
@@ -287,10 +338,22 @@ impl BlockingPool {
         if state.threads > own && !patience.is_zero() {
             shared.ended.wait_while_for(&mut state, |state| state.threads > own, patience);
         }
-        let still = state.running;
+        let still = state.running + state.queue.len();
         drop(state);
         self.space.retire();
-        Report { cancelled, finished: running - still, running: still }
+        Report { cancelled, finished: going_on - still, running: still }
+    }
+
+    /// Waits for the [mandatory](Self::spawn_mandatory) jobs there are, `patience` at most. How many have not ended.
+    pub fn finish(&self, patience: Duration) -> usize {
+        // One of them may wait for the thread that waits here.
+        while_waiting(|| {
+            let mut state = self.shared.state.lock();
+            if state.mandatory > 0 && !patience.is_zero() {
+                self.shared.ended.wait_while_for(&mut state, |state| state.mandatory > 0, patience);
+            }
+            state.mandatory
+        })
     }
 }
 
@@ -332,6 +395,7 @@ impl State {
 
 impl Schedule for Shared {
     fn schedule(&self, runnable: Runnable, _: Why) {
+        let mandatory = is_mandatory(&runnable);
         let promised = context::with_scope(|promise: Option<&Promise>| promise.is_some_and(|it| it.0.take()));
         let start = {
             let mut state = self.state.lock();
@@ -339,9 +403,13 @@ impl Schedule for Shared {
             state.promised -= usize::from(promised);
             if state.closed {
                 drop(state);
+                if mandatory {
+                    context::with_scope(|refused: Option<&Refused>| refused.map(|it| it.0.set(true)));
+                }
                 // By its spawn: a job is polled once, and no waker can bring it.
                 return runnable.cancel();
             }
+            state.mandatory += usize::from(mandatory);
             if state.busy.is_none() {
                 state.busy = Some(self.driver.hold());
             }
@@ -393,10 +461,14 @@ impl Shared {
             }
             core::mem::take(&mut state.queue)
         };
+        let mut promised = 0;
         while let Some(runnable) = orphans.pop_front() {
+            promised += usize::from(is_mandatory(&runnable));
             runnable.fail(JoinError::no_thread(again(error)));
         }
-        self.state.lock().settle();
+        let mut state = self.state.lock();
+        state.settle();
+        self.done(&mut state, promised);
     }
 
     /// A thread's life: jobs, as long as there are any within the keep-alive.
@@ -429,7 +501,16 @@ impl Shared {
         self.ended.notify_all();
     }
 
+    /// So many mandatory jobs have ended.
+    fn done(&self, state: &mut State, jobs: usize) {
+        state.mandatory -= jobs;
+        if jobs > 0 && state.mandatory == 0 {
+            self.ended.notify_all();
+        }
+    }
+
     fn run(&self, state: &mut MutexGuard<'_, State>, runnable: Runnable) {
+        let mandatory = is_mandatory(&runnable);
         state.idle -= 1;
         state.running += 1;
         MutexGuard::unlocked(state, || {
@@ -442,6 +523,7 @@ impl Shared {
         state.idle += 1;
         // Not before the joiner was woken: between the two nothing may look idle.
         state.settle();
+        self.done(state, usize::from(mandatory));
     }
 }
 

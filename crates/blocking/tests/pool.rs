@@ -5,7 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use polyloop_blocking::{BlockingPool, Limits, Report, while_waiting};
+use polyloop_blocking::{BlockingPool, Closed, Limits, Report, while_waiting};
 use polyloop_core::time::Instant;
 use polyloop_core::{Driver, JoinError, JoinHandle, Meta, Sleep};
 use polyloop_fifo::Fifo;
@@ -440,6 +440,62 @@ fn shutdown_leaves_a_stuck_job_behind() {
     // Its outcome still reaches whoever waits for it.
     stuck.release.send(()).unwrap();
     join(stuck.handle).unwrap();
+}
+
+#[test]
+fn a_job_that_must_run_outlives_the_shutdown_and_one_that_comes_later_is_refused() {
+    let pool = pool(1);
+    let held = hold(&pool);
+    let meta = || Meta::new(Location::caller());
+    let (must, may) = (pool.spawn_mandatory(|| 7, meta()).unwrap(), pool.spawn(|| 8));
+    assert_eq!(pool.finish(Duration::ZERO), 1);
+    assert_eq!(pool.shutdown(Duration::ZERO), Report { cancelled: 1, finished: 0, running: 2 });
+    assert!(join(may).unwrap_err().is_cancelled());
+    assert_eq!(pool.spawn_mandatory(|| 9, meta()).unwrap_err(), Closed);
+    assert_eq!(pool.finish(Duration::from_millis(1)), 1);
+    held.release.send(()).unwrap();
+    assert_eq!(pool.finish(PATIENCE), 0);
+    assert_eq!(join(must).unwrap(), 7);
+    assert_eq!(pool.shutdown(PATIENCE).running, 0);
+}
+
+#[test]
+fn jobs_that_must_run_keep_their_place_in_the_order() {
+    let pool = pool(1);
+    let held = hold(&pool);
+    let (seen, order) = channel();
+    for number in 0..20 {
+        let seen = seen.clone();
+        let job = move || seen.send(number).unwrap();
+        if number % 3 == 0 {
+            drop(pool.spawn_mandatory(job, Meta::new(Location::caller())).unwrap());
+        } else {
+            drop(pool.spawn(job));
+        }
+    }
+    drop(seen);
+    held.release.send(()).unwrap();
+    assert_eq!(order.iter().collect::<Vec<_>>(), (0..20).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_job_that_must_run_and_has_no_thread_fails_and_nobody_waits_for_it() {
+    let pool = refusing(0, EAGAIN);
+    let job = pool.spawn_mandatory(|| (), Meta::new(Location::caller())).unwrap();
+    assert!(join(job).unwrap_err().is_no_thread());
+    assert_eq!(pool.finish(PATIENCE), 0);
+}
+
+#[test]
+fn a_job_that_waits_for_those_that_must_run_gives_them_its_place() {
+    let pool = Arc::new(pool(1));
+    let own = Arc::clone(&pool);
+    let (done, left) = channel();
+    drop(pool.spawn(move || {
+        drop(own.spawn_mandatory(|| (), Meta::new(Location::caller())).unwrap());
+        done.send(own.finish(PATIENCE)).unwrap();
+    }));
+    assert_eq!(recv(&left), 0);
 }
 
 #[test]

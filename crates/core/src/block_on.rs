@@ -324,7 +324,11 @@ fn run_to_end<F: Future>(
             host.watch().arrive(entered.space(), root.address());
             let mut root = pin!(root);
             let future = Root { task: root.task(), meta: &about, ends_by_deadlock };
-            if let Some(deadlock) = run(driver, &parking, host, entered, &future, || root.is_finished()) {
+            // For polls that run other tasks, which count like all others.
+            let deadlock = context::enter_scope(host.watch().desk(), || {
+                run(driver, &parking, host, entered, &future, || root.is_finished())
+            });
+            if let Some(deadlock) = deadlock {
                 return Err(deadlock);
             }
             match root.as_mut().poll(&mut Context::from_waker(Waker::noop())) {

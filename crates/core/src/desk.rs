@@ -78,6 +78,18 @@ impl Desk {
         epoch as u32 >= self.limit.load(Relaxed)
     }
 
+    /// The poll that goes on runs another one, which counts like any other, if the thread is not to look up before; whether it may.
+    pub(crate) fn takes_another(&self) -> bool {
+        let epoch = self.epoch.load(Relaxed).wrapping_add(POLL);
+        // The poll that goes on is counted when it is over.
+        let after = (epoch.wrapping_add(POLL) & !AT_WORK) as u32;
+        let has_room = after <= self.limit.load(Relaxed);
+        if has_room {
+            self.show(epoch);
+        }
+        has_room
+    }
+
     /// After `polls` polls from now on, one at least, the thread is to look up.
     pub fn count_down(&self, polls: u32) {
         let epoch = self.epoch.load(Relaxed);
@@ -214,6 +226,18 @@ mod tests {
                 assert_eq!(desk.left(), 0);
             }
         }
+    }
+
+    #[test]
+    fn polls_within_a_poll_count_and_leave_room_for_it() {
+        let desk = Desk::new();
+        desk.rise();
+        desk.count_down(5);
+        assert_eq!((1..=100).take_while(|_| desk.takes_another()).count(), 4);
+        assert!(desk.goes_on(), "the poll itself is the fifth");
+        desk.count_down(5);
+        desk.hail();
+        assert!(!desk.takes_another(), "the thread is to look up");
     }
 
     #[test]

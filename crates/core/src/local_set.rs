@@ -5,6 +5,8 @@
 //! another thread either is seen by that look or finds the waker.
 
 use crate::block_on::CHECK_POLLS;
+use crate::context;
+use crate::desk::Desk;
 use crate::local::{Entered, LocalQueue, Mine, Unpark};
 use crate::shim::sync::Mutex;
 use crate::task::{JoinHandle, Listed, Meta, Ran, TaskSpace, contain};
@@ -13,6 +15,7 @@ use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A set of tasks that need not be `Send`. They are polled within [`poll_tasks`](Self::poll_tasks), on the thread where the set
@@ -39,43 +42,57 @@ pub struct LocalSet {
     queue: LocalQueue,
     mine: Mine,
     pollers: Arc<Pollers>,
+    /// How many seats there have been.
+    seats: Cell<u64>,
     ended: Cell<usize>,
     closed: Cell<bool>,
     /// Whether somebody further down the stack is in a visit.
     inside: Cell<bool>,
 }
 
-/// Those who poll the set and wait. One of them is enough to run every task, but each may be the one that is not
+/// Those who poll the set and wait, by their seats. One of them is enough to run every task, but each may be the one that is not
 /// polled again.
 #[derive(Default)]
-struct Pollers(Mutex<Vec<Waker>>);
+struct Pollers(Mutex<BTreeMap<u64, Waker>>);
 
-/// More than these are called, so that those who still wait come back and the others are forgotten.
-const MOST: usize = 16;
+/// The seat of whoever awaits the whole set.
+const OWN: u64 = 0;
 
+// Wakers are foreign code, for which no lock is held. Whoever has woken a task of the set is not to suffer from them.
 impl Pollers {
-    fn listen(&self, waker: &Waker) {
-        let mut waiting = self.0.lock();
-        if waiting.iter().any(|there| there.will_wake(waker)) {
+    fn listen(&self, seat: u64, waker: &Waker) {
+        if self.0.lock().get(&seat).is_some_and(|there| there.will_wake(waker)) {
             return;
         }
-        let called = if waiting.len() < MOST { Vec::new() } else { core::mem::take(&mut *waiting) };
-        waiting.push(waker.clone());
-        drop(waiting);
-        wake(called);
+        let waker = waker.clone();
+        let before = self.0.lock().insert(seat, waker);
+        contain(|| drop(before));
+    }
+
+    fn leave(&self, seat: u64) {
+        let waiting = self.0.lock().remove(&seat);
+        contain(|| drop(waiting));
     }
 }
 
 impl Unpark for Pollers {
     fn unpark(&self) {
         let called = core::mem::take(&mut *self.0.lock());
-        wake(called);
+        called.into_values().for_each(|waker| contain(|| waker.wake()));
     }
 }
 
-/// Wakers are foreign code, for which no lock is held. Whoever has woken a task of the set is not to suffer from them.
-fn wake(wakers: Vec<Waker>) {
-    wakers.into_iter().for_each(|waker| contain(|| waker.wake()));
+/// One of those who poll a [`LocalSet`] with a future of their own; dropped, it is called no more.
+#[derive(Debug)]
+pub struct LocalSeat {
+    pollers: Arc<Pollers>,
+    number: u64,
+}
+
+impl Drop for LocalSeat {
+    fn drop(&mut self) {
+        self.pollers.leave(self.number);
+    }
 }
 
 impl fmt::Debug for Pollers {
@@ -94,6 +111,7 @@ impl LocalSet {
             queue,
             mine,
             pollers,
+            seats: Cell::new(OWN),
             ended: Cell::new(0),
             closed: Cell::new(false),
             inside: Cell::new(false),
@@ -107,6 +125,12 @@ impl LocalSet {
             let before = self.listed.replace(Some(space.list_local(self.queue.space())));
             drop(before);
         }
+    }
+
+    /// A seat for one who will [poll a future](Self::poll_until) with the set.
+    pub fn seat(&self) -> LocalSeat {
+        self.seats.set(self.seats.get() + 1);
+        LocalSeat { pollers: Arc::clone(&self.pollers), number: self.seats.get() }
     }
 
     /// Spawns a task into the set. After [`close`](Self::close) it is cancelled at once.
@@ -150,10 +174,10 @@ impl LocalSet {
         })
     }
 
-    /// Polls tasks that are ready, 61 of them at most; the rest is for the next poll, which is asked for then. Ready once every task
-    /// has ended.
+    /// Polls tasks that are ready, 61 of them at most, and no more than one thread may poll between two looks at the clock; the rest
+    /// is for the next poll, which is asked for then. Ready once every task has ended. The one who called this last is called.
     pub fn poll_tasks(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.listen(cx, |entered, _| {
+        self.listen(OWN, cx, |entered, _| {
             self.run_some(entered);
             if self.ended.get() == self.mine.spawned() { Poll::Ready(()) } else { Poll::Pending }
         })
@@ -161,8 +185,13 @@ impl LocalSet {
 
     /// Polls `future`, with the set as the one that local tasks are spawned into, and then, unless it is ready, tasks as
     /// [`poll_tasks`](Self::poll_tasks) does.
-    pub fn poll_until<F: Future>(&self, future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        self.listen(cx, |entered, cx| {
+    pub fn poll_until<F: Future>(
+        &self,
+        seat: &LocalSeat,
+        future: Pin<&mut F>,
+        cx: &mut Context<'_>,
+    ) -> Poll<F::Output> {
+        self.listen(seat.number, cx, |entered, cx| {
             let polled = future.poll(cx);
             if polled.is_pending() {
                 self.run_some(entered);
@@ -171,24 +200,36 @@ impl LocalSet {
         })
     }
 
-    fn listen<R>(&self, cx: &mut Context<'_>, f: impl FnOnce(&Entered<'_>, &mut Context<'_>) -> R) -> R {
+    fn listen<R>(
+        &self,
+        seat: u64,
+        cx: &mut Context<'_>,
+        f: impl FnOnce(&Entered<'_>, &mut Context<'_>) -> R,
+    ) -> R {
         #[cfg(not(polyloop_mutant = "local_set_listens_late"))]
-        self.pollers.listen(cx.waker());
+        self.pollers.listen(seat, cx.waker());
         let result = self.visit(|entered| f(entered, cx));
         #[cfg(polyloop_mutant = "local_set_listens_late")]
-        self.pollers.listen(cx.waker());
+        self.pollers.listen(seat, cx.waker());
         result
     }
 
     fn run_some(&self, entered: &Entered<'_>) {
-        for _ in 0..CHECK_POLLS {
-            let Some(runnable) = entered.pop() else { return };
-            match runnable.run() {
-                Ran::Pending => {}
-                Ran::Yielded(runnable) | Ran::Woken(runnable) => entered.push(runnable),
-                Ran::Done => self.ended.set(self.ended.get() + 1),
+        context::with_scope(|desk: Option<&Desk>| {
+            for ran in 0..CHECK_POLLS {
+                // The first is part of the poll that goes on, which is counted. Without it there would be no progress where the
+                // clock is looked at after every poll.
+                if ran > 0 && !desk.is_none_or(Desk::takes_another) {
+                    return;
+                }
+                let Some(runnable) = entered.pop() else { return };
+                match runnable.run() {
+                    Ran::Pending => {}
+                    Ran::Yielded(runnable) | Ran::Woken(runnable) => entered.push(runnable),
+                    Ran::Done => self.ended.set(self.ended.get() + 1),
+                }
             }
-        }
+        });
     }
 
     /// Cancels every task, here, and each one that is spawned from now on. From within one of them, this is done once its poll has
@@ -210,7 +251,7 @@ impl Drop for LocalSet {
         self.close();
         // One of them may be a task of the set, whose memory would keep the set's and be kept by it.
         let waiting = core::mem::take(&mut *self.pollers.0.lock());
-        waiting.into_iter().for_each(|waker| contain(|| drop(waker)));
+        waiting.into_values().for_each(|waker| contain(|| drop(waker)));
     }
 }
 

@@ -7,7 +7,7 @@ use crate::item::{self, AsyncFn, Place};
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Error, FnArg, Ident, Result, ReturnType};
+use syn::{Error, FnArg, GenericParam, Ident, Result, ReturnType};
 
 pub(crate) fn main(args: TokenStream, item: TokenStream) -> TokenStream {
     attribute(args, item, "main", |args, function| {
@@ -22,11 +22,12 @@ pub(crate) fn main(args: TokenStream, item: TokenStream) -> TokenStream {
         let AsyncFn { attributes, visibility, .. } = &function;
         let (inner, name) = (function.inner(), &function.signature.ident);
         let (facade, builder) = (args.facade(), args.builder());
+        let chosen = chosen(&function);
         Ok(quote! {
             #(#attributes)*
             #visibility #outer {
                 #inner
-                #facade::__macros::main(#builder, #name(#(#names),*))
+                #facade::__macros::main(#builder, #name #chosen (#(#names),*))
             }
         })
     })
@@ -69,6 +70,23 @@ fn attribute(
 /// Names for the arguments of the plain function, which the inner one takes apart.
 fn arguments(function: &AsyncFn) -> Vec<Ident> {
     (0..function.signature.inputs.len()).map(|index| local(&format!("argument_{index}"))).collect()
+}
+
+/// The types and numbers that the caller of the plain function has chosen, which need not follow from its arguments.
+fn chosen(function: &AsyncFn) -> Option<TokenStream> {
+    let chosen: Vec<_> = function
+        .signature
+        .generics
+        .params
+        .iter()
+        .filter_map(|parameter| match parameter {
+            GenericParam::Type(parameter) => Some(&parameter.ident),
+            GenericParam::Const(parameter) => Some(&parameter.ident),
+            // What a lifetime is follows from the arguments, and often may not be said.
+            GenericParam::Lifetime(_) => None,
+        })
+        .collect();
+    (!chosen.is_empty()).then(|| quote!(::<#(#chosen),*>))
 }
 
 /// A variable that the code of the user cannot see, so that it hides none of his names.

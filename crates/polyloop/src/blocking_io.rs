@@ -19,10 +19,12 @@ pub(crate) async fn on_pool<T: Send + 'static>(
 
 /// That a job had no end: its runtime has shut down, or there was no thread for it.
 pub(crate) fn lost(error: JoinError) -> io::Error {
-    if error.is_cancelled() {
-        return io::Error::other("the runtime has shut down, and its blocking pool with it");
-    }
-    error.into()
+    if error.is_cancelled() { has_shut_down() } else { error.into() }
+}
+
+/// That the runtime takes no more jobs.
+pub(crate) fn has_shut_down() -> io::Error {
+    io::Error::other("the runtime has shut down, and its blocking pool with it")
 }
 
 /// Bytes on their way to a job or from one.

@@ -3,6 +3,7 @@
 //! Invariant: a handle does not keep its runtime running. What is spawned through the handle of a runtime that has shut
 //! down is cancelled at once.
 
+use crate::blocking_io::has_shut_down;
 use crate::dump::{self, Dump, SchedulerDump};
 use crate::foreign::{self, NotPollable, Turned};
 use crate::net::Names;
@@ -248,6 +249,20 @@ impl Handle {
         let here = self.clone();
         let job = move || context::enter_scope(&Within::new(here), job);
         self.0.blocking.spawn_as(job, Meta::new(Location::caller()))
+    }
+
+    /// As [`spawn_blocking`](Self::spawn_blocking), of a job that runs also if the runtime ends before its turn: somebody was told that
+    /// it is as good as done. A report of what has not ended calls it `name`.
+    pub(crate) fn spawn_mandatory<F, T>(&self, name: &str, job: F) -> std::io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let here = self.clone();
+        let job = move || context::enter_scope(&Within::new(here), job);
+        let mut meta = Meta::new(Location::caller());
+        meta.name = Some(name.into());
+        self.0.blocking.spawn_mandatory(job, meta).map_err(|_| has_shut_down())
     }
 
     /// Runs `future` to its end on the calling thread. It need be neither `Send` nor `'static`.

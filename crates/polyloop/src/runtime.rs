@@ -5,7 +5,7 @@ use crate::dump::{Dump, Tracer};
 use crate::executors::Owned;
 use crate::handle::{EnterGuard, Handle};
 use crate::kinds::{Any, ExecutorKind, ReactorKind, TimersKind};
-use crate::shutdown::{self, Report};
+use crate::shutdown::{self, GRACE_FOR_WRITES, Report};
 use crate::{Combination, RuntimeMetrics};
 use polyloop_core::JoinHandle;
 use polyloop_core::block_on::BlockOnError;
@@ -16,8 +16,9 @@ use std::time::Duration;
 
 /// A runtime of an executor `E`, a reactor `R` and a timer queue `T`; `Any` leaves a part to a name.
 ///
-/// Dropping it cancels all tasks, and never waits for a poll that does not end. [`shutdown`](Self::shutdown) does the same
-/// with a deadline, and reports.
+/// Dropping it cancels all tasks, and never waits for a poll that does not end. It waits, for ten seconds at most, until bytes that a
+/// [file](crate::fs::File) or a [standard stream](crate::io::stdout) has taken over are written. [`shutdown`](Self::shutdown) does
+/// all that with a deadline, and reports.
 pub struct Runtime<E = Any, R = Any, T = Any> {
     handle: Handle,
     executor: Box<dyn Owned>,
@@ -146,8 +147,8 @@ impl<E, R, T> Runtime<E, R, T> {
         self.handle.try_block_on(future)
     }
 
-    /// Ends the runtime: cancels all tasks and all blocking jobs that have not begun, waits for the polls and jobs that are
-    /// under way until `deadline` has passed, and says what became of everything. [`Duration::MAX`] waits as long as it
+    /// Ends the runtime: cancels all tasks and all blocking jobs that have not begun, but for writes to files; waits for these and
+    /// for the polls and jobs that are under way until `deadline` has passed, and says what became of everything. [`Duration::MAX`] waits as long as it
     /// takes. Whatever is spawned from now on is cancelled at once.
     ///
     /// Tasks are not run to their ends: await their handles before, if that is wanted. A task that does not end its poll
@@ -181,7 +182,7 @@ impl<E, R, T> Runtime<E, R, T> {
         let _ = self.shutdown(deadline);
     }
 
-    /// [`shutdown`](Self::shutdown) that waits for nothing, not even for the short while that a drop does.
+    /// [`shutdown`](Self::shutdown) that waits for nothing, neither for the polls nor for the writes that a drop waits for.
     pub fn shutdown_background(self) {
         let _ = self.shutdown(Duration::ZERO);
     }
@@ -198,9 +199,10 @@ impl<E, R, T> Drop for Runtime<E, R, T> {
             return;
         }
         self.handle.shutdown_beginning().note(&self.handle);
-        // Jobs that have begun cannot be ended; nobody waits for them.
+        // Jobs that have begun cannot be ended; nobody waits for them but for those that somebody takes for done.
         let _ = self.handle.blocking().shutdown(Duration::ZERO);
         let _ = self.executor.shut_down(self.executor.grace());
+        self.handle.blocking().finish(GRACE_FOR_WRITES);
     }
 }
 

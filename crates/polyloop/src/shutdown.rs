@@ -13,6 +13,9 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+/// How long the drop of a runtime waits for bytes that were taken over and are not written yet.
+pub(crate) const GRACE_FOR_WRITES: Duration = Duration::from_secs(10);
+
 /// What a shutdown has ended, and what it left behind; see [`Runtime::shutdown`](crate::Runtime::shutdown).
 #[must_use = "the report names what did not end"]
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +23,7 @@ use std::time::Duration;
 pub struct Report {
     /// The tasks of the runtime. Those that have not ended are stuck in a poll, or in a drop.
     pub tasks: Ended,
-    /// The blocking jobs. Those that have not ended are still running.
+    /// The blocking jobs. Those that have not ended are still running, or, as writes to a file do, will run.
     pub jobs: Ended,
     /// How many threads that run tasks have not ended. The calling one is not among them.
     pub threads: usize,
@@ -101,7 +104,7 @@ pub(crate) fn shut_down(handle: &Handle, executor: &dyn Owned, deadline: Duratio
     let [tasks, jobs] = handle.shutdown_beginning().note(handle);
     // The system's clock, whatever the runtime's own is: what is waited for here are threads.
     let end = SystemClock.now() + deadline;
-    // No new jobs from now on; those that run have until the end.
+    // No new jobs from now on; those that run, or must, have until the end.
     let _ = handle.blocking().shutdown(Duration::ZERO);
     let threads = executor.shut_down(deadline);
     let _ = handle.blocking().shutdown(end - SystemClock.now());

@@ -104,16 +104,18 @@ fn a_foreign_wake_calls_everybody_who_polls() {
         }),
         here(),
     );
-    let mut first = pin!(pending::<()>());
-    assert!(set.poll_until(first.as_mut(), &mut Context::from_waker(&one_waker)).is_pending());
-    let mut second = pin!(pending::<()>());
-    assert!(set.poll_until(second.as_mut(), &mut Context::from_waker(&other_waker)).is_pending());
+    let (mut first, mut second) = (pin!(pending::<()>()), pin!(pending::<()>()));
+    let (seat, other_seat) = (set.seat(), set.seat());
+    assert!(set.poll_until(&seat, first.as_mut(), &mut Context::from_waker(&one_waker)).is_pending());
+    assert!(
+        set.poll_until(&other_seat, second.as_mut(), &mut Context::from_waker(&other_waker)).is_pending()
+    );
     assert_eq!((one.take(), other.take()), (0, 0));
     let waker = left.lock().take().unwrap();
     thread::spawn(move || waker.wake()).join().unwrap();
     assert_eq!((one.take(), other.take()), (1, 1));
     assert!(!task.is_finished());
-    assert!(set.poll_until(first, &mut Context::from_waker(&one_waker)).is_pending());
+    assert!(set.poll_until(&seat, first, &mut Context::from_waker(&one_waker)).is_pending());
     assert!(task.is_finished());
 }
 
@@ -123,7 +125,9 @@ fn what_a_future_leaves_behind_is_for_the_next_poll() {
     let mut cx = Context::from_waker(&waker);
     let set = LocalSet::new();
     let spawned = pin!(poll_fn(|_| Poll::Ready(crate::spawn_local(async { 5 }, here()).ok().unwrap())));
-    let Poll::Ready(task) = set.poll_until(spawned, &mut cx) else { panic!("it has nothing to wait for") };
+    let Poll::Ready(task) = set.poll_until(&set.seat(), spawned, &mut cx) else {
+        panic!("it has nothing to wait for")
+    };
     assert!(!task.is_finished());
     assert_eq!(calls.take(), 1, "the poller is called, because somebody has to run it");
     assert!(set.poll_tasks(&mut cx).is_ready());
@@ -150,10 +154,12 @@ fn a_set_is_polled_within_itself_and_within_another_one() {
                 here_too.borrow_mut().push("after inner");
             };
             let mut of_inner = pin!(of_inner);
-            poll_fn(|cx| inner.poll_until(of_inner.as_mut(), cx)).await;
+            let seat = inner.seat();
+            poll_fn(|cx| inner.poll_until(&seat, of_inner.as_mut(), cx)).await;
             let of_outer = crate::spawn_local(async { 7 }, here()).ok().unwrap();
             let mut of_outer = pin!(of_outer);
-            let seven = poll_fn(|cx| again.poll_until(of_outer.as_mut(), cx)).await.unwrap();
+            let seat = again.seat();
+            let seven = poll_fn(|cx| again.poll_until(&seat, of_outer.as_mut(), cx)).await.unwrap();
             assert_eq!(seven, 7);
             log.borrow_mut().push("outer");
         },
@@ -254,14 +260,36 @@ fn a_set_that_is_closed_by_its_own_task_ends_the_others_and_whoever_they_spawn()
 }
 
 #[test]
-fn pollers_with_ever_new_wakers_are_not_kept_for_ever() {
+fn any_number_of_those_who_wait_call_nobody() {
+    const MANY: usize = 1000;
     let set = LocalSet::new();
     let _task = set.spawn(pending::<()>(), here());
-    let all: Vec<_> = (0..10 * MOST).map(|_| Calls::new()).collect();
+    let all: Vec<_> = (0..MANY).map(|_| (set.seat(), Calls::new())).collect();
+    for _ in 0..3 {
+        for (seat, (_, waker)) in &all {
+            let waiting = pin!(pending::<()>());
+            assert!(set.poll_until(seat, waiting, &mut Context::from_waker(waker)).is_pending());
+        }
+    }
+    assert!(all.iter().all(|(_, (calls, _))| calls.take() == 0), "nothing has happened");
+    set.pollers.unpark();
+    assert!(all.iter().all(|(_, (calls, _))| calls.take() == 1));
+}
+
+#[test]
+fn who_polls_no_more_is_forgotten_and_so_is_a_waker_that_is_replaced() {
+    let set = LocalSet::new();
+    let _task = set.spawn(pending::<()>(), here());
+    let (seat, all) = (set.seat(), Vec::from_iter((0..100).map(|_| Calls::new())));
     for (_, waker) in &all {
+        let waiting = pin!(pending::<()>());
+        assert!(set.poll_until(&seat, waiting, &mut Context::from_waker(waker)).is_pending());
         assert!(set.poll_tasks(&mut Context::from_waker(waker)).is_pending());
     }
-    assert!(set.pollers.0.lock().len() <= MOST);
-    set.pollers.unpark();
-    assert!(all.iter().all(|(calls, _)| calls.take() == 1), "each was called once, sooner or later");
+    assert_eq!(set.pollers.0.lock().len(), 2);
+    drop(seat);
+    assert_eq!(set.pollers.0.lock().len(), 1);
+    drop(set);
+    // Itself, and the waker that the test has.
+    assert!(all.iter().all(|(calls, _)| Arc::strong_count(calls) == 2));
 }

@@ -1,7 +1,8 @@
 //! An open file.
 //!
-//! Invariant: at most one job of a file is under way, and the jobs are in the order in which they were asked for. While none is,
-//! the kernel's cursor stands behind what was read ahead; whoever does something else than read takes it back first.
+//! Invariant: at most one job that changes the file or its cursor is under way, and they are in the order in which they were asked
+//! for. While none is, the kernel's cursor stands behind what was read ahead, and by [`Inner::owed`] behind that; a job that does
+//! something else than read takes it back first, and says whether it has.
 
 use super::OpenOptions;
 use crate::Handle;
@@ -27,12 +28,14 @@ use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 ///
 /// **A write is ready as soon as its bytes are taken over**, up to 2 MiB at a time, and the job that writes them goes on by itself;
 /// its error is that of the next call. [`flush`](crate::io::AsyncWriteExt::flush) waits for it. Dropping the file closes it once
-/// the job has ended, and its error is lost: flush before.
+/// the job has ended, and its error is lost: flush before. A runtime that ends goes on with such jobs, and
+/// [waits for them](crate::Runtime).
 ///
 /// # Cancel safety
 ///
-/// Reading and seeking: cancel safe; a job that was begun goes on, and what it read is there for the next read. Writing: a `write`
-/// that was not ready has taken nothing; what was taken is written.
+/// Reading: cancel safe; a job that was begun goes on, and what it read is there for the next read. Writing: a `write` that was not
+/// ready has taken nothing; what was taken is written. Seeking: a seek that was begun goes on, so one from the current position that
+/// is made again moves twice.
 ///
 /// # Examples
 ///
@@ -60,6 +63,8 @@ pub struct File {
 
 struct Inner {
     state: State,
+    /// How many bytes were read and not used, and are not there any more: so far the kernel's cursor must go back.
+    owed: u64,
     /// That of a write which nobody has heard of.
     failed: Option<io::Error>,
     /// Where the last seek went.
@@ -69,7 +74,14 @@ struct Inner {
 enum State {
     /// What was read ahead.
     Idle(Buffer),
-    Busy(JoinHandle<(Done, Buffer)>),
+    Busy(JoinHandle<Ended>),
+}
+
+/// What a job leaves behind.
+struct Ended {
+    done: Done,
+    buffer: Buffer,
+    owed: u64,
 }
 
 /// What a job has done.
@@ -77,6 +89,8 @@ enum Done {
     Read(io::Result<usize>),
     Wrote(io::Result<()>),
     Sought(io::Result<u64>),
+    Resized(io::Result<()>),
+    Cloned(io::Result<Std>),
 }
 
 impl File {
@@ -85,6 +99,10 @@ impl File {
     /// # Errors
     ///
     /// As all of [this module](super).
+    ///
+    /// # Cancel safety
+    ///
+    /// What was begun runs to its end, and a file that was opened is closed.
     pub async fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         OpenOptions::new().read(true).open(path).await
     }
@@ -94,6 +112,10 @@ impl File {
     /// # Errors
     ///
     /// As all of [this module](super).
+    ///
+    /// # Cancel safety
+    ///
+    /// What was begun runs to its end, and a file that was opened is closed.
     pub async fn create(path: impl AsRef<Path>) -> io::Result<Self> {
         OpenOptions::new().write(true).create(true).truncate(true).open(path).await
     }
@@ -103,6 +125,10 @@ impl File {
     /// # Errors
     ///
     /// `AlreadyExists`; otherwise as all of [this module](super).
+    ///
+    /// # Cancel safety
+    ///
+    /// What was begun runs to its end, and a file that was opened is closed.
     pub async fn create_new(path: impl AsRef<Path>) -> io::Result<Self> {
         OpenOptions::new().read(true).write(true).create_new(true).open(path).await
     }
@@ -114,7 +140,7 @@ impl File {
 
     /// Takes a file of the standard library over; here no runtime is needed.
     pub fn from_std(std: Std) -> Self {
-        let inner = Inner { state: State::Idle(Buffer::default()), failed: None, position: 0 };
+        let inner = Inner { state: State::Idle(Buffer::default()), owed: 0, failed: None, position: 0 };
         Self { std: Arc::new(std), inner: Mutex::new(inner), most: MOST }
     }
 
@@ -173,18 +199,18 @@ impl File {
     ///
     /// What was begun runs to its end.
     pub async fn set_len(&self, size: u64) -> io::Result<()> {
-        // What was read ahead is of the file as it was.
         let mut inner = self.settled().await;
         if let Some(error) = inner.failed.take() {
             return Err(error);
         }
-        let back = inner.take_back();
-        let std = Arc::clone(&self.std);
-        on_pool(move || {
-            step_back(&std, back)?;
-            std.set_len(size)
-        })
-        .await
+        inner.begin(&self.std, move |std, buffer, owed| {
+            // What was read ahead is of the file as it was.
+            Done::Resized(rewind(std, buffer, owed).and_then(|()| std.set_len(size)))
+        })?;
+        match inner.done().await? {
+            Done::Resized(result) => result,
+            _ => unreachable!("the lock keeps other jobs away"),
+        }
     }
 
     /// What is known of the file.
@@ -216,7 +242,8 @@ impl File {
         on_pool(move || std.set_permissions(permissions)).await
     }
 
-    /// Another handle to the same open file, with one cursor for both.
+    /// Another handle to the same open file, with one cursor for both: where the next read of this one would have begun. What either
+    /// of them reads ahead later the other does not see.
     ///
     /// # Errors
     ///
@@ -226,12 +253,21 @@ impl File {
     ///
     /// Cancel safe.
     pub async fn try_clone(&self) -> io::Result<Self> {
-        drop(self.settled().await);
-        let std = Arc::clone(&self.std);
-        on_pool(move || std.try_clone()).await.map(Self::from_std)
+        let mut inner = self.settled().await;
+        inner.begin(&self.std, |std, buffer, owed| {
+            // What cannot be sought has no cursor to share.
+            let _ = rewind(std, buffer, owed);
+            Done::Cloned(std.try_clone())
+        })?;
+        match inner.done().await? {
+            Done::Cloned(result) => result.map(Self::from_std),
+            _ => unreachable!("the lock keeps other jobs away"),
+        }
     }
 
-    /// Gives the file back to the standard library, after what was written. What was read ahead is not taken back: seek before.
+    /// Gives the file back to the standard library, after what was written, with its cursor where the next read would have begun.
+    ///
+    /// The error of a write that nobody has heard of is lost: flush before.
     ///
     /// # Panics
     ///
@@ -242,7 +278,9 @@ impl File {
     /// Not cancel safe: the file is closed.
     pub async fn into_std(self) -> Std {
         drop(self.settled().await);
-        Arc::try_unwrap(self.std).unwrap_or_else(|held| match held.try_clone() {
+        let Self { std, mut inner, .. } = self;
+        inner.get_mut().rewind_here(&std);
+        Arc::try_unwrap(std).unwrap_or_else(|held| match held.try_clone() {
             Ok(other) => other,
             Err(error) => panic!("a job still holds the file, and there is no other handle to it: {error}"),
         })
@@ -254,8 +292,12 @@ impl File {
     ///
     /// The file, while a job of it is under way.
     pub fn try_into_std(self) -> Result<Std, Self> {
-        let Self { std, inner, most } = self;
-        Arc::try_unwrap(std).map_err(|std| Self { std, inner, most })
+        let Self { std, mut inner, most } = self;
+        Arc::try_unwrap(std).inspect(|std| inner.get_mut().rewind_here(std)).map_err(|std| Self {
+            std,
+            inner,
+            most,
+        })
     }
 
     /// The most bytes that one job reads or writes, and so the size of the buffer; 2 MiB unless said, at least 1.
@@ -270,39 +312,48 @@ impl File {
 }
 
 impl Inner {
-    /// Begins a job.
+    /// Begins a job, which finds what was read ahead, and how far the cursor is beyond that.
     fn begin(
         &mut self,
         std: &Arc<Std>,
-        job: impl FnOnce(&Std, &mut Buffer) -> Done + Send + 'static,
+        job: impl FnOnce(&Std, &mut Buffer, &mut u64) -> Done + Send + 'static,
     ) -> io::Result<()> {
         let handle = Handle::try_current()?;
-        let std = Arc::clone(std);
-        let mut buffer = match &mut self.state {
+        let buffer = self.take_buffer();
+        let ahead = buffer.len() as u64;
+        self.state = State::Busy(handle.spawn_blocking(job_of(Arc::clone(std), buffer, self.owed, job)));
+        // It is told what is owed, if it runs; what was read ahead is lost with a job that does not.
+        self.owed += ahead;
+        Ok(())
+    }
+
+    fn take_buffer(&mut self) -> Buffer {
+        match &mut self.state {
             State::Idle(buffer) => std::mem::take(buffer),
             State::Busy(_) => unreachable!("a file does one thing at a time"),
-        };
-        self.state = State::Busy(handle.spawn_blocking(move || {
-            let done = job(&std, &mut buffer);
-            // The file is let go before whoever waits hears of the end.
-            drop(std);
-            (done, buffer)
-        }));
-        Ok(())
+        }
     }
 
     /// What the job that is under way has done; `None` if none is.
     fn poll_done(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Done>>> {
         let State::Busy(job) = &mut self.state else { return Poll::Ready(None) };
-        let (done, buffer) = match ready!(Pin::new(job).poll(cx)) {
-            Ok((done, buffer)) => (Ok(done), buffer),
-            Err(error) => (Err(lost(error)), Buffer::default()),
-        };
-        self.state = State::Idle(buffer);
+        let ended = ready!(Pin::new(job).poll(cx));
+        self.state = State::Idle(Buffer::default());
+        let done = ended.map_err(lost).map(|Ended { done, buffer, owed }| {
+            self.state = State::Idle(buffer);
+            self.owed = owed;
+            done
+        });
         if let Ok(Done::Sought(Ok(position))) = &done {
             self.position = *position;
         }
         Poll::Ready(Some(done))
+    }
+
+    /// What the job that was just begun has done.
+    async fn done(&mut self) -> io::Result<Done> {
+        let done = poll_fn(|cx| self.poll_done(cx)).await;
+        done.unwrap_or_else(|| unreachable!("it was just begun"))
     }
 
     /// Waits for the job that is under way. The error of a write is kept.
@@ -322,9 +373,12 @@ impl Inner {
         }
     }
 
-    /// Forgets what was read ahead; by how much the cursor must go back.
-    fn take_back(&mut self) -> i64 {
-        self.ahead().map_or(0, |buffer| buffer.clear().try_into().unwrap_or(i64::MAX))
+    /// As [`rewind`] on the calling thread, which a seek does not keep waiting for the disk.
+    fn rewind_here(&mut self, std: &Std) {
+        if let State::Idle(buffer) = &mut self.state {
+            // What cannot be sought goes on where it is.
+            let _ = rewind(std, buffer, &mut self.owed);
+        }
     }
 
     fn poll_write(
@@ -340,21 +394,53 @@ impl Inner {
             return Poll::Ready(Err(error));
         }
         // Before anything is taken over.
-        Handle::try_current()?;
-        let back = self.take_back();
-        let n = self.ahead().map_or(0, fill);
-        self.begin(std, move |std, buffer| {
-            Done::Wrote(step_back(std, back).and_then(|()| buffer.write_to(std)))
-        })?;
+        let handle = Handle::try_current()?;
+        let mut buffer = self.take_buffer();
+        self.owed += buffer.clear() as u64;
+        let n = fill(&mut buffer);
+        let job = job_of(Arc::clone(std), buffer, self.owed, |std, buffer, owed| {
+            Done::Wrote(step_back(std, owed).and_then(|()| buffer.write_to(std)))
+        });
+        // Whoever hears that it is written need not wait for that.
+        self.state = State::Busy(handle.spawn_mandatory("write to a file", job)?);
         Poll::Ready(Ok(n))
     }
 }
 
-/// Takes the kernel's cursor back by what was read and not used.
-fn step_back(mut std: &Std, by: i64) -> io::Result<()> {
-    if by != 0 {
-        std.seek(SeekFrom::Current(-by))?;
+/// What a thread of the pool runs.
+fn job_of(
+    std: Arc<Std>,
+    mut buffer: Buffer,
+    mut owed: u64,
+    job: impl FnOnce(&Std, &mut Buffer, &mut u64) -> Done + Send + 'static,
+) -> impl FnOnce() -> Ended + Send + 'static {
+    move || {
+        let done = job(&std, &mut buffer, &mut owed);
+        // The file is let go before whoever waits hears of the end.
+        drop(std);
+        Ended { done, buffer, owed }
     }
+}
+
+/// Takes the kernel's cursor back by what is owed.
+fn step_back(mut std: &Std, owed: &mut u64) -> io::Result<()> {
+    let Ok(by) = i64::try_from(*owed) else { return Err(io::ErrorKind::InvalidInput.into()) };
+    if by == 0 {
+        return Ok(());
+    }
+    let stepped = std.seek(SeekFrom::Current(-by)).map(drop);
+    // What has no cursor owes nothing any more: it is said once, and then it goes on.
+    if stepped.as_ref().err().is_none_or(|error| error.kind() == io::ErrorKind::NotSeekable) {
+        *owed = 0;
+    }
+    stepped
+}
+
+/// Takes the kernel's cursor back to where the reader is, and then forgets what was read ahead.
+fn rewind(std: &Std, ahead: &mut Buffer, owed: &mut u64) -> io::Result<()> {
+    step_back(std, &mut (*owed + ahead.len() as u64))?;
+    ahead.clear();
+    *owed = 0;
     Ok(())
 }
 
@@ -386,7 +472,9 @@ impl AsyncRead for File {
                 Some(Ok(_)) => continue,
                 None => {}
             }
-            let begun = inner.begin(std, move |std, buffer| Done::Read(buffer.read_from(std, most)));
+            let begun = inner.begin(std, move |std, buffer, owed| {
+                Done::Read(step_back(std, owed).and_then(|()| buffer.read_from(std, most)))
+            });
             if let Err(error) = begun {
                 break Err(error);
             }
@@ -434,15 +522,16 @@ impl AsyncSeek for File {
         if inner.ahead().is_none() {
             return Err(io::Error::other("the file is busy: call `poll_complete` before `start_seek`"));
         }
-        let back = match to {
-            SeekFrom::Current(_) => inner.take_back(),
-            // The cursor goes somewhere else anyway.
-            SeekFrom::Start(_) | SeekFrom::End(_) => {
-                inner.take_back();
-                0
-            }
-        };
-        inner.begin(std, move |mut std, _| Done::Sought(step_back(std, back).and_then(|()| std.seek(to))))
+        inner.begin(std, move |mut std, ahead, owed| {
+            Done::Sought(match to {
+                SeekFrom::Current(_) => rewind(std, ahead, owed).and_then(|()| std.seek(to)),
+                // The cursor goes somewhere else anyway.
+                SeekFrom::Start(_) | SeekFrom::End(_) => std.seek(to).inspect(|_| {
+                    ahead.clear();
+                    *owed = 0;
+                }),
+            })
+        })
     }
 
     fn poll_complete(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<u64>> {

@@ -16,8 +16,8 @@
 //!
 //! None of the functions is cancel safe in the sense that nothing has happened: **a job that was begun runs to its end**, also if
 //! the future that waits for it is dropped. What a dropped future leaves behind is what the call does: a file written, or a part of
-//! it if it fails. [`ReadDir::next_entry`] loses nothing. Of a [`File`], reading and seeking lose nothing, and writing says what it
-//! promises at [`File`].
+//! it if it fails. [`ReadDir::next_entry`] loses nothing. Of a [`File`], reading loses nothing; what seeking and writing promise is said
+//! there.
 
 mod dir_builder;
 mod file;

@@ -93,6 +93,10 @@ pub async fn symlink(original: impl AsRef<Path>, link: impl AsRef<Path>) -> io::
 /// # Errors
 ///
 /// As all of [this module](super): that it cannot be known.
+///
+/// # Cancel safety
+///
+/// Cancel safe.
 pub async fn try_exists(path: impl AsRef<Path>) -> io::Result<bool> {
     let path = path.as_ref().to_owned();
     on_pool(move || path.try_exists()).await

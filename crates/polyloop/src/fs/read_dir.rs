@@ -27,6 +27,10 @@ const CHUNK: usize = 32;
 ///
 /// As all of [this module](super).
 ///
+/// # Cancel safety
+///
+/// Cancel safe.
+///
 /// # Examples
 ///
 /// ```

@@ -9,6 +9,7 @@ use polyloop_core::JoinHandle;
 use std::fmt;
 use std::future::Future;
 use std::io::{self, Write};
+use std::mem::take;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -20,16 +21,6 @@ enum State<T> {
 }
 
 impl<T: Send + 'static> State<T> {
-    /// Begins a job with the buffer, which is there.
-    fn begin(&mut self, job: impl FnOnce(&mut Buffer) -> io::Result<T> + Send + 'static) -> io::Result<()> {
-        let handle = Handle::try_current()?;
-        if let Self::Idle(buffer) = self {
-            let mut buffer = std::mem::take(buffer);
-            *self = Self::Busy(handle.spawn_blocking(move || (job(&mut buffer), buffer)));
-        }
-        Ok(())
-    }
-
     /// What the job has said, `None` if there is none.
     fn poll_done(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<T>>> {
         let Self::Busy(job) = self else { return Poll::Ready(None) };
@@ -40,6 +31,14 @@ impl<T: Send + 'static> State<T> {
         *self = Self::Idle(buffer);
         Poll::Ready(Some(done))
     }
+}
+
+/// What a thread of the pool runs: `job` on `buffer`, which comes back.
+fn with_buffer<T>(
+    mut buffer: Buffer,
+    job: impl FnOnce(&mut Buffer) -> io::Result<T>,
+) -> impl FnOnce() -> (io::Result<T>, Buffer) {
+    move || (job(&mut buffer), buffer)
 }
 
 /// The standard input of the process; see [`stdin`].
@@ -67,21 +66,22 @@ impl AsyncRead for Stdin {
         let operation = ready!(poll_proceed(cx));
         let most = to.remaining().min(MOST);
         let read = loop {
-            if let State::Idle(ahead) = &mut self.0
-                && (!ahead.is_empty() || most == 0)
-            {
-                ahead.copy_to(to);
-                break Ok(());
+            if let State::Idle(ahead) = &mut self.0 {
+                if !ahead.is_empty() || most == 0 {
+                    ahead.copy_to(to);
+                    break Ok(());
+                }
+                let handle = match Handle::try_current() {
+                    Ok(handle) => handle,
+                    Err(error) => break Err(error.into()),
+                };
+                let job = with_buffer(take(ahead), move |buffer| buffer.read_from(io::stdin(), most));
+                self.0 = State::Busy(handle.spawn_blocking(job));
             }
             match ready!(self.0.poll_done(cx)) {
                 Some(Ok(0)) => break Ok(()),
-                Some(Ok(_)) => {}
                 Some(Err(error)) => break Err(error),
-                None => {
-                    if let Err(error) = self.0.begin(move |buffer| buffer.read_from(io::stdin(), most)) {
-                        break Err(error);
-                    }
-                }
+                Some(Ok(_)) | None => {}
             }
         };
         operation.made_progress();
@@ -94,8 +94,8 @@ macro_rules! output {
     ($(#[$doc:meta])+ $type:ident, $name:ident) => {
         $(#[$doc])+
         ///
-        /// A write is ready as soon as its bytes are taken over; [`flush`](super::AsyncWriteExt::flush) waits until they are written. Flush
-        /// before the runtime ends, or the last of them may be lost.
+        /// A write is ready as soon as its bytes are taken over; [`flush`](super::AsyncWriteExt::flush) waits until they are written. A
+        /// runtime that ends [waits for them](crate::Runtime), too.
         ///
         /// # Cancel safety
         ///
@@ -119,16 +119,16 @@ macro_rules! output {
                 if let Some(Err(error)) = before {
                     return Poll::Ready(Err(error));
                 }
-                Handle::try_current()?;
-                let mut taken = 0;
-                if let State::Idle(buffer) = &mut self.0 {
-                    taken = buffer.copy_from(bytes, MOST);
-                }
-                self.0.begin(|buffer| {
+                let handle = Handle::try_current()?;
+                let State::Idle(buffer) = &mut self.0 else { unreachable!("the job before is done") };
+                let taken = buffer.copy_from(bytes, MOST);
+                let job = with_buffer(take(buffer), |buffer| {
                     let mut stream = io::$name().lock();
                     buffer.write_to(&mut stream)?;
                     stream.flush()
-                })?;
+                });
+                // Whoever hears that it is written need not wait for that.
+                self.0 = State::Busy(handle.spawn_mandatory(concat!("write to ", stringify!($name)), job)?);
                 Poll::Ready(Ok(taken))
             }
 

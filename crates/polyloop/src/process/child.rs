@@ -104,7 +104,7 @@ impl Child {
     pub async fn wait(&mut self) -> io::Result<ExitStatus> {
         drop(self.stdin.take());
         let Process { orphan, exit, .. } = self.process();
-        exit.wait(orphan).await
+        exit.wait(orphan.id(), || orphan.try_wait()).await
     }
 
     /// The status of the process, if it has ended.

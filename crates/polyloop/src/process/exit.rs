@@ -7,7 +7,6 @@ use crate::net::{AsyncFd, Interest};
 use polyloop_core::JoinHandle;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::process::ExitStatus;
 
 /// How the end is heard of.
 #[derive(Debug)]
@@ -28,27 +27,30 @@ impl Exit {
         watched().map_or_else(|| Self::Job(handle.clone(), None), Self::Pidfd)
     }
 
-    /// Waits until `child` has ended.
-    pub(super) async fn wait(&mut self, child: &mut Orphan) -> io::Result<ExitStatus> {
+    /// Waits until the child of this number has ended, which `ended` tells, and which others may tell it sooner.
+    pub(super) async fn wait<T>(
+        &mut self,
+        id: Option<u32>,
+        mut ended: impl FnMut() -> io::Result<Option<T>>,
+    ) -> io::Result<T> {
         loop {
-            if let Some(status) = child.try_wait()? {
-                return Ok(status);
+            if let Some(ended) = ended()? {
+                return Ok(ended);
             }
             match self {
                 Self::Pidfd(fd) => {
                     let mut ready = fd.readable().await?;
-                    if let Some(status) = child.try_wait()? {
-                        return Ok(status);
+                    if let Some(ended) = ended()? {
+                        return Ok(ended);
                     }
                     ready.clear_ready()?;
                 }
                 Self::Job(handle, job) => {
-                    let id = child.id();
                     let running =
                         job.get_or_insert_with(|| handle.spawn_blocking(move || block_until_end(id)));
-                    let ended = running.await;
+                    let waited = running.await;
                     *job = None;
-                    ended.map_err(lost)?;
+                    waited.map_err(lost)?;
                 }
             }
         }

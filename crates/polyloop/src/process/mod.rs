@@ -9,8 +9,8 @@
 //! and runtime as long as that is driven; afterwards waiting is an error, while [`try_wait`](Child::try_wait) goes on.
 //!
 //! **No zombies**: a child that is dropped before it was waited for goes on, unless it is [killed](Command::kill_on_drop), and a task
-//! of its runtime fetches its status at its end. Where that runtime is gone, the next child that is spawned or dropped in this
-//! process does so.
+//! of its runtime fetches its status at its end. Where that runtime is gone, or nobody drives it any more, the next child that is
+//! spawned or dropped in this process does so.
 //!
 //! [`Command::spawn`] itself is a call that lasts until the program runs, as with `std`: from a fraction of a millisecond to some of them.
 //!

@@ -1,23 +1,54 @@
 //! Children that nobody waits for.
 //!
-//! Invariant: a child whose end was not seen is in exactly one place: its `Child`, the task that waits for it, or the list here. So each
-//! is reaped once, and by nobody who might take another process for it.
+//! Invariant: a child whose end was not seen is in exactly one place: its `Child`, or, from the drop of that on, the list here. So each
+//! is reaped once, and by nobody who might take another process for it. A task waits for the end of a child in the list, and asks
+//! the list then; where nobody drives that task, whoever spawns or drops a child goes through the whole list.
 
 use super::exit::Exit;
 use crate::Handle;
 use parking_lot::Mutex;
 use polyloop_core::Meta;
+use std::collections::BTreeMap;
 use std::io;
 use std::panic::Location;
 use std::process::{Child as Std, ExitStatus};
 
-/// Those whose runtime is gone.
-static LEFT: Mutex<Vec<Std>> = Mutex::new(Vec::new());
+/// Those whose `Child` is gone, in the order in which they came.
+static LEFT: Mutex<Left> = Mutex::new(Left { came: 0, children: BTreeMap::new() });
+
+struct Left {
+    came: u64,
+    /// By a number of their own: that of a process may be another one's after its end.
+    children: BTreeMap<u64, Std>,
+}
+
+/// Puts a child into the list; its number there.
+fn leave(child: Std) -> u64 {
+    let mut left = LEFT.lock();
+    left.came += 1;
+    let number = left.came;
+    left.children.insert(number, child);
+    number
+}
 
 /// Fetches the status of those in the list that have ended.
 pub(super) fn reap_all() {
+    LEFT.lock().children.retain(|_, child| runs(child));
+}
+
+/// Fetches the status of this one if it has ended; whether it is in the list no more.
+fn reap(number: u64) -> bool {
+    let mut left = LEFT.lock();
+    let has_ended = left.children.get_mut(&number).is_none_or(|child| !runs(child));
+    if has_ended {
+        left.children.remove(&number);
+    }
+    has_ended
+}
+
+fn runs(child: &mut Std) -> bool {
     // An error says that there is no such child any more.
-    LEFT.lock().retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+    matches!(child.try_wait(), Ok(None))
 }
 
 /// A child whose end was not seen, or has been.
@@ -59,9 +90,11 @@ impl Orphan {
             self.std = None;
             return;
         }
-        // If the runtime is gone, or goes before the child, the task is dropped and the child with it.
+        let id = self.id();
+        let Some(number) = self.std.take().map(leave) else { return };
+        // If the runtime is gone, or goes before the child, the child stays in the list.
         let reaper = async move {
-            let _ = exit.wait(&mut self).await;
+            let _ = exit.wait(id, || Ok(reap(number).then_some(()))).await;
         };
         let mut meta = Meta::new(Location::caller());
         meta.name = Some("reaper of a child".into());
@@ -72,7 +105,7 @@ impl Orphan {
 impl Drop for Orphan {
     fn drop(&mut self) {
         if matches!(self.try_wait(), Ok(None)) {
-            LEFT.lock().extend(self.std.take());
+            self.std.take().map(leave);
         }
     }
 }

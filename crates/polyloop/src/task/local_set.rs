@@ -43,8 +43,9 @@ where
 /// A thread inside `block_on` has a queue for such tasks already, and [`spawn_local`](super::spawn_local) alone is enough there. A set is
 /// for tasks that are to outlive one `block_on`, or to be waited for together.
 ///
-/// Of the tasks that are ready one poll runs 61 at most, so that the set does not keep its thread from others. Dumps of a runtime list
-/// the tasks of a set from the first time on that it is polled there, until it is polled on another one or dropped.
+/// Of the tasks that are ready one poll runs 61 at most, so that the set does not keep its thread from others, and for how often timers
+/// and I/O are looked at each of them counts. Dumps of a runtime list the tasks of a set from the first time on that it is polled there,
+/// until it is polled on another one or dropped.
 ///
 /// # Examples
 ///
@@ -122,10 +123,11 @@ impl LocalSet {
     /// ```
     pub async fn run_until<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
+        let seat = self.tasks.seat();
         poll_fn(|cx| {
             self.list();
             let _entered = self.enter();
-            self.tasks.poll_until(future.as_mut(), cx)
+            self.tasks.poll_until(&seat, future.as_mut(), cx)
         })
         .await
     }

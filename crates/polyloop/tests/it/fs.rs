@@ -5,12 +5,15 @@
 use polyloop::fs::{self, DirBuilder, File, OpenOptions};
 use polyloop::io::{self, AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufReader, SeekFrom};
 use polyloop::task::{spawn_blocking, yield_now};
-use polyloop::{Handle, Runtime, spawn};
+use polyloop::{Builder, Combination, Handle, Runtime, spawn};
 use std::future::{Future, poll_fn};
 use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc::{Sender, channel};
 use std::task::Poll;
+use std::thread;
+use std::time::Duration;
 
 /// A directory of its own for each test.
 pub(crate) struct Directory(PathBuf);
@@ -271,4 +274,178 @@ fn a_file_goes_on_when_the_runtime_it_was_opened_on_is_gone() {
     assert_eq!(std::fs::read(&path).unwrap(), b"first, second");
     drop(file);
     assert_eq!(open_on(&path), 0);
+}
+
+/// A job that keeps one thread of the pool until the sender goes.
+fn keep_a_thread(runtime: &Runtime) -> Sender<()> {
+    let (begun, has_begun) = channel();
+    let (release, released) = channel::<()>();
+    runtime.spawn_blocking(move || {
+        begun.send(()).unwrap();
+        let _ = released.recv();
+    });
+    has_begun.recv().unwrap();
+    release
+}
+
+fn with_one_thread(combination: Combination) -> Runtime {
+    Builder::new().combination(combination).max_blocking_threads(1).build().unwrap()
+}
+
+#[test]
+fn a_write_that_was_taken_over_is_done_when_the_runtime_has_ended() {
+    for combination in Combination::ALL {
+        let directory = Directory::new();
+        let path = directory.at("file");
+        let runtime = with_one_thread(combination);
+        let mut file = runtime.block_on(File::create(&path)).unwrap();
+        let release = keep_a_thread(&runtime);
+        runtime.block_on(file.write_all(b"hello")).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"", "the job has no thread yet");
+        let handle = runtime.handle().clone();
+        let releasing = thread::spawn(move || {
+            while !handle.is_shut_down() {
+                thread::yield_now();
+            }
+            drop(release);
+        });
+        drop(runtime);
+        assert_eq!(std::fs::read(&path).unwrap(), b"hello", "{combination}");
+        releasing.join().unwrap();
+    }
+}
+
+#[test]
+fn a_write_that_is_not_done_by_the_deadline_is_named_and_still_done() {
+    for combination in Combination::ALL {
+        let directory = Directory::new();
+        let path = directory.at("file");
+        let runtime = with_one_thread(combination);
+        let mut file = runtime.block_on(File::create(&path)).unwrap();
+        let release = keep_a_thread(&runtime);
+        runtime.block_on(file.write_all(b"hello")).unwrap();
+        let report = runtime.shutdown(Duration::ZERO);
+        let names = report.jobs.unfinished.iter().filter_map(|job| job.name.as_deref());
+        assert_eq!(Vec::from_iter(names), ["write to a file"], "{combination}: {report}");
+        assert_eq!(report.jobs.unfinished.len(), 2, "{report}");
+        // From now on nothing more is taken over.
+        let refused = {
+            let _within = runtime.enter();
+            futures::executor::block_on(
+                File::from_std(std::fs::File::create(directory.at("other")).unwrap()).write(b"x"),
+            )
+        };
+        assert!(refused.unwrap_err().to_string().contains("has shut down"));
+        drop(release);
+        let report = runtime.shutdown(Duration::MAX);
+        assert!(report.is_clean(), "{report}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"hello", "{combination}");
+    }
+}
+
+#[test]
+fn what_comes_after_a_resize_that_was_given_up_waits_for_it() {
+    for combination in Combination::ALL {
+        let directory = Directory::new();
+        let path = directory.at("file");
+        let runtime = with_one_thread(combination);
+        let mut file = runtime.block_on(File::create(&path)).unwrap();
+        let release = keep_a_thread(&runtime);
+        runtime.block_on(async {
+            {
+                let mut given_up = pin!(file.set_len(3));
+                assert!(is_pending(given_up.as_mut()).await);
+            }
+            let mut written = pin!(file.write(b"hello"));
+            assert!(is_pending(written.as_mut()).await, "{combination}: two jobs at a time");
+            drop(release);
+            assert_eq!(written.await.unwrap(), 5);
+            file.flush().await.unwrap();
+        });
+        assert_eq!(std::fs::read(&path).unwrap(), b"hello");
+    }
+}
+
+/// A file of the ten digits, of which eight were read and one was used.
+async fn read_ahead(path: &Path) -> File {
+    std::fs::write(path, "0123456789").unwrap();
+    let mut file = OpenOptions::new().read(true).write(true).open(path).await.unwrap();
+    loop {
+        {
+            let mut eight = [0; 8];
+            let mut given_up = pin!(file.read(&mut eight));
+            if is_pending(given_up.as_mut()).await {
+                break;
+            }
+        }
+        file.rewind().await.unwrap();
+    }
+    assert_eq!(file.read_u8().await.unwrap(), b'0');
+    file
+}
+
+async fn rest_of(file: &mut File) -> String {
+    let mut rest = String::new();
+    file.read_to_string(&mut rest).await.unwrap();
+    rest
+}
+
+#[test]
+fn a_seek_that_finds_no_runtime_skips_nothing() {
+    for combination in Combination::ALL {
+        let directory = Directory::new();
+        let runtime = Builder::new().combination(combination).build().unwrap();
+        let mut file = runtime.block_on(read_ahead(&directory.at("file")));
+        assert!(futures::executor::block_on(file.seek(SeekFrom::Current(1))).is_err());
+        assert!(futures::executor::block_on(file.seek(SeekFrom::Start(5))).is_err());
+        assert!(futures::executor::block_on(file.set_len(5)).is_err());
+        assert_eq!(runtime.block_on(rest_of(&mut file)), "123456789", "{combination}");
+    }
+}
+
+#[polyloop::test(all)]
+async fn a_seek_that_fails_skips_nothing() -> io::Result<()> {
+    let directory = Directory::new();
+    let mut file = read_ahead(&directory.at("file")).await;
+    assert!(file.seek(SeekFrom::End(-100)).await.is_err());
+    assert!(file.seek(SeekFrom::Current(-2)).await.is_err());
+    assert_eq!(file.stream_position().await?, 1);
+    assert_eq!(rest_of(&mut file).await, "123456789");
+    Ok(())
+}
+
+#[test]
+fn a_seek_that_its_runtime_has_no_time_for_skips_nothing() {
+    for combination in Combination::ALL {
+        let directory = Directory::new();
+        let [gone, second] = [(); 2].map(|()| Builder::new().combination(combination).build().unwrap());
+        let mut file = gone.block_on(read_ahead(&directory.at("file")));
+        let handle = gone.handle().clone();
+        drop(gone);
+        {
+            let _within = handle.enter();
+            assert!(futures::executor::block_on(file.seek(SeekFrom::Current(1))).is_err());
+            assert!(futures::executor::block_on(file.set_len(5)).is_err());
+            assert!(futures::executor::block_on(file.write(b"x")).is_err());
+        }
+        assert_eq!(second.block_on(rest_of(&mut file)), "123456789", "{combination}");
+    }
+}
+
+#[polyloop::test(all)]
+async fn a_file_is_given_back_and_cloned_where_its_reader_is() -> io::Result<()> {
+    use std::io::Read;
+    let directory = Directory::new();
+    let mut file = read_ahead(&directory.at("file")).await;
+    let mut clone = file.try_clone().await?;
+    assert_eq!(clone.read_u8().await?, b'1');
+    assert_eq!(file.read_u8().await?, b'2');
+    drop((file, clone));
+    let mut rest = String::new();
+    read_ahead(&directory.at("file")).await.into_std().await.read_to_string(&mut rest)?;
+    assert_eq!(rest, "123456789");
+    rest.clear();
+    read_ahead(&directory.at("file")).await.try_into_std().unwrap().read_to_string(&mut rest)?;
+    assert_eq!(rest, "123456789");
+    Ok(())
 }

@@ -195,6 +195,40 @@ fn a_child_outlives_its_runtime_and_says_so() {
 }
 
 #[test]
+fn a_child_of_a_runtime_that_nobody_drives_is_reaped_by_the_next_one() {
+    let undriven = Runtime::from_name("fifo+poll+heap").unwrap();
+    let mut child = undriven.block_on(async { waits().unwrap() });
+    let (left, input) = (child.id().unwrap(), child.stdin.take());
+    drop(child);
+    drop(input);
+    let other = Runtime::from_name("fifo+poll+heap").unwrap();
+    other.block_on(async {
+        let reaped = async {
+            while exists(left) {
+                assert!(shell("true").status().await.unwrap().success());
+            }
+        };
+        timeout(LIMIT, reaped).await.expect("a zombie stays");
+    });
+    // Its own task finds nothing to do.
+    undriven.block_on(polyloop::task::yield_now());
+}
+
+#[polyloop::test(all)]
+async fn the_input_of_a_child_takes_several_pieces_at_a_time() -> io::Result<()> {
+    let mut child = shell("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut stdin = child.stdin.take().unwrap();
+    let pieces = [std::io::IoSlice::new(b"one "), std::io::IoSlice::new(b"two")];
+    let write = |cx: &mut std::task::Context<'_>| {
+        futures::io::AsyncWrite::poll_write_vectored(std::pin::Pin::new(&mut stdin), cx, &pieces)
+    };
+    assert_eq!(std::future::poll_fn(write).await?, 7);
+    drop(stdin);
+    assert_eq!(child.wait_with_output().await?.stdout, b"one two");
+    Ok(())
+}
+
+#[test]
 fn nothing_of_a_child_stays_open() {
     crate::everywhere(|runtime| {
         runtime.block_on(async {

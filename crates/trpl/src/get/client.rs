@@ -9,6 +9,7 @@ use polyloop::time::{Instant, timeout_at};
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
@@ -59,10 +60,13 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// That this is no certificate.
+    /// That this is no certificate; the address in the error is empty.
     pub fn trust(mut self, certificate: &[u8]) -> Result<Self, GetError> {
         let added = self.roots.add(CertificateDer::from(certificate));
-        added.map_err(|error| GetError::new("", GetErrorKind::BadCertificate, error.to_string()))?;
+        added.map_err(|error| {
+            let why = format!("this is no certificate in DER that can be a root: {error}");
+            GetError::new("", GetErrorKind::BadCertificate, why)
+        })?;
         self.tls = tls(&self.roots);
         Ok(self)
     }
@@ -190,15 +194,20 @@ impl Response {
     ///
     /// # Panics
     ///
-    /// If the body does not come, with one sentence that says why; [`try_text`](Self::try_text) returns it.
+    /// If the body does not come, with one sentence that says why, and where this was called; [`try_text`](Self::try_text) returns it.
     ///
     /// # Cancel safety
     ///
     /// Dropping it closes the connection.
-    pub async fn text(self) -> String {
-        match self.try_text().await {
-            Ok(text) => text,
-            Err(error) => panic!("trpl::Response::text: {error}"),
+    #[track_caller]
+    pub fn text(self) -> impl Future<Output = String> + Send {
+        // What panics is the poll, whose place says nothing.
+        let caller = Location::caller();
+        async move {
+            match self.try_text().await {
+                Ok(text) => text,
+                Err(error) => panic!("trpl::Response::text at {caller}: {error}"),
+            }
         }
     }
 

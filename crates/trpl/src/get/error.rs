@@ -1,5 +1,6 @@
 //! Why there is no page.
 
+use polyloop::task::JoinError;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -25,6 +26,8 @@ pub enum GetErrorKind {
     BadUrl,
     /// The name is unknown, or nobody answers there.
     Unreachable,
+    /// This side could not even ask: it has no descriptor or thread to spare, or its runtime has shut down.
+    Local,
     /// The server's certificate is expired, not valid yet, for another host, or signed by nobody that is trusted.
     BadCertificate,
     /// The connection could not be encrypted, for another reason than the certificate.
@@ -45,21 +48,41 @@ pub enum GetErrorKind {
 
 impl GetError {
     pub(super) fn new(url: impl Into<String>, kind: GetErrorKind, why: impl Into<String>) -> Self {
-        Self { url: url.into(), kind, why: why.into(), source: None }
+        Self { url: without_userinfo(url.into()), kind, why: why.into(), source: None }
     }
 
     pub(super) fn timed_out(url: &Url, limit: Duration, meanwhile: &str) -> Self {
         Self::new(url.as_str(), GetErrorKind::TimedOut, format!("{meanwhile} took longer than {limit:?}"))
     }
 
-    /// What connecting or the TLS handshake came to.
-    pub(super) fn of_io(url: &Url, error: io::Error) -> Self {
+    /// What looking up the name came to.
+    pub(super) fn of_lookup(url: &Url, error: io::Error) -> Self {
+        // Whatever a resolver says of a name is no error of the system, nor of the job that it runs in.
+        let is_job = error.get_ref().is_some_and(|inner| inner.is::<JoinError>());
+        let is_local = is_job || error.raw_os_error().is_some();
+        Self::of_io(url, if is_local { GetErrorKind::Local } else { GetErrorKind::Unreachable }, error)
+    }
+
+    /// What connecting came to.
+    pub(super) fn of_connect(url: &Url, error: io::Error) -> Self {
+        let is_local = is_local(&error);
+        Self::of_io(url, if is_local { GetErrorKind::Local } else { GetErrorKind::Unreachable }, error)
+    }
+
+    fn of_io(url: &Url, kind: GetErrorKind, error: io::Error) -> Self {
+        let why = error.to_string();
+        Self { url: url.to_string(), kind, why, source: Some(Box::new(error)) }
+    }
+
+    /// What the TLS handshake came to.
+    pub(super) fn of_handshake(url: &Url, error: io::Error) -> Self {
         let (kind, why) = match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             Some(rustls::Error::InvalidCertificate(why)) => {
                 (GetErrorKind::BadCertificate, format!("the server's certificate cannot be trusted: {why}"))
             }
             Some(why) => (GetErrorKind::Tls, format!("no encrypted connection: {why}")),
-            None => (GetErrorKind::Unreachable, error.to_string()),
+            None if is_local(&error) => (GetErrorKind::Local, error.to_string()),
+            None => (GetErrorKind::Tls, format!("the connection ended before it was encrypted: {error}")),
         };
         Self { url: url.to_string(), kind, why, source: Some(Box::new(error)) }
     }
@@ -94,6 +117,44 @@ impl GetError {
     }
 }
 
+/// Whether an error of a connection is of this side, and not of the network or whoever answers there.
+pub(super) fn is_local(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    !matches!(
+        error.kind(),
+        Kind::ConnectionRefused
+            | Kind::ConnectionReset
+            | Kind::ConnectionAborted
+            | Kind::HostUnreachable
+            | Kind::NetworkUnreachable
+            | Kind::NetworkDown
+            | Kind::AddrNotAvailable
+            | Kind::NotConnected
+            | Kind::NotFound
+            | Kind::BrokenPipe
+            | Kind::TimedOut
+            | Kind::UnexpectedEof
+            | Kind::PermissionDenied
+    )
+}
+
+/// An address without the name and password in it, if it has any: errors end in logs.
+fn without_userinfo(address: String) -> String {
+    match Url::parse(&address) {
+        Ok(mut url) if !url.username().is_empty() || url.password().is_some() => {
+            // Neither fails where there was one.
+            let _ = (url.set_username(""), url.set_password(None));
+            url.into()
+        }
+        Ok(_) => address,
+        // Where they end cannot be known in what is no address.
+        Err(_) => match address.rsplit_once('@') {
+            Some((_, rest)) => format!("…@{rest}"),
+            None => address,
+        },
+    }
+}
+
 /// The error and what it comes from.
 fn told(error: &hyper::Error) -> String {
     match error.source() {
@@ -104,6 +165,9 @@ fn told(error: &hyper::Error) -> String {
 
 impl fmt::Display for GetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.url.is_empty() {
+            return f.write_str(&self.why);
+        }
         // An address may come from anywhere, and may be anything.
         write!(f, "`{}`: {}", self.url.escape_debug(), self.why)
     }
@@ -122,7 +186,10 @@ impl From<GetError> for io::Error {
             GetErrorKind::TimedOut => io::ErrorKind::TimedOut,
             GetErrorKind::Incomplete => io::ErrorKind::UnexpectedEof,
             GetErrorKind::BadResponse | GetErrorKind::BadCertificate => io::ErrorKind::InvalidData,
-            _ => io::ErrorKind::Other,
+            _ => {
+                let source = error.source.as_ref().and_then(|source| source.downcast_ref::<io::Error>());
+                source.map_or(io::ErrorKind::Other, io::Error::kind)
+            }
         };
         Self::new(kind, error)
     }

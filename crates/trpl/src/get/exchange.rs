@@ -2,14 +2,16 @@
 //!
 //! Invariant: the connection is driven by whoever waits for the answer, so nothing outlives the [`Exchange`].
 
-use super::error::{GetError, GetErrorKind};
-use super::io::Wire;
+use super::error::{GetError, GetErrorKind, is_local};
+use futures::StreamExt;
 use futures::io::{AsyncRead, AsyncWrite};
+use futures::stream::FuturesUnordered;
 use futures_rustls::TlsConnector;
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, CONNECTION, HOST, USER_AGENT};
 use hyper::{Request, Response};
+use polyloop::interop::hyper::Io;
 use polyloop::net::{TcpStream, lookup_host};
 use polyloop::time::timeout;
 use rustls::ClientConfig;
@@ -23,8 +25,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use url::{Host, Position, Url};
 
-/// One address has so long to answer; the next one may do better.
+/// One address has so long to answer.
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// After so long without an answer the next address is tried as well, as RFC 8305 has it.
+const HEAD_START: Duration = Duration::from_millis(250);
 
 /// The head of an answer may be as large.
 const HEAD: usize = 64 * 1024;
@@ -73,7 +78,8 @@ impl Driven {
 /// Asks for `url`, and waits for the head of the answer.
 pub(super) async fn ask(url: &Url, tls: &Arc<ClientConfig>) -> Result<Exchange, GetError> {
     let (host, port) = destination(url)?;
-    let stream = connect(&host, port).await.map_err(|error| GetError::of_io(url, error))?;
+    let addresses = look_up(&host, port).await.map_err(|error| GetError::of_lookup(url, error))?;
+    let stream = connect(addresses).await.map_err(|error| GetError::of_connect(url, error))?;
     if url.scheme() != "https" {
         return converse(url, stream).await;
     }
@@ -85,7 +91,7 @@ pub(super) async fn ask(url: &Url, tls: &Arc<ClientConfig>) -> Result<Exchange, 
         Host::Ipv6(address) => ServerName::IpAddress(address.into()),
     };
     let encrypted = TlsConnector::from(Arc::clone(tls)).connect(name, stream).await;
-    converse(url, encrypted.map_err(|error| GetError::of_io(url, error))?).await
+    converse(url, encrypted.map_err(|error| GetError::of_handshake(url, error))?).await
 }
 
 fn destination(url: &Url) -> Result<(Host<String>, u16), GetError> {
@@ -95,24 +101,39 @@ fn destination(url: &Url) -> Result<(Host<String>, u16), GetError> {
     Ok((host, port))
 }
 
-/// A connection to the first address of the host that answers.
-async fn connect(host: &Host<String>, port: u16) -> io::Result<TcpStream> {
-    let addresses = match host {
+async fn look_up(host: &Host<String>, port: u16) -> io::Result<Vec<SocketAddr>> {
+    Ok(match host {
         Host::Domain(name) => lookup_host((name.as_str(), port)).await?,
         Host::Ipv4(address) => vec![SocketAddr::from((*address, port))],
         Host::Ipv6(address) => vec![SocketAddr::from((*address, port))],
-    };
-    let mut last = io::Error::other("the name has no address");
-    for address in addresses {
-        match timeout(CONNECT, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => {
-                last = io::Error::new(error.kind(), format!("{address} does not answer: {error}"))
-            }
-            Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, format!("{address} does not answer")),
+    })
+}
+
+/// A connection to the first address that answers. They are tried in their order, the next one as soon as one has failed or had its
+/// head start.
+async fn connect(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    let mut untried = addresses.into_iter();
+    let mut tried = FuturesUnordered::new();
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    loop {
+        tried.extend(untried.next().map(attempt));
+        let head_start = if untried.len() > 0 { HEAD_START } else { Duration::MAX };
+        match timeout(head_start, tried.next()).await {
+            Ok(Some(Ok(stream))) => return Ok(stream),
+            Ok(Some(Err(error))) => last = error,
+            Ok(None) => return Err(last),
+            Err(_) => {}
         }
     }
-    Err(last)
+}
+
+async fn attempt(address: SocketAddr) -> io::Result<TcpStream> {
+    match timeout(CONNECT, TcpStream::connect(address)).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) if is_local(&error) => Err(error),
+        Ok(Err(error)) => Err(io::Error::new(error.kind(), format!("{address} does not answer: {error}"))),
+        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("{address} does not answer"))),
+    }
 }
 
 async fn converse<T>(url: &Url, stream: T) -> Result<Exchange, GetError>
@@ -125,7 +146,7 @@ where
     };
     let mut builder = http1::Builder::new();
     builder.max_buf_size(HEAD);
-    let (mut sender, connection) = builder.handshake::<_, String>(Wire::new(stream)).await.map_err(failed)?;
+    let (mut sender, connection) = builder.handshake::<_, String>(Io::new(stream)).await.map_err(failed)?;
     let mut wire = Driven(Some(Box::pin(connection)));
     let request = Request::get(&url[Position::BeforePath..Position::AfterQuery])
         .header(HOST, &url[Position::BeforeHost..Position::AfterPort])

@@ -5,11 +5,11 @@
 mod client;
 mod error;
 mod exchange;
-mod io;
 
 pub use client::{Client, Response};
 pub use error::{GetError, GetErrorKind};
 
+use std::panic::Location;
 use std::sync::OnceLock;
 
 /// Fetches a page, following redirects. A status like 404 is an answer, too.
@@ -18,7 +18,7 @@ use std::sync::OnceLock;
 ///
 /// # Panics
 ///
-/// If there is no answer, with one sentence that says why; [`try_get`] returns it.
+/// If there is no answer, with one sentence that says why, and where this was called; [`try_get`] returns it.
 ///
 /// # Cancel safety
 ///
@@ -30,10 +30,15 @@ use std::sync::OnceLock;
 /// let text = trpl::run(async { trpl::get("https://www.rust-lang.org").await.text().await });
 /// println!("{} bytes", text.len());
 /// ```
-pub async fn get(url: &str) -> Response {
-    match try_get(url).await {
-        Ok(response) => response,
-        Err(error) => panic!("trpl::get: {error}"),
+#[track_caller]
+pub fn get(url: &str) -> impl Future<Output = Response> + Send {
+    // What panics is the poll, whose place says nothing.
+    let caller = Location::caller();
+    async move {
+        match try_get(url).await {
+            Ok(response) => response,
+            Err(error) => panic!("trpl::get at {caller}: {error}"),
+        }
     }
 }
 

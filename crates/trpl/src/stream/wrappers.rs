@@ -51,8 +51,10 @@ impl<T> Stream for ReceiverStream<T> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
+        // Asked first: once it is closed, no more come in.
+        let closed = self.0.is_closed();
         let waiting = self.0.len();
-        (waiting, self.0.is_closed().then_some(waiting))
+        (waiting, closed.then_some(waiting))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use crate::certificates::{Authority, client};
 use crate::server::{Answer, Server, page};
+use futures::FutureExt;
+use std::io::Read;
 use std::time::Duration;
 use trpl::{Client, GetError, GetErrorKind, try_get};
 
@@ -26,6 +28,7 @@ async fn nobody_listens() {
         let error = try_get(&format!("{scheme}://127.0.0.1:{port}/")).await.unwrap_err();
         assert_eq!(error.kind(), GetErrorKind::Unreachable);
         assert!(error.to_string().contains(&format!("127.0.0.1:{port} does not answer")), "{error}");
+        assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::ConnectionRefused);
     }
 }
 
@@ -50,6 +53,36 @@ fn the_second_address_is_tried_when_the_first_is_dead() {
     let runtime = polyloop::Builder::from_env().blocking_resolver(both).build().unwrap();
     let text = runtime.block_on(async { trpl::get(&format!("http://two.test:{port}/")).await.text().await });
     assert_eq!(text, "alive");
+}
+
+#[test]
+fn an_address_that_swallows_what_it_is_sent_costs_a_head_start_and_no_more() {
+    let server = Server::start(|_| Answer::Send(page("200 OK", "alive")));
+    let port = server.port;
+    let runtime = polyloop::Builder::from_env().blocking_resolver(move |_, _| {
+        Ok((2..5).chain([1]).map(|last| ([127, 0, 0, last], port).into()).collect())
+    });
+    let runtime = runtime.build().unwrap();
+    runtime.block_on(async {
+        // Whose queue is full, and who accepts nobody: the kernel drops whoever comes.
+        let (mut full, mut waiting) = (Vec::new(), Vec::new());
+        for last in 2..5 {
+            let address = std::net::SocketAddr::from(([127, 0, 0, last], port));
+            let socket = polyloop::net::TcpSocket::new_v4().unwrap();
+            socket.bind(address).unwrap();
+            full.push(socket.listen(1).unwrap());
+            for _ in 0..2 {
+                let waits = polyloop::net::TcpStream::connect(address);
+                waiting.push(polyloop::time::timeout(Duration::from_secs(5), waits).await.unwrap().unwrap());
+            }
+            let more = polyloop::net::TcpStream::connect(address);
+            let waits = polyloop::time::timeout(Duration::from_millis(50), more).await;
+            assert!(waits.is_err(), "the queue is not full");
+        }
+        let patient = Client::new().time_limit(Duration::from_secs(8));
+        let text = fetched(&patient, &format!("http://four.test:{port}/")).await.unwrap();
+        assert_eq!(text, "alive");
+    });
 }
 
 #[polyloop::test(all)]
@@ -136,9 +169,8 @@ async fn half_an_answer() {
 #[polyloop::test(all)]
 async fn an_encrypted_answer_that_is_cut_off() {
     let authority = Authority::new();
-    // Its length is not told, so only a proper end of the encrypted connection proves that this is all.
     let server = Server::start_tls(authority.server("localhost"), |_| {
-        Answer::Endless([OK, b"content-length: 1000000\r\n\r\n"].concat(), Vec::new())
+        Answer::Keep([OK, b"content-length: 1000000\r\n\r\n"].concat())
     });
     let limited = client(&authority).time_limit(Duration::from_millis(300));
     let error = fetched(&limited, &format!("https://localhost:{}/", server.port)).await.unwrap_err();
@@ -149,6 +181,49 @@ async fn an_encrypted_answer_that_is_cut_off() {
     let error =
         fetched(&client(&authority), &format!("https://localhost:{}/", short.port)).await.unwrap_err();
     assert_eq!(error.kind(), GetErrorKind::Incomplete, "{error}");
+    // Its length is not told, so only a proper end of the encrypted connection proves that this is all.
+    for (ends, whole) in [(false, false), (true, true)] {
+        let server = Server::start_tls(authority.server("localhost"), move |_| {
+            let bytes = [OK, b"\r\nall of it?"].concat();
+            if ends { Answer::Send(bytes) } else { Answer::Cut(bytes) }
+        });
+        let fetched = fetched(&client(&authority), &format!("https://localhost:{}/", server.port)).await;
+        match fetched {
+            Ok(text) => assert!(whole && text == "all of it?"),
+            Err(error) => assert!(!whole && error.kind() == GetErrorKind::Incomplete, "{error}"),
+        }
+    }
+}
+
+#[polyloop::test(all)]
+async fn a_server_that_hangs_up_in_the_middle_of_the_handshake() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        // The hello is read, so that it is an end and no reset.
+        let _ = stream.read(&mut [0; 4096]).unwrap();
+    });
+    let error = try_get(&format!("https://127.0.0.1:{port}/")).await.unwrap_err();
+    assert_eq!(error.kind(), GetErrorKind::Tls, "{error}");
+    assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::UnexpectedEof);
+    server.join().unwrap();
+}
+
+#[test]
+fn what_is_wrong_here_is_not_said_of_the_server() {
+    let refused = |_: &str, _| Err(std::io::Error::from_raw_os_error(24));
+    let runtime = polyloop::Builder::from_env().blocking_resolver(refused).build().unwrap();
+    let error = runtime.block_on(try_get("http://somebody.test/")).unwrap_err();
+    assert_eq!(error.kind(), GetErrorKind::Local, "{error}");
+    let runtime = polyloop::Builder::from_env().blocking_resolver(|_, _| Ok(Vec::new())).build().unwrap();
+    let handle = runtime.handle().clone();
+    drop(runtime);
+    let _within = handle.enter();
+    for url in ["http://somebody.test/", "http://127.0.0.1:1/"] {
+        let error = try_get(url).now_or_never().expect("nothing is waited for").unwrap_err();
+        assert_eq!(error.kind(), GetErrorKind::Local, "{error}");
+    }
 }
 
 #[polyloop::test(all)]

@@ -54,6 +54,7 @@ async fn a_redirect_to_what_is_no_page_is_an_error() {
         let server = Server::start(move |_| redirect("302 Found", location));
         let error = try_get(&server.url("/")).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{location}: {error}");
+        assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
     }
     // A redirect without a place is an answer.
     let server = Server::start(|_| Answer::Send(page("302 Found", "where?")));

@@ -13,9 +13,11 @@ use std::time::Duration;
 pub(crate) enum Answer {
     /// Sends this and closes.
     Send(Vec<u8>),
+    /// Sends this and hangs up, over TLS without a word.
+    Cut(Vec<u8>),
     /// Sends this and is silent until the client goes.
     Keep(Vec<u8>),
-    /// Sends the first, and then the second for ever.
+    /// Sends the first, and then the second, which is not empty, for ever.
     Endless(Vec<u8>, Vec<u8>),
     /// Sends the first, and then a byte every 20 ms.
     Drip(Vec<u8>),
@@ -112,6 +114,10 @@ fn converse(mut stream: impl Wire, requests: &AtomicUsize, answer: &dyn Fn(&str)
     let told = answer(&String::from_utf8(head).unwrap());
     let sent = match &told {
         Answer::Send(bytes) => stream.write_all(bytes),
+        Answer::Cut(bytes) => {
+            let _ = stream.write_all(bytes).and_then(|()| stream.flush());
+            return;
+        }
         Answer::Keep(bytes) => stream.write_all(bytes).and_then(|()| wait_for_end(&mut stream)),
         Answer::Endless(first, again) => stream.write_all(first).and_then(|()| {
             loop {
