@@ -2,7 +2,9 @@
 
 use polyloop::{Combination, Runtime};
 use polyloop_conformance::{LIMIT, runtime, watched};
-use polyloop_traits::{AnyRuntime, BlockOn, Join, OnDrop, Smol, Spawn, Time, Tokio, Udp, UdpSocket};
+use polyloop_traits::{
+    AnyRuntime, BlockOn, Erasable, Join, OnDrop, Smol, Spawn, SpawnBlocking, Time, Tokio, Udp, UdpSocket,
+};
 use std::time::Duration;
 
 fn ours(name: &str) -> (AnyRuntime, Runtime) {
@@ -29,7 +31,7 @@ fn datagrams_come_back<R: BlockOn + Udp>(rt: &R) {
     });
 }
 
-fn both<R: polyloop_traits::Runtime + Udp>(name: &str, rt: R) {
+fn both(name: &str, rt: impl Erasable) {
     watched(name, LIMIT, move || {
         datagrams_come_back(&rt);
         datagrams_come_back(&AnyRuntime::new(rt));
@@ -80,4 +82,50 @@ fn the_clock_of_a_runtime_of_unknown_type_is_that_of_the_runtime() {
         let mut never = std::pin::pin!(never);
         assert!(futures::poll!(never.as_mut()).is_pending());
     });
+}
+
+/// A library that spawns for its caller, through either face of the traits.
+#[track_caller]
+fn library(rt: &impl Spawn) {
+    rt.spawn(std::future::pending::<()>()).detach();
+}
+
+#[test]
+fn a_task_of_a_runtime_of_unknown_type_keeps_the_place_of_its_spawn() {
+    for name in ["fifo+poll+heap", "steal:2+mio+wheel"] {
+        let (rt, runtime) = ours(name);
+        let lines = runtime.block_on(async {
+            let from = line!();
+            rt.spawn(std::future::pending::<()>()).detach();
+            runtime.handle().spawn(std::future::pending::<()>());
+            library(&rt);
+            library(runtime.handle());
+            [from + 1, from + 2, from + 3, from + 4]
+        });
+        let dump = runtime.handle().dump();
+        let tasks = dump.tasks().iter().map(|task| task.location());
+        let mut seen: Vec<_> = tasks.filter(|place| place.file() == file!()).map(|place| place.line()).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, lines, "{name}: {dump}");
+
+        let (open, gate) = std::sync::mpsc::channel::<()>();
+        let line = line!() + 1;
+        let job = rt.spawn_blocking(move || gate.recv());
+        let dump = runtime.handle().dump();
+        let job_is_named = dump.tasks().iter().any(|task| (task.location().file(), task.location().line()) == (file!(), line));
+        assert!(job_is_named, "{name}: {dump}");
+        drop(open);
+        rt.block_on(job).unwrap().unwrap_err();
+    }
+}
+
+#[test]
+fn that_no_thread_was_to_be_had_is_neither_a_panic_nor_a_cancellation() {
+    // No address space has room for such a stack.
+    let builder = polyloop::Builder::new().combination("fifo+poll+heap").thread_stack_size(1 << 62);
+    let runtime = builder.build().unwrap();
+    let rt = AnyRuntime::new(runtime.handle().clone());
+    let failed = rt.block_on(rt.spawn_blocking(|| ())).unwrap_err();
+    assert!(failed.is_no_thread() && !failed.is_cancelled() && !failed.is_panic(), "{failed}");
+    assert!(failed.to_string().starts_with("no thread could be had for the blocking closure: "), "{failed}");
 }

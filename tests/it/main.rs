@@ -10,6 +10,7 @@ mod bad_days;
 mod block_in_place;
 mod budget;
 mod bugs;
+mod capabilities;
 mod closed;
 mod detect;
 mod drop_order;

@@ -7,6 +7,7 @@ use polyloop::net::unix::UnixStream;
 use polyloop::time::{self, Instant, MissedTickBehavior, interval};
 use polyloop::{ManualClock, Runtime};
 use polyloop_conformance::{LIMIT, watched};
+use polyloop_traits::{Missed, Time};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -69,6 +70,37 @@ fn an_interval_makes_up_for_what_it_missed_as_told() {
         assert_eq!(ticks(runtime, MissedTickBehavior::Burst), [0.0, 1.0, 4.5, 4.5, 4.5, 5.0, 6.0]);
         assert_eq!(ticks(runtime, MissedTickBehavior::Delay), [0.0, 1.0, 4.5, 5.5, 6.5, 7.5, 8.5]);
         assert_eq!(ticks(runtime, MissedTickBehavior::Skip), [0.0, 1.0, 4.5, 5.0, 6.0, 7.0, 8.0]);
+    });
+}
+
+/// The same by the interval that is generic over runtimes.
+fn ticks_of_traits(runtime: &Runtime, missed: Missed) -> Vec<f64> {
+    let rt = runtime.handle().clone();
+    runtime.block_on(async {
+        let start = rt.now();
+        let mut interval = rt.interval(SECOND).missed(missed);
+        let mut came = Vec::new();
+        for n in 0..7 {
+            if n == 1 {
+                // A wait that is dropped loses nothing.
+                assert!(futures::poll!(std::pin::pin!(interval.tick())).is_pending());
+            }
+            interval.tick().await;
+            came.push((rt.now() - start).as_secs_f64());
+            if n == 1 {
+                rt.sleep(SECOND * 7 / 2).await;
+            }
+        }
+        came
+    })
+}
+
+#[test]
+fn an_interval_of_any_runtime_makes_up_for_what_it_missed_as_told() {
+    paused(|runtime| {
+        assert_eq!(ticks_of_traits(runtime, Missed::Burst), [0.0, 1.0, 4.5, 4.5, 4.5, 5.0, 6.0]);
+        assert_eq!(ticks_of_traits(runtime, Missed::Delay), [0.0, 1.0, 4.5, 5.5, 6.5, 7.5, 8.5]);
+        assert_eq!(ticks_of_traits(runtime, Missed::Skip), [0.0, 1.0, 4.5, 5.0, 6.0, 7.0, 8.0]);
     });
 }
 

@@ -6,6 +6,8 @@
 //! | mount | for | through |
 //! |---|---|---|
 //! | [`runtime!`] | a whole runtime | the traits of `polyloop-traits` |
+//! | [`local_tasks!`] | a whole runtime that has local tasks | `SpawnLocal` of `polyloop-traits` |
+//! | [`files!`] | a whole runtime that watches files | `Io` of `polyloop-traits` |
 //! | [`fairness!`] | a whole runtime with one worker, by the constants it declares | the traits of `polyloop-traits` |
 //! | [`executor!`] | an executor over a driver whose clock the test owns | [`executor::Executor`] |
 //! | [`reactor!`] | a reactor, turned by hand | `Reactor` and `ReactorHandle` of `polyloop-core` |

@@ -39,7 +39,9 @@ pub use desk::{Desk, Polled, polls_task_of};
 pub use driver::{Busy, Driver, Gone, Lease, Turn, Wakes};
 pub use fairness::{Fairness, ReadyBound};
 pub use hooks::{Hooks, TaskHook, ThreadHook};
-pub use local::{Entered, LocalQueue, Unpark, is_host_of, push_as_guest, spawn_local, take_as_guest};
+pub use local::{
+    Entered, LocalQueue, Unpark, has_local_queue, is_host_of, push_as_guest, spawn_local, take_as_guest,
+};
 pub use local_set::{LocalSeat, LocalSet};
 pub use probe::{Count, Gauges, Staff, WorkerCounts, WorkerMetrics, contained_panics};
 pub use queue::{RunQueue, RunSlot};

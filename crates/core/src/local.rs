@@ -74,6 +74,11 @@ where
     }
 }
 
+/// Whether the calling thread is inside a [`LocalQueue`].
+pub fn has_local_queue() -> bool {
+    context::with_scope(|mine: Option<&Mine>| mine.is_some())
+}
+
 /// Adds a runnable of the executor `guest` to the queue of the calling thread, if that thread hosts it.
 ///
 /// # Errors

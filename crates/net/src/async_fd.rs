@@ -183,6 +183,22 @@ impl<T: AsFd + Send + Sync + 'static> AsyncFd<T> {
         self.registration.poll_ready(cx, Direction::Write).map_ok(|event| self.guard(event, Direction::Write))
     }
 
+    /// Tries `operation` once, if the one direction that `interest` names counts as ready.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock`, also without a try; `InvalidInput` for both directions and for what this file is not watched for; otherwise
+    /// whatever `operation` says, or that the runtime has shut down.
+    pub fn try_io<R>(
+        &self,
+        interest: Interest,
+        operation: impl FnOnce(&T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let direction = interest.direction()?;
+        self.watches(direction)?;
+        self.registration.try_io(direction, || operation(&self.file))
+    }
+
     /// Tries `operation` whenever a read is worth it, until it does something else than block.
     ///
     /// # Errors

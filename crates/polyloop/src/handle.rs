@@ -246,9 +246,36 @@ impl Handle {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
+        self.spawn_blocking_with(job, Meta::new(Location::caller()))
+    }
+
+    pub(crate) fn spawn_blocking_with<F, T>(&self, job: F, meta: Meta) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
         let here = self.clone();
         let job = move || context::enter_scope(&Within::new(here), job);
-        self.0.blocking.spawn_as(job, Meta::new(Location::caller()))
+        self.0.blocking.spawn_as(job, meta)
+    }
+
+    /// Whether the calling thread has a queue for local tasks, and it is inside `block_on` or a turn of this very runtime.
+    pub(crate) fn has_this_thread(&self) -> bool {
+        let is_this = |running: Self| Arc::ptr_eq(&running.0, &self.0);
+        polyloop_core::has_local_queue() && Self::running().is_some_and(is_this)
+    }
+
+    /// Spawns a task that stays on the calling thread, into that thread's own queue.
+    ///
+    /// # Errors
+    ///
+    /// The future, unless [`has_this_thread`](Self::has_this_thread).
+    pub(crate) fn spawn_on_this_thread<F>(&self, future: F, meta: Meta) -> Result<JoinHandle<F::Output>, F>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        if self.has_this_thread() { polyloop_core::spawn_local(future, meta) } else { Err(future) }
     }
 
     /// As [`spawn_blocking`](Self::spawn_blocking), of a job that runs also if the runtime ends before its turn: somebody was told that

@@ -5,12 +5,17 @@
 
 use crate::net::{Net, TcpListener, TcpStream, Udp, UdpSocket};
 use crate::{BlockOn, Join, JoinFailed, OnDrop, Runtime, Spawn, SpawnBlocking, Time, Yield};
+#[cfg(unix)]
+use crate::{Direction, Io, Watched};
 use futures_io::{AsyncRead, AsyncWrite};
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::{Add, Sub};
+#[cfg(unix)]
+use std::os::fd::{AsFd, BorrowedFd};
+use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -19,17 +24,36 @@ use std::time::Duration;
 /// A future in a box.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What a runtime can do, in calls that can be made through a pointer. Every [`Runtime`] with [`Udp`] has it by [`AnyRuntime::new`]; nobody
+/// What a runtime must be to be erased: [`Runtime`], [`Udp`], and on Unix `Io`. Whatever has the parts is it.
+#[cfg(unix)]
+pub trait Erasable: Runtime + Udp + Io {}
+
+#[cfg(unix)]
+impl<R: Runtime + Udp + Io> Erasable for R {}
+
+/// What a runtime must be to be erased: [`Runtime`], [`Udp`], and on Unix `Io`. Whatever has the parts is it.
+#[cfg(not(unix))]
+pub trait Erasable: Runtime + Udp {}
+
+#[cfg(not(unix))]
+impl<R: Runtime + Udp> Erasable for R {}
+
+/// What a runtime can do, in calls that can be made through a pointer. Everything [`Erasable`] has it by [`AnyRuntime::new`]; nobody
 /// need implement it.
 pub trait DynRuntime: Send + Sync + 'static {
     /// Polls `future` on this thread until it is done, as [`BlockOn::block_on`].
     fn dyn_block_on(&self, future: Pin<&mut dyn Future<Output = ()>>);
 
-    /// Starts a task, as [`Spawn::spawn`].
-    fn dyn_spawn(&self, future: BoxFuture<'static, ()>) -> Box<dyn DynTask>;
+    /// Starts a task, as [`Spawn::spawn_at`].
+    fn dyn_spawn(&self, future: BoxFuture<'static, ()>, place: &'static Location<'static>)
+    -> Box<dyn DynTask>;
 
-    /// Runs a closure that blocks, as [`SpawnBlocking::spawn_blocking`].
-    fn dyn_spawn_blocking(&self, f: Box<dyn FnOnce() + Send>) -> Box<dyn DynTask>;
+    /// Runs a closure that blocks, as [`SpawnBlocking::spawn_blocking_at`].
+    fn dyn_spawn_blocking(
+        &self,
+        f: Box<dyn FnOnce() + Send>,
+        place: &'static Location<'static>,
+    ) -> Box<dyn DynTask>;
 
     /// As [`Yield::yield_now`].
     fn dyn_yield(&self) -> BoxFuture<'static, ()>;
@@ -56,6 +80,14 @@ pub trait DynRuntime: Send + Sync + 'static {
     ///
     /// The kernel's word.
     fn dyn_bind_udp(&self, addr: SocketAddr) -> io::Result<AnyUdpSocket>;
+
+    /// As [`Io::watch`].
+    ///
+    /// # Errors
+    ///
+    /// The kernel's word.
+    #[cfg(unix)]
+    fn dyn_watch(&self, file: AnyFile) -> io::Result<AnyWatch>;
 }
 
 /// A task behind a pointer. It resolves when the task is over. What dropping it does is the runtime's ([`OnDrop`]).
@@ -116,17 +148,25 @@ struct Known<R: Runtime> {
     origin: R::Instant,
 }
 
-impl<R: Runtime + Udp> DynRuntime for Known<R> {
+impl<R: Erasable> DynRuntime for Known<R> {
     fn dyn_block_on(&self, future: Pin<&mut dyn Future<Output = ()>>) {
         self.runtime.block_on(future);
     }
 
-    fn dyn_spawn(&self, future: BoxFuture<'static, ()>) -> Box<dyn DynTask> {
-        Box::new(Task(self.runtime.spawn(future)))
+    fn dyn_spawn(
+        &self,
+        future: BoxFuture<'static, ()>,
+        place: &'static Location<'static>,
+    ) -> Box<dyn DynTask> {
+        Box::new(Task(self.runtime.spawn_at(future, place)))
     }
 
-    fn dyn_spawn_blocking(&self, f: Box<dyn FnOnce() + Send>) -> Box<dyn DynTask> {
-        Box::new(Task(self.runtime.spawn_blocking(f)))
+    fn dyn_spawn_blocking(
+        &self,
+        f: Box<dyn FnOnce() + Send>,
+        place: &'static Location<'static>,
+    ) -> Box<dyn DynTask> {
+        Box::new(Task(self.runtime.spawn_blocking_at(f, place)))
     }
 
     fn dyn_yield(&self) -> BoxFuture<'static, ()> {
@@ -154,6 +194,11 @@ impl<R: Runtime + Udp> DynRuntime for Known<R> {
 
     fn dyn_bind_udp(&self, addr: SocketAddr) -> io::Result<AnyUdpSocket> {
         Ok(AnyUdpSocket(Box::new(self.runtime.bind_udp(addr)?)))
+    }
+
+    #[cfg(unix)]
+    fn dyn_watch(&self, file: AnyFile) -> io::Result<AnyWatch> {
+        Ok(AnyWatch(Box::new(self.runtime.watch(file)?)))
     }
 }
 
@@ -188,7 +233,7 @@ pub struct AnyRuntime(Arc<dyn DynRuntime>);
 
 impl AnyRuntime {
     /// Forgets which runtime it is.
-    pub fn new(runtime: impl Runtime + Udp) -> Self {
+    pub fn new(runtime: impl Erasable) -> Self {
         let origin = runtime.now();
         Self(Arc::new(Known { runtime, origin }))
     }
@@ -282,14 +327,23 @@ impl<T> Join<T> for AnyJoin<T> {
 impl Spawn for AnyRuntime {
     type Join<T: Send + 'static> = AnyJoin<T>;
 
+    #[track_caller]
     fn spawn<F>(&self, future: F) -> AnyJoin<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.spawn_at(future, Location::caller())
+    }
+
+    fn spawn_at<F>(&self, future: F, place: &'static Location<'static>) -> AnyJoin<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         let slot = Slot::default();
         let filled = Arc::clone(&slot);
-        let task = self.0.dyn_spawn(Box::pin(async move { put(&filled, future.await) }));
+        let task = self.0.dyn_spawn(Box::pin(async move { put(&filled, future.await) }), place);
         AnyJoin { task: Some(task), slot }
     }
 }
@@ -297,14 +351,23 @@ impl Spawn for AnyRuntime {
 impl SpawnBlocking for AnyRuntime {
     type BlockingJoin<T: Send + 'static> = AnyJoin<T>;
 
+    #[track_caller]
     fn spawn_blocking<F, T>(&self, f: F) -> AnyJoin<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.spawn_blocking_at(f, Location::caller())
+    }
+
+    fn spawn_blocking_at<F, T>(&self, f: F, place: &'static Location<'static>) -> AnyJoin<T>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
         let slot = Slot::default();
         let filled = Arc::clone(&slot);
-        let task = self.0.dyn_spawn_blocking(Box::new(move || put(&filled, f())));
+        let task = self.0.dyn_spawn_blocking(Box::new(move || put(&filled, f())), place);
         AnyJoin { task: Some(task), slot }
     }
 }
@@ -496,5 +559,113 @@ impl UdpSocket for AnyUdpSocket {
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
         self.0.local_addr()
+    }
+}
+
+/// A file of unknown type. Clones are the same file.
+#[cfg(unix)]
+#[derive(Clone)]
+pub struct AnyFile(Arc<dyn AsFd + Send + Sync>);
+
+#[cfg(unix)]
+impl fmt::Debug for AnyFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AnyFile").field(&self.as_fd()).finish()
+    }
+}
+
+#[cfg(unix)]
+impl AsFd for AnyFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// [`Watched`] in calls that can be made through a pointer.
+#[cfg(unix)]
+trait DynWatched: Send + Sync {
+    fn readable(&self) -> BoxFuture<'_, io::Result<()>>;
+    fn writable(&self) -> BoxFuture<'_, io::Result<()>>;
+    fn try_io(
+        &self,
+        direction: Direction,
+        operation: &mut dyn FnMut() -> io::Result<()>,
+    ) -> io::Result<()>;
+}
+
+#[cfg(unix)]
+impl<W: Watched<AnyFile>> DynWatched for W {
+    fn readable(&self) -> BoxFuture<'_, io::Result<()>> {
+        Box::pin(Watched::readable(self))
+    }
+
+    fn writable(&self) -> BoxFuture<'_, io::Result<()>> {
+        Box::pin(Watched::writable(self))
+    }
+
+    fn try_io(
+        &self,
+        direction: Direction,
+        operation: &mut dyn FnMut() -> io::Result<()>,
+    ) -> io::Result<()> {
+        Watched::try_io(self, direction, |_| operation())
+    }
+}
+
+/// That a file of unknown type is watched, as long as this is there.
+#[cfg(unix)]
+pub struct AnyWatch(Box<dyn DynWatched>);
+
+#[cfg(unix)]
+impl fmt::Debug for AnyWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnyWatch").finish_non_exhaustive()
+    }
+}
+
+/// A file that an [`AnyRuntime`] watches.
+#[cfg(unix)]
+#[derive(Debug)]
+pub struct AnyWatched<T> {
+    watch: AnyWatch,
+    file: Arc<T>,
+}
+
+#[cfg(unix)]
+impl Io for AnyRuntime {
+    type Watched<T: AsFd + Send + Sync + 'static> = AnyWatched<T>;
+
+    fn watch<T: AsFd + Send + Sync + 'static>(&self, file: T) -> io::Result<AnyWatched<T>> {
+        let file = Arc::new(file);
+        Ok(AnyWatched { watch: self.0.dyn_watch(AnyFile(file.clone()))?, file })
+    }
+}
+
+#[cfg(unix)]
+impl<T: Send + Sync + 'static> Watched<T> for AnyWatched<T> {
+    fn get_ref(&self) -> &T {
+        &self.file
+    }
+
+    async fn readable(&self) -> io::Result<()> {
+        self.watch.0.readable().await
+    }
+
+    async fn writable(&self) -> io::Result<()> {
+        self.watch.0.writable().await
+    }
+
+    fn try_io<R>(
+        &self,
+        direction: Direction,
+        operation: impl FnOnce(&T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let (mut operation, mut found) = (Some(operation), None);
+        self.watch.0.try_io(direction, &mut || {
+            let operation = operation.take().expect("it is tried once");
+            found = Some(operation(&self.file)?);
+            Ok(())
+        })?;
+        Ok(found.expect("it has said so"))
     }
 }

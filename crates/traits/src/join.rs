@@ -6,6 +6,7 @@
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::sync::{Mutex, PoisonError};
 
 /// What dropping a join handle does to its task.
@@ -36,51 +37,71 @@ pub trait Join<T>: Future<Output = Result<T, JoinFailed>> + Unpin {
 }
 
 /// Why a task has no value to give.
-pub struct JoinFailed {
-    /// The panic's payload; none if the task was cancelled. The mutex only makes it `Sync`.
-    panic: Option<Mutex<Box<dyn Any + Send>>>,
+pub struct JoinFailed(Why);
+
+enum Why {
+    Cancelled,
+    NoThread(io::Error),
+    /// With this payload. The mutex only makes it `Sync`.
+    Panicked(Mutex<Box<dyn Any + Send>>),
 }
 
 impl JoinFailed {
     /// The task was aborted, or its runtime is gone.
     pub const fn cancelled() -> Self {
-        Self { panic: None }
+        Self(Why::Cancelled)
+    }
+
+    /// A closure that blocks found no thread to run on, for this reason.
+    pub const fn no_thread(reason: io::Error) -> Self {
+        Self(Why::NoThread(reason))
     }
 
     /// The task panicked with this payload.
     pub fn panicked(payload: Box<dyn Any + Send>) -> Self {
-        Self { panic: Some(Mutex::new(payload)) }
+        Self(Why::Panicked(Mutex::new(payload)))
     }
 
     /// Whether the task was aborted or its runtime is gone.
     pub fn is_cancelled(&self) -> bool {
-        self.panic.is_none()
+        matches!(self.0, Why::Cancelled)
+    }
+
+    /// Whether a closure that blocks found no thread to run on. It has not begun, and may be tried again. Only of runtimes that
+    /// can tell: tokio panics in the caller, smol waits for ever.
+    pub fn is_no_thread(&self) -> bool {
+        matches!(self.0, Why::NoThread(_))
     }
 
     /// Whether the task panicked.
     pub fn is_panic(&self) -> bool {
-        self.panic.is_some()
+        matches!(self.0, Why::Panicked(_))
     }
 
     /// The panic's payload, for [`std::panic::resume_unwind`]; `None` if the task did not panic.
     pub fn into_panic(self) -> Option<Box<dyn Any + Send>> {
-        self.panic.map(|payload| payload.into_inner().unwrap_or_else(PoisonError::into_inner))
+        match self.0 {
+            Why::Panicked(payload) => Some(payload.into_inner().unwrap_or_else(PoisonError::into_inner)),
+            _ => None,
+        }
     }
+}
 
-    /// The panic's message, if it has one that is text.
-    fn message(&self) -> Option<String> {
-        let payload = self.panic.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        text.or_else(|| payload.downcast_ref::<String>().cloned())
-    }
+/// A panic's message, if it has one that is text.
+fn message(payload: &(dyn Any + Send)) -> Option<&str> {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
 }
 
 impl fmt::Display for JoinFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.is_panic(), self.message()) {
-            (true, Some(message)) => write!(f, "the task panicked: {message}"),
-            (true, None) => f.write_str("the task panicked"),
-            (false, _) => f.write_str("the task was cancelled"),
+        match &self.0 {
+            Why::Cancelled => f.write_str("the task was cancelled"),
+            Why::NoThread(reason) => write!(f, "no thread could be had for the blocking closure: {reason}"),
+            Why::Panicked(payload) => match message(&**payload.lock().unwrap_or_else(PoisonError::into_inner)) {
+                Some(message) => write!(f, "the task panicked: {message}"),
+                None => f.write_str("the task panicked"),
+            },
         }
     }
 }

@@ -8,11 +8,12 @@
 //! | run a future to its end on this thread | [`BlockOn`] |
 //! | start a task | [`Spawn`], [`SpawnLocal`] for `!Send` futures, [`SpawnBlocking`] for closures that block |
 //! | let others run | [`Yield`] |
-//! | know the time, wait for it | [`Time`] |
+//! | know the time, wait for it, tick | [`Time`] |
 //! | TCP | [`Net`] |
 //! | UDP | [`Udp`] |
+//! | any other file, on Unix | [`Io`] |
 //!
-//! [`Runtime`] is all of them but `SpawnLocal` and `Udp`, for programs that compare whole runtimes. The adapters `Tokio` and
+//! [`Runtime`] is all of them but `SpawnLocal`, `Udp` and `Io`, for programs that compare whole runtimes. The adapters `Tokio` and
 //! `Smol` stand behind the features `tokio` and `smol`. The traits are static: futures and handles have unnamed or
 //! associated types and nothing is boxed. [`AnyRuntime`] is their object-safe twin, for code that keeps a runtime in a field.
 //!
@@ -48,6 +49,9 @@
 #![forbid(unsafe_code)]
 
 mod erased;
+mod interval;
+#[cfg(unix)]
+mod io;
 mod join;
 #[cfg(any(feature = "smol", feature = "tokio"))]
 mod local;
@@ -66,18 +70,27 @@ pub use crate::smol::{LocalCancel, SendCancel};
 pub use crate::smol::{
     Smol, SmolJoin, SmolListener, SmolLocalJoin, SmolSleep, SmolStream, SmolUdpSocket, SmolYield,
 };
+#[cfg(all(feature = "smol", unix))]
+pub use crate::smol::SmolWatched;
 #[cfg(feature = "tokio")]
 pub use crate::tokio::{Tokio, TokioJoin, TokioListener, TokioStream, TokioUdpSocket, TokioYield};
+#[cfg(all(feature = "tokio", unix))]
+pub use crate::tokio::TokioWatched;
 pub use erased::{
-    AnyJoin, AnyListener, AnyRuntime, AnyStream, AnyUdpSocket, BoxFuture, DynRuntime, DynTask, Moment,
+    AnyJoin, AnyListener, AnyRuntime, AnyStream, AnyUdpSocket, BoxFuture, DynRuntime, DynTask, Erasable, Moment,
 };
+#[cfg(unix)]
+pub use erased::{AnyFile, AnyWatch, AnyWatched};
+pub use interval::{Interval, Missed};
+#[cfg(unix)]
+pub use io::{Direction, Io, Watched};
 pub use join::{Join, JoinFailed, OnDrop};
 pub use net::{Net, TcpListener, TcpStream, Udp, UdpSocket};
 pub use task::{BlockOn, NotLocal, Spawn, SpawnBlocking, SpawnLocal, Yield};
 pub use time::Time;
 
-/// A whole runtime: every capability that a program with Send tasks, timers and connections uses. [`Udp`] and [`SpawnLocal`] are
-/// asked for by those who need them.
+/// A whole runtime: every capability that a program with Send tasks, timers and connections uses. [`Udp`], `Io` and [`SpawnLocal`]
+/// are asked for by those who need them.
 ///
 /// Implemented for whatever has the parts; never implemented by hand.
 pub trait Runtime:

@@ -6,13 +6,18 @@
 use crate::local::{self, Scopes};
 use crate::net::{Net, TcpListener, TcpStream, Udp, UdpSocket};
 use crate::{BlockOn, Join, JoinFailed, NotLocal, OnDrop, Spawn, SpawnBlocking, SpawnLocal, Time, Yield};
-use ::smol::{Async, Executor, LocalExecutor, Task, Timer};
+#[cfg(unix)]
+use crate::{Direction, Io, Watched};
+use ::smol::{Async, Executor, LocalExecutor, Timer};
+use async_task::FallibleTask;
 use futures_io::{AsyncRead, AsyncWrite};
 use std::cell::RefCell;
 use std::fmt;
 use std::future::{Future, pending};
 use std::io;
 use std::net::{Shutdown, SocketAddr};
+#[cfg(unix)]
+use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -110,31 +115,38 @@ pub type LocalCancel<T> = Pin<Box<dyn Future<Output = Option<T>>>>;
 #[doc(hidden)]
 pub trait Cancel<T>: Future<Output = Option<T>> + Unpin {
     /// The future of the task's end.
-    fn of(task: Task<T>) -> Self;
+    fn of(task: FallibleTask<T>) -> Self;
 }
 
 impl<T: Send + 'static> Cancel<T> for SendCancel<T> {
-    fn of(task: Task<T>) -> Self {
+    fn of(task: FallibleTask<T>) -> Self {
         Box::pin(task.cancel())
     }
 }
 
 impl<T: 'static> Cancel<T> for LocalCancel<T> {
-    fn of(task: Task<T>) -> Self {
+    fn of(task: FallibleTask<T>) -> Self {
         Box::pin(task.cancel())
     }
 }
 
 enum State<T, C> {
-    Running(Task<T>),
+    /// Of the kind that resolves to `None`, where the other one panics, when the executor has dropped it.
+    Running(FallibleTask<T>),
     /// `abort` was called: the future resolves when the task is over.
     Cancelling(C),
-    /// The outcome, known before anybody asked.
-    Known(Option<Result<T, JoinFailed>>),
+    /// The task is over, and this is its outcome until somebody takes it.
+    Over(Option<Result<T, JoinFailed>>),
 }
 
 // Nothing in the handle is pinned in place: a task is a pointer, and the cancellation is boxed.
 impl<T, C> Unpin for SmolJoin<T, C> {}
+
+impl<T, C> SmolJoin<T, C> {
+    fn new(task: ::smol::Task<T>) -> Self {
+        Self { state: State::Running(task.fallible()) }
+    }
+}
 
 impl<T, C> fmt::Debug for SmolJoin<T, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -142,36 +154,44 @@ impl<T, C> fmt::Debug for SmolJoin<T, C> {
     }
 }
 
+/// Polls for a task's outcome. smol raises a task's panic in whoever polls for its end; here it becomes a value.
+fn outcome<T>(
+    end: &mut (impl Future<Output = Option<T>> + Unpin),
+    cx: &mut Context<'_>,
+) -> Poll<Result<T, JoinFailed>> {
+    match catch_unwind(AssertUnwindSafe(|| Pin::new(end).poll(cx))) {
+        Ok(polled) => polled.map(|value| value.ok_or(JoinFailed::cancelled())),
+        Err(payload) => Poll::Ready(Err(JoinFailed::panicked(payload))),
+    }
+}
+
 impl<T, C: Cancel<T>> Future for SmolJoin<T, C> {
     type Output = Result<T, JoinFailed>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // The executor raises a task's panic in whoever awaits it; here it becomes a value.
-        let polled = catch_unwind(AssertUnwindSafe(|| match &mut self.state {
-            State::Running(task) => Pin::new(task).poll(cx).map(Ok),
-            State::Cancelling(end) => Pin::new(end).poll(cx).map(ended),
-            State::Known(outcome) => Poll::Ready(outcome.take().expect("polled after it was ready")),
-        }));
-        polled.unwrap_or_else(|payload| Poll::Ready(Err(JoinFailed::panicked(payload))))
+        let outcome = match &mut self.state {
+            State::Running(task) => outcome(task, cx),
+            State::Cancelling(end) => outcome(end, cx),
+            State::Over(outcome) => Poll::Ready(outcome.take().expect("polled after it was ready")),
+        };
+        if outcome.is_ready() {
+            self.state = State::Over(None);
+        }
+        outcome
     }
-}
-
-/// The outcome of a cancelled task: its value, if it was faster.
-fn ended<T>(value: Option<T>) -> Result<T, JoinFailed> {
-    value.ok_or(JoinFailed::cancelled())
 }
 
 impl<T, C: Cancel<T>> Join<T> for SmolJoin<T, C> {
     const ON_DROP: OnDrop = OnDrop::Abort;
 
     fn abort(&mut self) {
-        self.state = match std::mem::replace(&mut self.state, State::Known(None)) {
+        self.state = match std::mem::replace(&mut self.state, State::Over(None)) {
             State::Running(task) => {
                 let mut end = C::of(task);
                 // smol asks the task to end when this future is first polled, which must not wait until somebody
                 // awaits the handle.
-                match Pin::new(&mut end).poll(&mut Context::from_waker(Waker::noop())) {
-                    Poll::Ready(value) => State::Known(Some(ended(value))),
+                match outcome(&mut end, &mut Context::from_waker(Waker::noop())) {
+                    Poll::Ready(outcome) => State::Over(Some(outcome)),
                     Poll::Pending => State::Cancelling(end),
                 }
             }
@@ -194,7 +214,7 @@ impl Spawn for Smol {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        SmolJoin { state: State::Running(self.shared.executor.spawn(future)) }
+        SmolJoin::new(self.shared.executor.spawn(future))
     }
 }
 
@@ -207,7 +227,7 @@ impl SpawnLocal for Smol {
         F::Output: 'static,
     {
         match local::current(&SCOPES, self.id(), LocalExecutor::new) {
-            Some(executor) => Ok(SmolJoin { state: State::Running(executor.spawn(future)) }),
+            Some(executor) => Ok(SmolJoin::new(executor.spawn(future))),
             None => Err(NotLocal { future }),
         }
     }
@@ -221,7 +241,7 @@ impl SpawnBlocking for Smol {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        SmolJoin { state: State::Running(::smol::unblock(f)) }
+        SmolJoin::new(::smol::unblock(f))
     }
 }
 
@@ -366,6 +386,40 @@ impl Udp for Smol {
 
     fn bind_udp(&self, addr: SocketAddr) -> io::Result<SmolUdpSocket> {
         Async::<std::net::UdpSocket>::bind(addr).map(SmolUdpSocket)
+    }
+}
+
+/// A file that async-io watches.
+#[cfg(unix)]
+#[derive(Debug)]
+pub struct SmolWatched<T>(Async<T>);
+
+#[cfg(unix)]
+impl Io for Smol {
+    type Watched<T: AsFd + Send + Sync + 'static> = SmolWatched<T>;
+
+    fn watch<T: AsFd + Send + Sync + 'static>(&self, file: T) -> io::Result<SmolWatched<T>> {
+        Async::new_nonblocking(file).map(SmolWatched)
+    }
+}
+
+/// async-io keeps no readiness: each wait asks the kernel, so there is none to take back after a try.
+#[cfg(unix)]
+impl<T: Send + Sync + 'static> Watched<T> for SmolWatched<T> {
+    fn get_ref(&self) -> &T {
+        self.0.get_ref()
+    }
+
+    async fn readable(&self) -> io::Result<()> {
+        self.0.readable().await
+    }
+
+    async fn writable(&self) -> io::Result<()> {
+        self.0.writable().await
+    }
+
+    fn try_io<R>(&self, _: Direction, operation: impl FnOnce(&T) -> io::Result<R>) -> io::Result<R> {
+        operation(self.0.get_ref())
     }
 }
 

@@ -5,6 +5,7 @@
 use crate::Join;
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 
 /// Runs a future on the calling thread, and the runtime's tasks meanwhile.
 pub trait BlockOn {
@@ -22,10 +23,25 @@ pub trait Spawn {
     type Join<T: Send + 'static>: Join<T> + Send + 'static;
 
     /// Starts `future` as a task, from any thread. It runs as soon as the runtime does.
+    ///
+    /// Runtimes that name tasks by the place of their spawn find it by `#[track_caller]`; a library that spawns for its own
+    /// caller passes it on by that attribute, or by [`spawn_at`](Self::spawn_at).
+    #[track_caller]
     fn spawn<F>(&self, future: F) -> Self::Join<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static;
+
+    /// As [`spawn`](Self::spawn), for code that was told the place of the spawn by somebody else. A runtime that has no use for
+    /// it need not implement this.
+    fn spawn_at<F>(&self, future: F, place: &'static Location<'static>) -> Self::Join<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let _ = place;
+        self.spawn(future)
+    }
 }
 
 /// Starts tasks that stay on their thread.
@@ -39,6 +55,7 @@ pub trait SpawnLocal {
     /// # Errors
     ///
     /// [`NotLocal`] with the future unless the thread is inside [`BlockOn::block_on`] of this very runtime.
+    #[track_caller]
     fn spawn_local<F>(&self, future: F) -> Result<Self::LocalJoin<F::Output>, NotLocal<F>>
     where
         F: Future + 'static,
@@ -51,10 +68,22 @@ pub trait SpawnBlocking {
     type BlockingJoin<T: Send + 'static>: Join<T> + Send + 'static;
 
     /// Runs `f` on a thread of its own or of a pool. A closure that has begun cannot be aborted.
+    #[track_caller]
     fn spawn_blocking<F, T>(&self, f: F) -> Self::BlockingJoin<T>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static;
+
+    /// As [`spawn_blocking`](Self::spawn_blocking), for code that was told the place of the call by somebody else; see
+    /// [`Spawn::spawn_at`].
+    fn spawn_blocking_at<F, T>(&self, f: F, place: &'static Location<'static>) -> Self::BlockingJoin<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let _ = place;
+        self.spawn_blocking(f)
+    }
 }
 
 /// Gives way to other tasks.

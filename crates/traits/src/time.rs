@@ -2,6 +2,7 @@
 //!
 //! Invariant: `now` and `sleep` follow the same clock, so `now` after `sleep(d)` is never less than `d` later.
 
+use crate::Interval;
 use std::fmt::Debug;
 use std::future::Future;
 use std::ops::{Add, Sub};
@@ -34,4 +35,16 @@ pub trait Time {
 
     /// Completes at `deadline`, never earlier.
     fn sleep_until(&self, deadline: Self::Instant) -> Self::Sleep;
+
+    /// Ticks at once, and then every `period`.
+    ///
+    /// # Panics
+    ///
+    /// If `period` is zero.
+    fn interval(&self, period: Duration) -> Interval<Self>
+    where
+        Self: Clone,
+    {
+        Interval::new(self.clone(), period)
+    }
 }

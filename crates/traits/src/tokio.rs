@@ -1,25 +1,29 @@
 //! tokio, as one of many.
 //!
 //! Invariant: whatever needs tokio's context gets that of the handle it was called on, so nothing here depends on where
-//! it is called or polled. A thread that is known to be inside that very runtime has it already; entering again would cost
-//! a sixth of a timer.
+//! it is called or polled, nor on which runtime somebody has entered there.
 
 use crate::local::{self, Scopes};
 use crate::net::{Net, TcpListener, TcpStream, Udp, UdpSocket};
 use crate::{BlockOn, Join, JoinFailed, NotLocal, OnDrop, Spawn, SpawnBlocking, SpawnLocal, Time, Yield};
+#[cfg(unix)]
+use crate::{Direction, Io, Watched};
+#[cfg(unix)]
+use ::tokio::io::{Interest, unix::AsyncFd};
 use ::tokio::net::TcpSocket;
 use ::tokio::runtime::{Builder, EnterGuard, Handle};
 use ::tokio::task::{JoinHandle, LocalSet};
 use futures_io::{AsyncRead, AsyncWrite};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::fmt;
 use std::future::{Future, pending};
 use std::io;
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::os::fd::{AsFd, OwnedFd};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -42,16 +46,13 @@ struct Owned {
 
 /// Which runtime something belongs to.
 #[derive(Clone, Debug)]
-struct Home {
-    handle: Handle,
-    /// Never 0.
-    id: usize,
-}
+struct Home(Handle);
 
 impl Home {
-    /// Sets tokio's context, unless this thread has it.
+    /// Sets tokio's context, unless this thread has it: to ask costs half of what it costs to set it again.
     fn enter(&self) -> Option<EnterGuard<'_>> {
-        (INSIDE.get() != self.id).then(|| self.handle.enter())
+        let here = Handle::try_current().is_ok_and(|current| current.id() == self.0.id());
+        (!here).then(|| self.0.enter())
     }
 }
 
@@ -66,8 +67,6 @@ impl Drop for Owned {
 
 thread_local! {
     static SCOPES: Scopes<LocalSet> = const { RefCell::new(Vec::new()) };
-    /// The runtime whose worker this thread is or whose `block_on` it is in; 0 if none.
-    static INSIDE: Cell<usize> = const { Cell::new(0) };
 }
 
 impl Tokio {
@@ -90,11 +89,14 @@ impl Tokio {
     }
 
     fn build(builder: &mut Builder) -> io::Result<Self> {
-        static NEXT: AtomicUsize = AtomicUsize::new(1);
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        let runtime = builder.enable_io().enable_time().on_thread_start(move || INSIDE.set(id)).build()?;
-        let home = Home { handle: runtime.handle().clone(), id };
+        let runtime = builder.enable_io().enable_time().build()?;
+        let home = Home(runtime.handle().clone());
         Ok(Self { runtime: Arc::new(Owned { runtime: Some(runtime), home }) })
+    }
+
+    /// Tells this runtime from others.
+    fn id(&self) -> usize {
+        Arc::as_ptr(&self.runtime) as usize
     }
 
     fn home(&self) -> &Home {
@@ -102,7 +104,7 @@ impl Tokio {
     }
 
     fn handle(&self) -> &Handle {
-        &self.home().handle
+        &self.home().0
     }
 }
 
@@ -115,19 +117,9 @@ impl fmt::Debug for Tokio {
 impl BlockOn for Tokio {
     fn block_on<F: Future>(&self, future: F) -> F::Output {
         let runtime = self.runtime.runtime.as_ref().expect("present until drop");
-        let _inside = Inside { before: INSIDE.replace(self.home().id) };
-        local::enter(&SCOPES, self.home().id, drive, future, |future| runtime.block_on(future))
-    }
-}
-
-/// Gives the thread back to where it was, also when the future panics.
-struct Inside {
-    before: usize,
-}
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        INSIDE.set(self.before);
+        // Beyond the call: local tasks that are alive at its end are dropped in the context, too.
+        let _context = runtime.enter();
+        local::enter(&SCOPES, self.id(), drive, future, |future| runtime.block_on(future))
     }
 }
 
@@ -181,7 +173,7 @@ impl SpawnLocal for Tokio {
         F: Future + 'static,
         F::Output: 'static,
     {
-        match local::current(&SCOPES, self.home().id, LocalSet::new) {
+        match local::current(&SCOPES, self.id(), LocalSet::new) {
             Some(set) => Ok(TokioJoin(set.spawn_local(future))),
             None => Err(NotLocal { future }),
         }
@@ -358,6 +350,53 @@ impl Udp for Tokio {
         socket.set_nonblocking(true)?;
         let _context = self.home().enter();
         ::tokio::net::UdpSocket::from_std(socket).map(TokioUdpSocket)
+    }
+}
+
+/// A file that tokio watches, by a second descriptor of it: tokio's own type trusts the file's word which one it is.
+#[cfg(unix)]
+#[derive(Debug)]
+pub struct TokioWatched<T> {
+    file: T,
+    watched: AsyncFd<OwnedFd>,
+}
+
+#[cfg(unix)]
+impl Io for Tokio {
+    type Watched<T: AsFd + Send + Sync + 'static> = TokioWatched<T>;
+
+    #[expect(deprecated, reason = "it trusts what it is given to be one open file for ever; an `OwnedFd` is")]
+    fn watch<T: AsFd + Send + Sync + 'static>(&self, file: T) -> io::Result<TokioWatched<T>> {
+        let descriptor = file.as_fd().try_clone_to_owned()?;
+        let _context = self.home().enter();
+        Ok(TokioWatched { file, watched: AsyncFd::new(descriptor)? })
+    }
+}
+
+#[cfg(unix)]
+impl<T: Send + Sync + 'static> Watched<T> for TokioWatched<T> {
+    fn get_ref(&self) -> &T {
+        &self.file
+    }
+
+    async fn readable(&self) -> io::Result<()> {
+        self.watched.readable().await.map(drop)
+    }
+
+    async fn writable(&self) -> io::Result<()> {
+        self.watched.writable().await.map(drop)
+    }
+
+    fn try_io<R>(
+        &self,
+        direction: Direction,
+        operation: impl FnOnce(&T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let interest = match direction {
+            Direction::Read => Interest::READABLE,
+            Direction::Write => Interest::WRITABLE,
+        };
+        self.watched.try_io(interest, |_| operation(&self.file))
     }
 }
 

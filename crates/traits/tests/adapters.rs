@@ -1,12 +1,12 @@
-//! What the traits promise, on every adapter.
+//! What the traits promise, on every adapter. Local tasks and watched files have suites of the conformance crate's, which the
+//! workspace's tests mount on the adapters and on every combination.
 #![cfg(all(feature = "smol", feature = "tokio"))]
 
 use futures::io::{AsyncReadExt, AsyncWriteExt};
 use polyloop_traits::{
-    Join, NotLocal, OnDrop, Runtime, Smol, Spawn, SpawnLocal, TcpListener, TcpStream, Tokio,
+    BlockOn, Join, Net, OnDrop, Runtime, Smol, Spawn, TcpListener, TcpStream, Time, Tokio,
 };
 use std::future::pending;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -26,17 +26,17 @@ on_every_adapter! {
     a_panic_reaches_the_joiner_and_nobody_else
     an_aborted_task_is_dropped_before_its_handle_resolves
     abort_after_the_end_keeps_the_value
+    abort_after_a_panic_keeps_the_panic
+    a_task_of_a_runtime_that_is_gone_was_cancelled
     a_detached_task_runs_on
     dropping_a_handle_does_what_on_drop_says
     a_blocking_closure_gives_its_value_and_its_panic
     sleep_is_never_early
     sleep_and_sockets_need_no_context
+    an_interval_ticks_in_its_rhythm_and_never_early
     yield_lets_another_task_run
     bytes_come_back_over_tcp
     spawn_from_a_foreign_thread_wakes_the_runtime
-    local_tasks_run_and_are_dropped_with_block_on
-    a_local_task_is_refused_elsewhere
-    a_local_task_spawned_from_a_local_task_runs
     two_runtimes_at_once
 }
 
@@ -96,6 +96,21 @@ fn abort_after_the_end_keeps_the_value(rt: impl Runtime) {
     });
 }
 
+fn abort_after_a_panic_keeps_the_panic(rt: impl Runtime) {
+    rt.block_on(async {
+        let mut join = rt.spawn(async { std::panic::panic_any("before") });
+        rt.sleep(Duration::from_millis(20)).await;
+        join.abort();
+        assert_eq!(join.await.unwrap_err().to_string(), "the task panicked: before");
+    });
+}
+
+fn a_task_of_a_runtime_that_is_gone_was_cancelled(rt: impl Runtime) {
+    let join = rt.spawn(pending::<()>());
+    drop(rt);
+    assert!(futures::executor::block_on(join).unwrap_err().is_cancelled());
+}
+
 fn a_detached_task_runs_on(rt: impl Runtime) {
     let (sender, receiver) = mpsc::channel();
     let timer = rt.clone();
@@ -150,6 +165,19 @@ fn sleep_is_never_early(rt: impl Runtime) {
             rt.sleep(wait).await;
             assert!(rt.now() >= start + wait, "{wait:?} ended early");
             rt.sleep_until(start).await;
+        }
+    });
+}
+
+fn an_interval_ticks_in_its_rhythm_and_never_early(rt: impl Runtime) {
+    rt.block_on(async {
+        let (start, period) = (rt.now(), Duration::from_millis(2));
+        let mut interval = rt.interval(period);
+        let first = interval.tick().await;
+        for n in 1..=5 {
+            // Ticks that come late keep the rhythm: the default is to catch up.
+            assert_eq!(interval.tick().await, first + n * period);
+            assert!(rt.now() >= start + n * period);
         }
     });
 }
@@ -214,39 +242,6 @@ fn spawn_from_a_foreign_thread_wakes_the_runtime(rt: impl Runtime) {
     thread.join().unwrap();
 }
 
-fn local_tasks_run_and_are_dropped_with_block_on<R: Runtime + SpawnLocal>(rt: R) {
-    let shared = Rc::new(3);
-    rt.block_on(async {
-        let local = shared.clone();
-        let sum = rt.spawn_local(async move { *local + 4 }).unwrap();
-        assert_eq!(sum.await.unwrap(), 7);
-        let held = shared.clone();
-        rt.spawn_local(async move {
-            let _held = held;
-            pending::<()>().await;
-        })
-        .unwrap()
-        .detach();
-        rt.yield_now().await;
-        assert_eq!(Rc::strong_count(&shared), 2);
-    });
-    assert_eq!(Rc::strong_count(&shared), 1, "dropped when block_on returned");
-}
-
-fn a_local_task_is_refused_elsewhere<R: Runtime + SpawnLocal>(rt: R) {
-    let Err(NotLocal { future }) = rt.spawn_local(async { 1 }) else { panic!("not inside block_on") };
-    assert_eq!(futures::executor::block_on(future), 1, "the future comes back unharmed");
-}
-
-fn a_local_task_spawned_from_a_local_task_runs<R: Runtime + SpawnLocal>(rt: R) {
-    let inner = rt.clone();
-    let value = rt.block_on(async {
-        let outer = rt.spawn_local(async move { inner.spawn_local(async { Rc::new(9) }).unwrap().await });
-        outer.unwrap().await.unwrap().unwrap()
-    });
-    assert_eq!(*value, 9);
-}
-
 fn two_runtimes_at_once<R: Runtime>(rt: R) {
     let other = Smol::threads(1).unwrap();
     rt.block_on(async {
@@ -254,4 +249,40 @@ fn two_runtimes_at_once<R: Runtime>(rt: R) {
         let here = rt.spawn(async { 2 });
         assert_eq!(there.await.unwrap() + here.await.unwrap(), 3);
     });
+}
+
+/// Somebody has entered another runtime of tokio's, which nobody drives: what is made by our handle is our runtime's.
+#[test]
+fn within_a_guard_of_another_runtime_things_belong_to_their_own() {
+    let other = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for rt in [Tokio::current_thread().unwrap(), Tokio::multi_thread(1).unwrap()] {
+        let within = rt.clone();
+        let foreign = other.handle().clone();
+        let limit = rt.sleep(Duration::from_secs(60));
+        let both = async {
+            // In `block_on`, and in a task.
+            made_within(&rt, &foreign).await;
+            let foreign = foreign.clone();
+            rt.spawn(async move { made_within(&within, &foreign).await }).await.unwrap();
+        };
+        rt.block_on(async {
+            let both = std::pin::pin!(both);
+            let limit = std::pin::pin!(limit);
+            if let futures::future::Either::Right(_) = futures::future::select(both, limit).await {
+                panic!("what was made waits for a runtime that nobody drives");
+            }
+        });
+    }
+}
+
+async fn made_within(rt: &Tokio, foreign: &tokio::runtime::Handle) {
+    let (sleep, listener) = {
+        let _guard = foreign.enter();
+        (rt.sleep(Duration::from_millis(1)), rt.bind("127.0.0.1:0".parse().unwrap()).unwrap())
+    };
+    sleep.await;
+    let address = listener.local_addr().unwrap();
+    let (accepted, connected) = futures::join!(listener.accept(), rt.connect(address));
+    accepted.unwrap();
+    connected.unwrap();
 }

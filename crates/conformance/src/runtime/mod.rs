@@ -4,6 +4,9 @@
 //! know each other.
 
 pub mod blocking;
+#[cfg(unix)]
+pub mod files;
+pub mod local;
 pub mod net;
 pub mod one_worker;
 pub mod tasks;
@@ -54,6 +57,43 @@ macro_rules! runtime {
     };
 }
 
+/// Mounts what is asked of a runtime that has local tasks, [`runtime::local`](mod@crate::runtime::local), as [`runtime!`] does:
+/// `local_tasks!(name, constructor)`.
+#[macro_export]
+macro_rules! local_tasks {
+    ($name:ident, $new:expr) => {
+        mod $name {
+            use super::*;
+            $crate::__mount_runtime! { { $name, $new }
+                local::local_tasks_run_and_are_dropped_with_block_on
+                local::a_local_task_spawned_from_a_local_task_runs
+                local::a_local_task_is_refused_elsewhere
+                local::a_local_task_is_refused_inside_another_runtime
+                local::a_local_task_that_is_dropped_makes_timers_and_sockets
+            }
+        }
+    };
+}
+
+/// Mounts what is asked of a runtime that watches files, [`runtime::files`](mod@crate::runtime::files), as [`runtime!`] does:
+/// `files!(name, constructor)`.
+#[cfg(unix)]
+#[macro_export]
+macro_rules! files {
+    ($name:ident, $new:expr) => {
+        mod $name {
+            use super::*;
+            $crate::__mount_runtime! { { $name, $new }
+                files::a_read_waits_for_what_is_written
+                files::who_waits_for_a_file_does_not_try_in_a_loop
+                files::a_full_pipe_wakes_its_writer
+                files::both_directions_of_a_file_are_waited_for_at_once
+                files::a_dropped_wait_loses_nothing
+            }
+        }
+    };
+}
+
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __mount_runtime {
@@ -79,7 +119,9 @@ macro_rules! __runtime_properties {
             tasks::dropping_a_handle_does_what_it_says
             tasks::an_aborted_task_is_dropped_before_its_handle_resolves
             tasks::abort_after_the_end_keeps_the_value
+            tasks::abort_after_a_panic_keeps_the_panic
             tasks::abort_of_a_task_that_never_ran_drops_its_future
+            tasks::a_task_of_a_runtime_that_is_gone_was_cancelled
             tasks::a_panic_reaches_the_joiner_and_the_others_go_on
             tasks::a_panic_of_the_main_future_reaches_the_caller
             tasks::an_output_is_dropped_once

@@ -2,7 +2,7 @@
 
 use super::{Counter, New};
 use futures::channel::{mpsc, oneshot};
-use futures::{SinkExt, StreamExt};
+use futures::{SinkExt, StreamExt, executor};
 use polyloop_traits::{Join, OnDrop, Runtime};
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -106,6 +106,43 @@ pub fn abort_after_the_end_keeps_the_value<R: Runtime, K>(new: New<R, K>) {
         join.abort();
         assert_eq!(join.await.unwrap(), 7);
     });
+}
+
+/// Nor one that comes after a panic: it is the joiner's, and not of whoever aborts.
+pub fn abort_after_a_panic_keeps_the_panic<R: Runtime, K>(new: New<R, K>) {
+    let (rt, _alive) = new();
+    rt.block_on(async {
+        let (done, ended) = oneshot::channel::<()>();
+        let mut join = rt.spawn(async move {
+            let _done = done;
+            std::panic::panic_any(7);
+        });
+        ended.await.unwrap_err();
+        rt.sleep(Duration::from_millis(20)).await;
+        join.abort();
+        let failed = join.await.unwrap_err();
+        assert_eq!(failed.into_panic().unwrap().downcast_ref(), Some(&7));
+    });
+}
+
+/// The end of a runtime is told to those who wait for its tasks: no value, and nobody has panicked.
+pub fn a_task_of_a_runtime_that_is_gone_was_cancelled<R: Runtime, K>(new: New<R, K>) {
+    let (rt, alive) = new();
+    let waiting = rt.block_on(async {
+        let (begun, began) = oneshot::channel();
+        let waiting = rt.spawn(async move {
+            begun.send(()).unwrap();
+            pending::<()>().await;
+        });
+        began.await.unwrap();
+        waiting
+    });
+    let unpolled = rt.spawn(pending::<()>());
+    drop((rt, alive));
+    for task in [waiting, unpolled] {
+        let failed = executor::block_on(task).unwrap_err();
+        assert!(failed.is_cancelled() && !failed.is_panic(), "{failed}");
+    }
 }
 
 /// A task that is aborted before its first poll is dropped all the same.

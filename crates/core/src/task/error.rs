@@ -82,6 +82,19 @@ impl JoinError {
         }
     }
 
+    /// Why there was no thread for a blocking job.
+    ///
+    /// # Errors
+    ///
+    /// The error itself if that is not what happened.
+    pub fn try_into_no_thread(self) -> Result<std::io::Error, Self> {
+        let Inner { reason, id } = *self.0;
+        match reason {
+            Reason::NoThread(reason) => Ok(reason),
+            reason => Err(Self(Box::new(Inner { reason, id }))),
+        }
+    }
+
     /// The payload with which the task panicked.
     ///
     /// # Panics

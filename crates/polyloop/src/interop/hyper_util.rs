@@ -6,10 +6,9 @@
 use super::hyper::Io;
 use crate::net::TcpStream;
 use ::hyper::Uri;
-use ::hyper::rt;
 use ::hyper_util::client::legacy::connect::{Connected, Connection};
 use std::future::Future;
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tower_service::Service;
@@ -45,9 +44,9 @@ use tower_service::Service;
 pub struct Connector;
 
 impl Service<Uri> for Connector {
-    type Response = Plain;
+    type Response = Io<TcpStream>;
     type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Plain>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Io<TcpStream>>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
@@ -64,53 +63,14 @@ impl Service<Uri> for Connector {
             let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
             let stream = TcpStream::connect((host, uri.port_u16().unwrap_or(80))).await?;
             stream.set_nodelay(true)?;
-            Ok(Plain(Io::new(stream)))
+            Ok(Io::new(stream))
         })
     }
 }
 
-/// A connection without TLS.
-#[derive(Debug)]
-pub struct Plain(Io<TcpStream>);
-
-impl Connection for Plain {
+/// A connection without TLS and without a proxy: nothing is to be said about it.
+impl<T> Connection for Io<T> {
     fn connected(&self) -> Connected {
         Connected::new()
-    }
-}
-
-impl rt::Read for Plain {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        room: rt::ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, room)
-    }
-}
-
-impl rt::Write for Plain {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        rt::Write::poll_write(Pin::new(&mut self.0), cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        rt::Write::poll_flush(Pin::new(&mut self.0), cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        rt::Write::poll_write_vectored(Pin::new(&mut self.0), cx, parts)
     }
 }

@@ -5,11 +5,12 @@ use crate::Handle;
 use crate::time::{Instant, Sleep};
 use futures_io::{AsyncRead, AsyncWrite};
 use polyloop_core::{JoinError, JoinHandle, Meta, YieldNow, yield_now};
-use polyloop_net::{TcpListener, TcpStream, UdpSocket};
+use polyloop_net::{AsyncFd, Interest, TcpListener, TcpStream, UdpSocket};
 use polyloop_traits as traits;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -32,6 +33,14 @@ impl traits::Spawn for Handle {
     {
         Join(Self::spawn(self, future))
     }
+
+    fn spawn_at<F>(&self, future: F, place: &'static Location<'static>) -> Join<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        Join(self.spawn_with(future, Meta::new(place)))
+    }
 }
 
 impl traits::SpawnLocal for Handle {
@@ -43,7 +52,7 @@ impl traits::SpawnLocal for Handle {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let spawned = crate::task::spawn_here(future, Meta::new(Location::caller()));
+        let spawned = self.spawn_on_this_thread(future, Meta::new(Location::caller()));
         spawned.map(Join).map_err(|future| traits::NotLocal { future })
     }
 }
@@ -58,6 +67,14 @@ impl traits::SpawnBlocking for Handle {
         T: Send + 'static,
     {
         Join(Self::spawn_blocking(self, f))
+    }
+
+    fn spawn_blocking_at<F, T>(&self, f: F, place: &'static Location<'static>) -> Join<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        Join(self.spawn_blocking_with(f, Meta::new(place)))
     }
 }
 
@@ -107,6 +124,44 @@ impl traits::Udp for Handle {
     }
 }
 
+impl traits::Io for Handle {
+    type Watched<T: AsFd + Send + Sync + 'static> = WatchedFile<T>;
+
+    fn watch<T: AsFd + Send + Sync + 'static>(&self, file: T) -> io::Result<WatchedFile<T>> {
+        AsyncFd::new_on(self.net_context(), file).map(WatchedFile)
+    }
+}
+
+/// An [`AsyncFd`] behind the trait.
+#[derive(Debug)]
+pub struct WatchedFile<T: AsFd + Send + Sync + 'static>(pub AsyncFd<T>);
+
+impl<T: AsFd + Send + Sync + 'static> traits::Watched<T> for WatchedFile<T> {
+    fn get_ref(&self) -> &T {
+        self.0.get_ref()
+    }
+
+    async fn readable(&self) -> io::Result<()> {
+        self.0.readable().await.map(drop)
+    }
+
+    async fn writable(&self) -> io::Result<()> {
+        self.0.writable().await.map(drop)
+    }
+
+    fn try_io<R>(
+        &self,
+        direction: traits::Direction,
+        operation: impl FnOnce(&T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let interest = match direction {
+            traits::Direction::Read => Interest::READABLE,
+            traits::Direction::Write => Interest::WRITABLE,
+        };
+        self.0.try_io(interest, operation)
+    }
+}
+
 /// A join handle behind the trait: dropping it detaches the task.
 #[derive(Debug)]
 pub struct Join<T>(JoinHandle<T>);
@@ -122,8 +177,10 @@ impl<T> Future for Join<T> {
 fn failed(error: JoinError) -> traits::JoinFailed {
     match error.try_into_panic() {
         Ok(payload) => traits::JoinFailed::panicked(payload),
-        // That no thread could be had is an end without output, too; the trait knows no third one.
-        Err(_) => traits::JoinFailed::cancelled(),
+        Err(error) => match error.try_into_no_thread() {
+            Ok(reason) => traits::JoinFailed::no_thread(reason),
+            Err(_) => traits::JoinFailed::cancelled(),
+        },
     }
 }
 

@@ -3,6 +3,11 @@
 
 #![forbid(unsafe_code)]
 
+/// The guide's chapter, whose code runs as documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../docs/guide/ecosystem.md")]
+pub mod guide {}
+
 use axum::BoxError;
 use axum::Router;
 use axum::error_handling::HandleErrorLayer;

@@ -1,7 +1,9 @@
-//! Deadlines that hyper does not have: until it is known which protocol a client speaks, and while it does not read.
+//! Deadlines that hyper does not have: until it is known which protocol a client speaks, and while it does not take what it
+//! asked for, be it that it does not read or, in HTTP/2, that it opens no window.
 //!
 //! Invariant: a deadline runs only while it is the client's turn; whatever the client does that helps ends it.
 
+use crate::answer::Untaken;
 use futures::io::{AsyncRead, AsyncWrite};
 use polyloop::time::{Sleep, sleep};
 use std::io::{self, IoSlice};
@@ -21,12 +23,16 @@ pub struct Impatient<S> {
     /// How long a write may wait, and the one that does.
     patience: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
+    /// What waits for a window of the client's, and until when it may.
+    untaken: Untaken,
+    untaken_until: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Impatient<S> {
-    /// Around `stream`: so long for the greeting, so long for each write. On the current runtime.
-    pub fn new(stream: S, greeting: Duration, patience: Duration) -> Self {
-        Self { stream, greeting: Some((0, Box::pin(sleep(greeting)))), patience, stalled: None }
+    /// Around `stream`: so long for the greeting, so long for each write and for whatever is `untaken`. On the current runtime.
+    pub fn new(stream: S, greeting: Duration, patience: Duration, untaken: Untaken) -> Self {
+        let greeting = Some((0, Box::pin(sleep(greeting))));
+        Self { stream, greeting, patience, stalled: None, untaken, untaken_until: None }
     }
 
     fn greeted(&mut self, bytes: &[u8]) {
@@ -36,6 +42,16 @@ impl<S> Impatient<S> {
         if bytes.len() >= expected.len() || !expected.starts_with(bytes) {
             self.greeting = None;
         }
+    }
+
+    /// Whether the client had its time, while nothing comes from it.
+    fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
+        if let Some((_, late)) = &mut self.greeting
+            && late.as_mut().poll(cx).is_ready()
+        {
+            return true;
+        }
+        self.untaken.poll_late(cx, self.patience, &mut self.untaken_until).is_ready()
     }
 
     /// A write's result, or the end of the patience.
@@ -60,11 +76,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        match (&read, &mut self.greeting) {
-            (Poll::Ready(Ok(n)), Some(_)) => self.greeted(&buffer[..*n]),
-            (Poll::Pending, Some((_, late))) => {
-                return late.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()));
-            }
+        match &read {
+            Poll::Ready(Ok(n)) => self.greeted(&buffer[..*n]),
+            Poll::Pending if self.is_late(cx) => return Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             _ => {}
         }
         read

@@ -5,8 +5,10 @@
 
 #![forbid(unsafe_code)]
 
+mod answer;
 mod impatient;
 
+pub use answer::{Answer, Noted, Untaken};
 pub use impatient::Impatient;
 
 use axum::Router;
@@ -18,6 +20,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures::io::{AsyncRead, AsyncWrite};
 use futures::stream::{self, StreamExt};
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -35,7 +39,7 @@ use std::time::Duration;
 pub const HEADERS: Duration = Duration::from_secs(10);
 /// How long a request may take, its body included.
 pub const REQUEST: Duration = Duration::from_secs(30);
-/// How long a client may take to read some more of the answer.
+/// How long a client may take to read some more of an answer; of each, if there are several at a time.
 pub const STALL: Duration = Duration::from_secs(30);
 /// After so long without a sign of life an HTTP/2 client is asked for one,
 pub const PING: Duration = Duration::from_secs(20);
@@ -98,9 +102,10 @@ pub async fn serve(listener: TcpListener, router: Router, end: impl Future<Outpu
             accepted = listener.accept() => accepted?.0,
             () = &mut end => break,
         };
-        stream.set_nodelay(true)?;
-        let service = TowerToHyperService::new(router.clone());
-        let connection = builder.serve_connection_with_upgrades(impatient(stream), service).into_owned();
+        // A connection may be over before it has begun. That is no end of the server, and the next call finds out.
+        let _ = stream.set_nodelay(true);
+        let (stream, service) = watched(stream, router.clone());
+        let connection = builder.serve_connection_with_upgrades(stream, service).into_owned();
         let connection = graceful.watch(connection);
         polyloop::spawn(async move {
             // What a client did wrong, or that it is gone; both are its business.
@@ -121,12 +126,32 @@ pub async fn serve_one<S>(stream: S, router: Router) -> Result<(), Box<dyn Error
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = TowerToHyperService::new(router);
-    builder().serve_connection_with_upgrades(impatient(stream), service).await
+    let (stream, service) = watched(stream, router);
+    builder().serve_connection_with_upgrades(stream, service).await
 }
 
-fn impatient<S>(stream: S) -> Io<Impatient<S>> {
-    Io::new(Impatient::new(stream, HEADERS, STALL))
+/// A connection and what answers on it; the one knows what of the other's answers was not taken.
+fn watched<S>(
+    stream: S,
+    router: Router,
+) -> (
+    Io<Impatient<S>>,
+    impl Service<
+        hyper::Request<Incoming>,
+        Response = hyper::Response<Answer>,
+        Error = Infallible,
+        Future: Send + 'static,
+    > + Send
+    + 'static,
+) {
+    let untaken = Untaken::default();
+    let stream = Io::new(Impatient::new(stream, HEADERS, STALL, untaken.clone()));
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |request| {
+        let (answer, untaken) = (router.call(request), untaken.clone());
+        async move { Ok(answer.await?.map(|body| Answer::new(body, untaken))) }
+    });
+    (stream, service)
 }
 
 /// hyper-util's server with our executor and our timer, and a deadline for whatever it has one for.

@@ -17,7 +17,7 @@ fn the_client_program_hears_from_the_server_program(combination: &str) {
     let mut fetch = Program::start(FETCH, combination, [&address, "/hello/you"]);
     assert_eq!(fetch.line(), "HTTP/1.1 200 OK: hello, you");
     assert_eq!(fetch.line(), "HTTP/2.0 200 OK: hello, you");
-    assert_eq!(fetch.finish(), "");
+    assert_eq!(fetch.finish(), "pooled 200 OK: hello, you\n");
 
     // A client between its answers, so that both are in the middle of something when they are looked at.
     let mut sleeping = Program::start(FETCH, combination, [&address, "/sleep/300"]);
@@ -29,7 +29,9 @@ fn the_client_program_hears_from_the_server_program(combination: &str) {
     assert_eq!(&answer, b"HTTP/1.1 200 OK");
     router.facts().assert_native(combination);
     sleeping.facts().assert_native(combination);
-    assert_eq!(sleeping.finish(), "HTTP/2.0 200 OK: slept for 300 ms\n");
+    assert_eq!(sleeping.line(), "HTTP/2.0 200 OK: slept for 300 ms");
+    sleeping.facts().assert_native(combination);
+    assert_eq!(sleeping.finish(), "pooled 200 OK: slept for 300 ms\n");
     drop(stream);
     assert_eq!(router.finish(), "");
 }

@@ -7,8 +7,15 @@
 
 use ecosystem_http::{HEADERS, PING, PONG, REQUEST, STALL, router, serve_one};
 use ecosystem_support::alone;
+use http_body_util::{BodyExt, Empty};
+use hyper::Request;
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http2;
+use polyloop::Handle;
+use polyloop::interop::hyper::Io;
 use polyloop::net::unix::UnixStream;
-use polyloop::time::{Instant, sleep};
+use polyloop::task::JoinHandle;
+use polyloop::time::{Instant, sleep, timeout};
 use std::time::Duration;
 
 /// A connection that is served on this runtime.
@@ -135,6 +142,55 @@ async fn who_does_not_read_the_answer_is_closed() {
         let answer = rest(&stream).await;
         assert!(answer.starts_with("HTTP/1.1 200") && answer.len() < 16_000_000, "{} bytes", answer.len());
         assert!(start.elapsed() < STALL + Duration::from_secs(6));
+    })
+    .await;
+}
+
+/// A client of HTTP/2 that reads all that comes, answers each ping, and opens windows of `window` bytes.
+async fn over_http2(
+    window: u32,
+    path: &str,
+) -> (http2::SendRequest<Empty<Bytes>>, Incoming, JoinHandle<hyper::Result<()>>) {
+    let mut builder = http2::Builder::new(Handle::current());
+    builder.initial_stream_window_size(window);
+    let (mut client, connection) = builder.handshake(Io::new(connected())).await.unwrap();
+    let connection = polyloop::spawn(connection);
+    let request = Request::get(format!("http://x{path}")).body(Empty::<Bytes>::new()).unwrap();
+    let answer = client.send_request(request).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    // The connection lives as long as somebody might ask again.
+    (client, answer.into_body(), connection)
+}
+
+#[polyloop::test(all, workers = 1, start_paused = true)]
+async fn who_opens_no_window_for_an_answer_in_http2_is_closed() {
+    alone(async {
+        for (window, path) in [
+            // Far more than the window, a little more, and an answer whose last bytes alone are left.
+            (65_535, "/zeros/16000000"),
+            (65_535, "/zeros/65536"),
+            (1, "/"),
+        ] {
+            let start = Instant::now();
+            let (_client, _body, connection) = over_http2(window, path).await;
+            let _ = timeout(Duration::from_secs(3600), connection).await.expect("it is closed");
+            assert_took(start.elapsed(), STALL);
+        }
+    })
+    .await;
+}
+
+#[polyloop::test(all, workers = 1, start_paused = true)]
+async fn who_takes_its_time_with_an_answer_in_http2_but_not_too_long_is_kept() {
+    alone(async {
+        let (_client, mut body, _connection) = over_http2(20_000, "/zeros/100000").await;
+        let mut length = 0;
+        while let Some(frame) = body.frame().await {
+            length += frame.unwrap().into_data().unwrap().len();
+            // A window is opened once it is half used up, which is not with each frame.
+            sleep(STALL / 3).await;
+        }
+        assert_eq!(length, 100_000);
     })
     .await;
 }

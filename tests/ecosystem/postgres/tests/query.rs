@@ -3,8 +3,9 @@
 #![forbid(unsafe_code)]
 
 use ecosystem_postgres::connect;
-use ecosystem_support::skip;
+use ecosystem_support::{Program, skip};
 use futures::future::try_join_all;
+use polyloop::time::{sleep, timeout};
 use polyloop::{Combination, Runtime};
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -17,6 +18,8 @@ use std::time::Duration;
 /// `nobody` on Debian.
 const UNPRIVILEGED: u32 = 65_534;
 const USER: &str = "polyloop";
+/// How long the server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server with a folder of its own, both of which go with this.
 struct Database {
@@ -108,18 +111,28 @@ fn queries_are_answered_on_every_combination() {
     let mut database = Database::start(&programs);
     let address = database.address;
     let ready = Runtime::from_name("fifo+poll+heap").unwrap();
-    ready.block_on(async {
+    let reached = ready.block_on(timeout(PATIENCE, async {
         while connect(address, USER).await.is_err() {
             assert_eq!(database.server.try_wait().unwrap(), None, "the server ended");
-            polyloop::time::sleep(Duration::from_millis(50)).await;
+            sleep(Duration::from_millis(50)).await;
         }
-    });
+    }));
+    reached.expect("the server answers");
     for combination in Combination::ALL {
-        let runtime = Runtime::from_name(&combination.to_string()).unwrap();
+        let combination = combination.to_string();
+        let runtime = Runtime::from_name(&combination).unwrap();
         // As a task, so that it is polled where tasks are.
-        let asked = runtime.block_on(runtime.spawn(asks(address)));
+        let asking = runtime.spawn(async move { timeout(PATIENCE, asks(address)).await });
+        let asked = runtime.block_on(asking);
         asked
             .unwrap_or_else(|error| panic!("{combination}: {error}"))
+            .unwrap_or_else(|late| panic!("{combination}: {late}"))
             .unwrap_or_else(|error| panic!("{combination}: {error}"));
+
+        let mut program = Program::start(env!("CARGO_BIN_EXE_query"), &combination, [&address.to_string(), USER]);
+        let version = program.line();
+        assert!(version.starts_with("PostgreSQL "), "{combination}: {version}");
+        program.facts().assert_native(&combination);
+        assert_eq!(program.finish(), "");
     }
 }

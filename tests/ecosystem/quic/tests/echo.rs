@@ -92,7 +92,7 @@ async fn nobody_there_is_no_end_of_the_endpoint() {
     let (_server, address) = echoing(&certified);
     let nobody = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let client = client(&certified, Duration::from_millis(500)).unwrap();
-    // The kernel says that the port is closed, on the socket that the next connection goes through.
+    // The kernel tells it to connected sockets alone, which an endpoint's is not; `interop/quinn.rs` has a test of one that is.
     client.connect(nobody, "localhost").unwrap().await.unwrap_err();
     let connection = client.connect(address, "localhost").unwrap().await.unwrap();
     assert_eq!(ask(&connection, b"still here").await.unwrap(), b"still here");

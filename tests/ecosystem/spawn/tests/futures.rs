@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+use ecosystem_spawn::squares;
+use ecosystem_support::{Program, on_each};
 use futures::FutureExt;
 use futures::channel::{mpsc, oneshot};
 use futures::sink::SinkExt;
@@ -11,13 +13,6 @@ use polyloop::{Handle, Runtime};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
-
-/// The square of each number, by a task of its own, in the order of the numbers.
-async fn squares(spawn: &impl Spawn, numbers: std::ops::Range<u64>) -> Vec<u64> {
-    let square = |n| spawn.spawn_with_handle(async move { n * n }).expect("the runtime is there");
-    let handles: Vec<_> = numbers.map(square).collect();
-    futures::future::join_all(handles).await
-}
 
 #[polyloop::test(all)]
 async fn a_library_that_is_handed_a_spawner_spawns() {
@@ -90,6 +85,26 @@ async fn a_worker_has_no_local_tasks_and_says_so() {
         polyloop::task::spawn_blocking(move || handle.spawn_local_obj(Box::pin(async {}).into())).await;
     assert!(refused.unwrap().unwrap_err().is_shutdown());
 }
+
+fn a_spawner_has_local_tasks_where_its_own_runtime_blocks_and_nowhere_else(combination: &str) {
+    let (here, there) = (Runtime::from_name(combination).unwrap(), Runtime::from_name(combination).unwrap());
+    let (here, there) = (here.handle(), there.handle());
+    let spawn_by = |handle: &Handle| handle.spawn_local_obj(Box::pin(async {}).into());
+    assert!(here.status_local().unwrap_err().is_shutdown());
+    here.block_on(async {
+        assert_eq!((here.status_local().is_ok(), there.status_local().is_ok()), (true, false));
+        assert_eq!((spawn_by(here).is_ok(), spawn_by(there).is_ok()), (true, false));
+    });
+}
+on_each!(a_spawner_has_local_tasks_where_its_own_runtime_blocks_and_nowhere_else);
+
+fn the_program_has_no_reactor_but_ours(combination: &str) {
+    let mut program = Program::start(env!("CARGO_BIN_EXE_squares"), combination, [] as [&str; 0]);
+    assert_eq!(program.line(), "[0, 1, 4, 9, 16, 25, 36, 49, 64, 81]");
+    program.facts().assert_native(combination);
+    assert_eq!(program.finish(), "");
+}
+on_each!(the_program_has_no_reactor_but_ours);
 
 fn after_the_end(combination: &str) {
     let runtime = Runtime::from_name(combination).unwrap();

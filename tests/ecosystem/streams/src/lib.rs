@@ -2,6 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+mod tokio_tls;
+
+pub use tokio_tls::tokio_tls_ask;
+
 use async_tungstenite::tungstenite::{Error, Message};
 use async_tungstenite::{WebSocketStream, accept_async, client_async};
 use futures::StreamExt;

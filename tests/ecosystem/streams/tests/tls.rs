@@ -2,10 +2,9 @@
 
 #![forbid(unsafe_code)]
 
-use ecosystem_streams::{tls_ask, tls_echo};
+use ecosystem_streams::{tls_ask, tls_echo, tokio_tls_ask};
 use ecosystem_support::Certified;
-use polyloop::net::{TcpListener, TcpStream};
-use rustls::pki_types::ServerName;
+use polyloop::net::TcpListener;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -85,22 +84,8 @@ async fn an_end_without_goodbye_is_no_end() {
 async fn tokio_rustls_speaks_through_tokios_traits() {
     let certified = Certified::localhost();
     let address = echoing(&certified).await;
-    let connector = tokio_rustls::TlsConnector::from(certified.client());
-    let stream = TcpStream::connect(address).await.unwrap();
-    let mut stream = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await.unwrap();
-    let sent = payload(100_000);
-    let (mut reader, mut writer) = tokio::io::split(&mut stream);
-    let mut back = vec![0; sent.len()];
-    let (sending, receiving) = polyloop::join!(
-        async {
-            writer.write_all(&sent).await?;
-            writer.flush().await
-        },
-        reader.read_exact(&mut back)
-    );
-    sending.unwrap();
-    receiving.unwrap();
-    assert!(back == sent);
-    stream.shutdown().await.unwrap();
-    assert_eq!(stream.read(&mut back).await.unwrap(), 0, "the server says goodbye as well");
+    for length in [0, 1, 16_385, 100_000] {
+        let sent = payload(length);
+        assert!(tokio_tls_ask(address, certified.client(), &sent).await.unwrap() == sent, "{length} bytes");
+    }
 }

@@ -1,18 +1,23 @@
 //! A program of this workspace in a process of its own, seen from outside.
 //!
 //! Invariant: a program ends with its [`Program`]: it is asked to by the end of its input, and killed if the test is over before.
+//! No test waits for ever for what a program says.
 
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+/// How long a program may keep quiet while something is expected of it.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running program.
 #[derive(Debug)]
 pub struct Program {
     child: Child,
-    out: BufReader<ChildStdout>,
+    lines: Receiver<io::Result<String>>,
 }
 
 impl Program {
@@ -31,19 +36,29 @@ impl Program {
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut child = child.unwrap_or_else(|error| panic!("{path}: {error}"));
         let out = BufReader::new(child.stdout.take().expect("it is a pipe"));
-        Self { child, out }
+        let (say, lines) = mpsc::channel();
+        // Ends with the program, or with the one who listens.
+        std::thread::spawn(move || out.lines().try_for_each(|line| say.send(line)));
+        Self { child, lines }
+    }
+
+    /// The next line that it prints, if it does not end instead.
+    fn next(&mut self) -> Option<String> {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => Some(line.expect("its output can be read")),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("the program says nothing within {PATIENCE:?}"),
+        }
     }
 
     /// The next line that it prints.
     ///
     /// # Panics
     ///
-    /// If it ends instead.
+    /// If it ends instead, or says nothing for a minute.
     pub fn line(&mut self) -> String {
-        let mut line = String::new();
-        let n = self.out.read_line(&mut line).expect("its output can be read");
-        assert!(n > 0, "the program ended: {:?}", self.child.wait());
-        line.trim_end().to_owned()
+        let line = self.next();
+        line.unwrap_or_else(|| panic!("the program ended: {:?}", self.child.wait()))
     }
 
     /// The address in its line `listening on …`.
@@ -70,11 +85,10 @@ impl Program {
     ///
     /// # Panics
     ///
-    /// If it ends with an error.
+    /// If it ends with an error, or does not end within a minute.
     pub fn finish(mut self) -> String {
         drop(self.child.stdin.take());
-        let mut rest = String::new();
-        self.out.read_to_string(&mut rest).expect("its output can be read");
+        let rest = std::iter::from_fn(|| self.next()).fold(String::new(), |rest, line| rest + &line + "\n");
         let status = self.child.wait().expect("it is ours to wait for");
         assert!(status.success(), "{status}: {rest}");
         rest
@@ -92,8 +106,8 @@ impl Drop for Program {
 /// The threads and files of a process.
 #[derive(Debug)]
 pub struct Facts {
-    /// The names of its threads.
-    pub threads: BTreeSet<String>,
+    /// The name of each of its threads.
+    pub threads: Vec<String>,
     /// How many files it has open that stand for an epoll instance.
     pub epolls: usize,
 }

@@ -1,4 +1,5 @@
-//! A client on hyper: asks for one address over HTTP/1.1 and, with a second connection, over HTTP/2, and prints both answers.
+//! A client on hyper: asks for one address over HTTP/1.1, with a second connection over HTTP/2, and by the pooled client of
+//! hyper-util, and prints the answers.
 //!
 //! ```text
 //! cd tests/ecosystem && cargo run -p ecosystem-http --bin fetch -- 127.0.0.1:8080 /hello/you
@@ -10,7 +11,9 @@ use http_body_util::{BodyExt, Empty};
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper::client::conn::{http1, http2};
+use hyper_util::client::legacy::Client;
 use polyloop::interop::hyper::Io;
+use polyloop::interop::hyper_util::Connector;
 use polyloop::net::TcpStream;
 use polyloop::{Handle, time};
 use std::error::Error;
@@ -45,6 +48,17 @@ async fn over_http2(host: &str, path: &str) -> Result<String, Box<dyn Error>> {
     Ok(format!("{head}: {}", String::from_utf8_lossy(&body).trim_end()))
 }
 
+async fn by_the_pool(host: &str, path: &str) -> Result<String, Box<dyn Error>> {
+    let client: Client<_, Empty<Bytes>> = Client::builder(Handle::current())
+        .pool_timer(Handle::current())
+        .pool_idle_timeout(Duration::from_secs(30))
+        .build(Connector);
+    let answer = client.get(format!("http://{host}{path}").parse()?).await?;
+    let status = answer.status();
+    let body = answer.into_body().collect().await?.to_bytes();
+    Ok(format!("pooled {status}: {}", String::from_utf8_lossy(&body).trim_end()))
+}
+
 #[polyloop::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -52,5 +66,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let path = arguments.next().unwrap_or_else(|| "/".to_owned());
     println!("{}", time::timeout(PATIENCE, over_http1(&host, &path)).await??);
     println!("{}", time::timeout(PATIENCE, over_http2(&host, &path)).await??);
+    println!("{}", time::timeout(PATIENCE, by_the_pool(&host, &path)).await??);
     Ok(())
 }

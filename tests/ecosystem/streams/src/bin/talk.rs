@@ -1,4 +1,5 @@
-//! A chat over WebSocket and an echo in TLS, each with its own clients in the same process.
+//! A chat over WebSocket and an echo in TLS, each with its own clients in the same process; the second client in TLS is
+//! tokio-rustls'.
 //!
 //! ```text
 //! cd tests/ecosystem && POLYLOOP=fifo+poll+heap cargo run -p ecosystem-streams --bin talk
@@ -8,7 +9,7 @@
 
 #![forbid(unsafe_code)]
 
-use ecosystem_streams::{Guest, chat, tls_ask, tls_echo};
+use ecosystem_streams::{Guest, chat, tls_ask, tls_echo, tokio_tls_ask};
 use ecosystem_support::Certified;
 use polyloop::net::TcpListener;
 use std::error::Error;
@@ -33,6 +34,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address = listener.local_addr()?;
     polyloop::spawn(tls_echo(listener, certified.server()));
     let answer = tls_ask(address, certified.client(), b"in TLS").await?;
+    println!("{}", String::from_utf8_lossy(&answer));
+    let answer = tokio_tls_ask(address, certified.client(), b"in TLS by tokio-rustls").await?;
     println!("{}", String::from_utf8_lossy(&answer));
     polyloop::task::spawn_blocking(|| io::copy(&mut io::stdin(), &mut io::sink())).await??;
     Ok(())
