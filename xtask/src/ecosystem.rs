@@ -1,7 +1,7 @@
 //! Foreign crates on every combination: a workspace of its own, with its own lock file and its own total.
 //!
 //! The adapters stand in the facade behind features that nobody else switches on, so their lints, documentation and examples are
-//! checked here, too.
+//! checked here, too; and so is a stranger's library, with more backends from one time to the next.
 
 use crate::args::Args;
 use crate::exec;
@@ -11,9 +11,9 @@ use crate::workspace::Workspace;
 
 const HELP: &str = "\
 Runs the tests of `tests/ecosystem`: real crates of the ecosystem (hyper, quinn, …) through our adapters on every combination.
-Without a name also the examples in the documentation of the adapters and of trpl's heavy half. The first call fetches and
-builds those crates, which takes minutes. A test whose program is not installed (a database, a load generator) says so and
-counts as skipped.
+Without a name also the examples in the documentation of the adapters and of trpl's heavy half, and the template of a library with
+one reactor, two, and all. The first call fetches and builds those crates, which takes minutes. A test whose program is not
+installed (a database, a load generator) says so and counts as skipped.
 The last line is `N passed, N failed, N skipped`.
 
 Usage: cargo xtask ecosystem [MEMBER]…
@@ -26,6 +26,12 @@ const ADAPTERS: [&str; 2] = ["src/interop/", "src/compat/"];
 
 /// What the adapters' examples use of the crates beyond what the adapters need; a user's program has them on.
 const EXAMPLES: &str = "hyper/client,hyper/server,hyper/http1,hyper-util/client-legacy,hyper-util/http1";
+
+/// A library of a stranger's, who knows polyloop by another name and switches its backends on one by one.
+const LIBRARY: &str = "templates/library";
+
+/// With which of its features it is tested.
+const BACKENDS: [&str; 3] = ["", "polling", "mio,polling"];
 
 pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
     let args = Args::parse(raw, HELP, &[], &[])?;
@@ -40,6 +46,10 @@ pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
         let own = Workspace::load()?;
         totals += test::one_round(&own, &words)?;
         totals += test::one_round(&own, &["test", "--doc", "-p", "polyloop-trpl"])?;
+        let library = Workspace::template(LIBRARY)?;
+        for backends in BACKENDS {
+            totals += test::one_round(&library, &["test", "--no-fail-fast", "--features", backends])?;
+        }
     }
     println!("{totals}");
     if totals.is_green() { Ok(()) } else { Err(Stop::Said) }
@@ -55,6 +65,9 @@ pub(crate) fn check() -> Result<(), Stop> {
     exec::check(exec::cargo(&["clippy", "-p", "polyloop", "--all-features"]).args(lints))?;
     let mut doc = exec::cargo(&["doc", "-p", "polyloop", "--all-features", "--no-deps"]);
     exec::check(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
+    let library = Workspace::template(LIBRARY)?;
+    exec::check(&mut library.cargo(&["fmt", "--check"]))?;
+    exec::check(library.cargo(&["clippy"]).args(lints))?;
     run(Vec::new())
 }
 

@@ -1,6 +1,7 @@
 //! A workspace as `cargo metadata` tells it: members, their edges and their targets. Nothing is fetched.
 //!
-//! There are two: the one at the root, and `tests/ecosystem` with everything that foreign crates are needed for.
+//! There are two: the one at the root, and `tests/ecosystem` with everything that foreign crates are needed for. A template is a third
+//! one, a stranger's.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -67,6 +68,13 @@ impl Workspace {
         Self::load_at(exec::root().join(ECOSYSTEM))
     }
 
+    /// The project at `path`, of which nothing is built among what is ours.
+    pub(crate) fn template(path: &str) -> Result<Self, Stop> {
+        let root = exec::root();
+        let target = root.join("target").join(path.rsplit('/').next().unwrap_or(path));
+        Ok(Self { target, ..Self::load_at(root.join(path))? })
+    }
+
     fn load_at(home: PathBuf) -> Result<Self, Stop> {
         let mut cargo = Command::new("cargo");
         cargo.args(["metadata", "--format-version", "1", "--no-deps", "--offline"]);
@@ -82,7 +90,7 @@ impl Workspace {
     /// `cargo`, called where it finds this workspace.
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
         let mut command = exec::cargo(arguments);
-        command.current_dir(&self.home);
+        command.current_dir(&self.home).env("CARGO_TARGET_DIR", &self.target);
         command
     }
 

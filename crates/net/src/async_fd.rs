@@ -226,6 +226,34 @@ impl<T: AsFd + Send + Sync + 'static> AsyncFd<T> {
         self.watches(Direction::Write)?;
         self.registration.io(Direction::Write, || operation(&self.file)).await
     }
+
+    /// As [`read_with`](Self::read_with). Of several tasks that poll, the last one is woken.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn poll_read_with<R>(
+        &self,
+        cx: &mut TaskContext<'_>,
+        mut operation: impl FnMut(&T) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.watches(Direction::Read)?;
+        self.registration.poll_io(cx, Direction::Read, || operation(&self.file))
+    }
+
+    /// As [`write_with`](Self::write_with). Of several tasks that poll, the last one is woken.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn poll_write_with<R>(
+        &self,
+        cx: &mut TaskContext<'_>,
+        mut operation: impl FnMut(&T) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.watches(Direction::Write)?;
+        self.registration.poll_io(cx, Direction::Write, || operation(&self.file))
+    }
 }
 
 impl<T: AsFd + Send + Sync + 'static> AsFd for AsyncFd<T> {

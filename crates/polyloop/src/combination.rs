@@ -47,8 +47,17 @@ pub struct Combination {
     lifo: Option<Lifo>,
 }
 
-/// The reactors that are built in.
-pub(crate) const REACTORS: [&str; 3] = ["mio", "polling", "poll"];
+/// The reactors that are built in, as the features say, the default's first.
+pub(crate) const REACTORS: &[&str] = &[
+    #[cfg(feature = "mio")]
+    "mio",
+    #[cfg(feature = "polling")]
+    "polling",
+    #[cfg(feature = "poll")]
+    "poll",
+];
+/// Those that a feature of the same name adds.
+const OPTIONAL: [&str; 3] = ["mio", "polling", "poll"];
 /// The timer queues that are built in.
 pub(crate) const TIMERS: [&str; 2] = ["wheel", "heap"];
 
@@ -190,7 +199,7 @@ impl Combination {
 
 impl Default for Combination {
     fn default() -> Self {
-        Self::of("steal", "mio", "wheel")
+        Self::of("steal", REACTORS[0], TIMERS[0])
     }
 }
 
@@ -312,6 +321,13 @@ enum Fault {
 impl fmt::Display for CombinationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
+            Fault::Unknown { part: Part::Reactor, name } if OPTIONAL.contains(&name.as_str()) => {
+                let there_are = REACTORS.join(", ");
+                write!(
+                    f,
+                    "there is no reactor `{name}` in this build; there are {there_are}, and the feature `{name}` of polyloop adds it"
+                )
+            }
             Fault::Unknown { part, name } => {
                 write!(f, "unknown {} `{name}`; there are {}", part.noun(), part.allowed().join(", "))
             }

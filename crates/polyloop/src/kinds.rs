@@ -35,26 +35,32 @@ pub trait ReactorKind: 'static {
 impl ReactorKind for Any {
     fn build(combination: &Combination) -> io::Result<Box<dyn Reactor>> {
         match combination.reactor() {
+            #[cfg(feature = "mio")]
             "mio" => polyloop_reactor::Mio::build(combination),
+            #[cfg(feature = "polling")]
             "polling" => polyloop_reactor::Polling::build(combination),
+            #[cfg(feature = "poll")]
             "poll" => polyloop_reactor::Poll::build(combination),
             other => unreachable!("a combination names a reactor of its table, not `{other}`"),
         }
     }
 }
 
+#[cfg(feature = "mio")]
 impl ReactorKind for polyloop_reactor::Mio {
     fn build(_: &Combination) -> io::Result<Box<dyn Reactor>> {
         Ok(Box::new(Self::new()?))
     }
 }
 
+#[cfg(feature = "polling")]
 impl ReactorKind for polyloop_reactor::Polling {
     fn build(_: &Combination) -> io::Result<Box<dyn Reactor>> {
         Ok(Box::new(Self::new()?))
     }
 }
 
+#[cfg(feature = "poll")]
 impl ReactorKind for polyloop_reactor::Poll {
     fn build(_: &Combination) -> io::Result<Box<dyn Reactor>> {
         Ok(Box::new(Self::new()?))

@@ -18,11 +18,14 @@
 //!
 //! A runtime is chosen by type (`Runtime::<Steal, Mio, Wheel>::typed()`), by name ([`Runtime::from_name`]), or by the
 //! environment variable `POLYLOOP` ([`Runtime::from_env`]). What the program says wins, then the variable, then the default
-//! `steal+mio+wheel`. Whatever is chosen, the program is the same; names follow tokio where the concept is the same.
+//! `steal+mio+wheel` (without the feature `mio`, another reactor). Whatever is chosen, the program is the same; names follow tokio where the concept is the same.
 //!
 //! Invariant: this is the only crate that names both an executor and a reactor.
 
 #![forbid(unsafe_code)]
+
+#[cfg(not(any(feature = "mio", feature = "poll", feature = "polling")))]
+compile_error!("polyloop needs a reactor: switch on one of its features `mio`, `poll` and `polling`");
 
 mod blocking_io;
 mod builder;
@@ -46,6 +49,7 @@ pub mod net;
 pub mod process;
 mod registry;
 mod runtime;
+mod select;
 mod shutdown;
 #[cfg(unix)]
 pub mod signal;
@@ -63,7 +67,7 @@ pub use handle::{EnterGuard, Handle, NoRuntime, ShutDown};
 pub use kinds::{Any, ExecutorKind, ReactorKind, TimersKind};
 #[cfg(feature = "macros")]
 #[doc(hidden)]
-pub use macros::__macros;
+pub use macros::{__macros, __reactors};
 pub use metrics::RuntimeMetrics;
 pub use polyloop_blocking::Limits as BlockingLimits;
 pub use polyloop_core::block_on::{BlockOnError, Nested};
@@ -72,11 +76,18 @@ pub use polyloop_core::{Fairness, Honours};
 #[cfg(feature = "macros")]
 pub use polyloop_macros::{main, test};
 pub use polyloop_pool::BlockPolicy;
-pub use polyloop_reactor::{Mio, Poll, Polling};
+#[cfg(feature = "mio")]
+pub use polyloop_reactor::Mio;
+#[cfg(feature = "poll")]
+pub use polyloop_reactor::Poll;
+#[cfg(feature = "polling")]
+pub use polyloop_reactor::Polling;
 pub use polyloop_steal::Lifo;
 pub use polyloop_time::{Heap, ManualClock, PausableClock, SystemClock, Wheel};
 pub use registry::{NameError, Places, register_scheduler};
 pub use runtime::Runtime;
 pub use shutdown::{Ended, Report};
 pub use task::spawn;
-pub use tokio::{join, pin, select, try_join};
+#[doc(hidden)]
+pub use tokio::select as __select;
+pub use tokio::{join, pin, try_join};

@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 
 /// Calls `callback!` with all combinations of [`Combination::ALL`](crate::Combination::ALL), each as an identifier and a name, and
 /// with whatever else it is given: `callback! { (fifo_mio_wheel "fifo+mio+wheel") … => whatever else }`. It stands
-/// where items do.
+/// where items do. Which there are follows the features of this crate, not those of the one that calls.
 ///
 /// `#[polyloop::test(all)]` expands to it; with a macro of your own you fan out whatever you like.
 ///
@@ -28,26 +28,77 @@ use std::num::NonZeroUsize;
 #[macro_export]
 macro_rules! for_each_combination {
     ($callback:path $(, $($rest:tt)*)?) => {
-        $callback! {
-            (fifo_mio_wheel "fifo+mio+wheel")
-            (fifo_mio_heap "fifo+mio+heap")
-            (fifo_polling_wheel "fifo+polling+wheel")
-            (fifo_polling_heap "fifo+polling+heap")
-            (fifo_poll_wheel "fifo+poll+wheel")
-            (fifo_poll_heap "fifo+poll+heap")
-            (steal_mio_wheel "steal+mio+wheel")
-            (steal_mio_heap "steal+mio+heap")
-            (steal_polling_wheel "steal+polling+wheel")
-            (steal_polling_heap "steal+polling+heap")
-            (steal_poll_wheel "steal+poll+wheel")
-            (steal_poll_heap "steal+poll+heap")
-            (global_mio_wheel "global+mio+wheel")
-            (percore_mio_wheel "percore+mio+wheel")
-            (fair_mio_wheel "fair+mio+wheel")
-            (edf_mio_wheel "edf+mio+wheel")
-            => $($($rest)*)?
+        $crate::__combinations! {
+            [
+                {mio (fifo_mio_wheel "fifo+mio+wheel") (fifo_mio_heap "fifo+mio+heap")}
+                {polling (fifo_polling_wheel "fifo+polling+wheel") (fifo_polling_heap "fifo+polling+heap")}
+                {poll (fifo_poll_wheel "fifo+poll+wheel") (fifo_poll_heap "fifo+poll+heap")}
+                {mio (steal_mio_wheel "steal+mio+wheel") (steal_mio_heap "steal+mio+heap")}
+                {polling (steal_polling_wheel "steal+polling+wheel") (steal_polling_heap "steal+polling+heap")}
+                {poll (steal_poll_wheel "steal+poll+wheel") (steal_poll_heap "steal+poll+heap")}
+                {mio_first (global_mio_wheel "global+mio+wheel") (percore_mio_wheel "percore+mio+wheel")}
+                {mio_first (fair_mio_wheel "fair+mio+wheel") (edf_mio_wheel "edf+mio+wheel")}
+                {polling_first (global_polling_wheel "global+polling+wheel") (percore_polling_wheel "percore+polling+wheel")}
+                {polling_first (fair_polling_wheel "fair+polling+wheel") (edf_polling_wheel "edf+polling+wheel")}
+                {poll_first (global_poll_wheel "global+poll+wheel") (percore_poll_wheel "percore+poll+wheel")}
+                {poll_first (fair_poll_wheel "fair+poll+wheel") (edf_poll_wheel "edf+poll+wheel")}
+            ]
+            [] $callback [$($($rest)*)?]
         }
     };
+}
+
+/// Goes through groups of combinations, asks for each whether its reactor is there, and calls the callback with those that are.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __combinations {
+    ([{$reactor:ident $($group:tt)*} $($groups:tt)*] $taken:tt $($end:tt)*) => {
+        $crate::__reactors::$reactor! { [$($group)*] [$($groups)*] $taken $($end)* }
+    };
+    ([] [$($taken:tt)*] $callback:path [$($rest:tt)*]) => {
+        $callback! { $($taken)* => $($rest)* }
+    };
+}
+
+/// The reactor is there: takes the group.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __take {
+    ([$($group:tt)*] $groups:tt [$($taken:tt)*] $($end:tt)*) => {
+        $crate::__combinations! { $groups [$($taken)* $($group)*] $($end)* }
+    };
+}
+
+/// It is not.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __leave {
+    ($group:tt $groups:tt $taken:tt $($end:tt)*) => {
+        $crate::__combinations! { $groups $taken $($end)* }
+    };
+}
+
+/// Whether there is a reactor, and whether it is the default's, each as the macro that goes on accordingly. Decided here: a `cfg` in
+/// what a macro expands to would ask for the features of the crate that calls it.
+#[doc(hidden)]
+pub mod __reactors {
+    macro_rules! whether {
+        ($($name:ident: $condition:meta;)*) => { $(
+            #[cfg($condition)]
+            pub use crate::__take as $name;
+            #[cfg(not($condition))]
+            pub use crate::__leave as $name;
+        )* };
+    }
+
+    whether! {
+        mio: feature = "mio";
+        polling: feature = "polling";
+        poll: feature = "poll";
+        mio_first: feature = "mio";
+        polling_first: all(feature = "polling", not(feature = "mio"));
+        poll_first: not(any(feature = "mio", feature = "polling"));
+    }
 }
 
 /// The module of tests that `#[polyloop::test(all)]` makes.

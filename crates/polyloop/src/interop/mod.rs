@@ -11,16 +11,23 @@
 //! | `hyper` 1 | `hyper` | `rt::{Executor, Timer}` for [`Handle`](crate::Handle), `rt::Sleep`; `hyper::Io` for `rt::{Read, Write}` |
 //! | `hyper-util` 0.1 | `hyper-util` | `hyper_util::Connector` for its pooled client |
 //! | `quinn` 0.11 | `quinn` | `Runtime` for [`Handle`](crate::Handle) |
+//! | `hickory-net` 0.26 | `hickory` | `RuntimeProvider`, `Spawn` and `Time` for [`Handle`](crate::Handle), `DnsUdpSocket` for [`Datagrams`], `DnsTcpStream` for [`Connection`] |
+//! | `zbus` 6 | `zbus` | `Runtime` for [`Handle`](crate::Handle) |
+//! | `async-rs` 0.8 | `async-rs` | `RuntimeKit` for [`Handle`](crate::Handle), for lapin and others |
 //! | `criterion` 0.8 | `criterion` | `AsyncExecutor`, for [`Handle`](crate::Handle) and [`Runtime`](crate::Runtime) |
 //!
 //! A library that knows no runtime but tokio runs through `polyloop::compat` (feature `compat-tokio`), by a thread of tokio's own.
 //!
 //! What was run with which version, and what does not run, stands in `docs/guide/ecosystem.md`.
 
+#[cfg(feature = "async-rs")]
+pub mod async_rs;
 #[cfg(feature = "criterion")]
 mod criterion;
 #[cfg(feature = "futures")]
 mod futures;
+#[cfg(feature = "hickory")]
+mod hickory;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 #[cfg(feature = "hyper-util")]
@@ -28,5 +35,7 @@ pub mod hyper_util;
 #[cfg(feature = "quinn")]
 mod quinn;
 mod traits;
+#[cfg(feature = "zbus")]
+pub mod zbus;
 
 pub use traits::{Connection, Datagrams, Join, Listener, WatchedFile};

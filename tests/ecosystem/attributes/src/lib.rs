@@ -1,0 +1,3 @@
+//! What the attributes say when they are used wrongly, and where: see `tests/`.
+
+#![forbid(unsafe_code)]

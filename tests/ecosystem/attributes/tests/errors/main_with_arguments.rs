@@ -1,0 +1,4 @@
+//! Nobody could pass them.
+
+#[polyloop::main]
+async fn main(arguments: Vec<String>) {}
