@@ -171,13 +171,13 @@ mod tests {
             let (queue, space, desk) = (&queue, &space, &desk);
             scope.spawn(move || {
                 space.enter(|| {
-                    desk.step();
+                    desk.rise();
                     arrive.send((Arc::new(Probe::here()), std::thread::current())).unwrap();
                     // As one that is held up between two polls.
                     begins.recv().unwrap();
                     let runnable = queue.0.lock().unwrap().pop().unwrap();
                     let _ = runnable.run();
-                    desk.step();
+                    desk.rest();
                 });
             });
             let (probe, thread) = arrived.recv().unwrap();
