@@ -64,7 +64,8 @@ pub trait Host {
     /// Who watches this thread.
     fn watch(&self) -> &impl Watch;
 
-    /// Called before every poll: hands this thread what the executor has for it, if anything.
+    /// Called before every poll: hands this thread what the executor has for it, if anything. Also called before a task that
+    /// yielded is put back after a turn of the driver, so that it comes behind.
     fn collect(&self, entered: &Entered<'_>, parking: &Arc<Parking>);
 
     /// Whether this thread may turn the driver, if the lease is free.
@@ -371,14 +372,16 @@ fn run(
             let Some(runnable) = entered.pop() else { break };
             let ran = runnable.run();
             desk.stir();
-            match ran {
-                Ran::Yielded(runnable) | Ran::Woken(runnable) => entered.push(runnable),
-                Ran::Pending | Ran::Done => {}
-            }
             if desk.takes_hail() {
                 pacer.hurry();
             }
             let due = pacer.polled(driver);
+            match ran {
+                // What became ready during its poll comes first, which is seen only now.
+                Ran::Yielded(runnable) | Ran::Woken(runnable) if due => entered.set_aside(runnable),
+                Ran::Yielded(runnable) | Ran::Woken(runnable) => entered.push(runnable),
+                Ran::Pending | Ran::Done => {}
+            }
             if finished() {
                 count(&pacer, driver.now());
                 return None;
@@ -387,6 +390,8 @@ fn run(
                 if host.may_drive() {
                     turn(driver, &mut wakes);
                 }
+                host.collect(entered, parking);
+                entered.bring_back();
                 let now = driver.now();
                 count(&pacer, now);
                 pacer.turned(now);

@@ -21,6 +21,7 @@ use crate::shim::atomic::{
 };
 use crate::shim::sync::{Mutex, TryLock, TryLockGuard};
 use crate::source::SourceTable;
+use crate::task::before_ends_of_woken;
 use crate::time::{Clock, Instant, TimerKey, Timers, Wait};
 use core::fmt;
 use core::task::Waker;
@@ -77,12 +78,25 @@ impl Wakes {
     /// Wakes them all: first the tasks whose sources are ready, then those whose deadline has passed, and last, in the same
     /// order, wakers of others, which may block.
     pub fn wake_all(&mut self) {
-        if !self.io.is_empty() {
-            context::waking_because(Why::Io, || self.io.wake_tasks());
+        self.wake_all_and(|| ());
+    }
+
+    /// As [`wake_all`](Self::wake_all), and calls `put_back` in the middle: once all tasks are woken, and before code of others
+    /// runs. For what is to be queued behind those tasks and must not wait for that code.
+    pub fn wake_all_and(&mut self, put_back: impl FnOnce()) {
+        if self.is_empty() {
+            return put_back();
         }
-        if !self.timers.is_empty() {
-            context::waking_because(Why::Timer, || self.timers.wake_tasks());
-        }
+        // A waker may be of a task whose executor has closed: its future's drop is code of others, too.
+        before_ends_of_woken(|| {
+            if !self.io.is_empty() {
+                context::waking_because(Why::Io, || self.io.wake_tasks());
+            }
+            if !self.timers.is_empty() {
+                context::waking_because(Why::Timer, || self.timers.wake_tasks());
+            }
+            put_back();
+        });
         if !self.io.is_empty() {
             context::waking_because(Why::Io, || self.io.wake_foreign());
         }

@@ -1,8 +1,9 @@
 //! A turn by a foreign event loop: the seat for a moment, without `block_on`.
 //!
 //! Invariant: *nothing that becomes ready is missed between two turns*. What comes in while tasks are polled is in the
-//! inbox when the seat is given up, under one lock with the look whether there is more. From then on it rings the
-//! reactor's doorbell, whose file the loop watches; so does a deadline nearer than the one that the loop was told.
+//! inbox when the seat is given up, and what yielded beside it, under one lock with the look whether there is more. From
+//! then on it rings the reactor's doorbell, whose file the loop watches; so does a deadline nearer than the one that the loop
+//! was told.
 
 use crate::{Call, Fifo, Shared};
 use polyloop_blocking::stall::Post;
@@ -56,7 +57,7 @@ impl Drop for Leave<'_> {
             let mut seat = shared.seat.lock();
             seat.turn = Phase::None;
             seat.thread = None;
-            self.more.set(!seat.inbox.is_empty());
+            self.more.set(seat.is_ready());
             // The caller knows what is in the inbox; a thread that waits for the seat does not.
             let call = if seat.waiting.is_empty() { Call::Nobody } else { seat.whom_to_call() };
             (call, seat.closed)
@@ -88,7 +89,7 @@ impl Fifo {
                 return Ok(Turned::default());
             }
             seat.turned = true;
-            let ready = !seat.inbox.is_empty();
+            let ready = seat.is_ready();
             seat.thread = Some(std::thread::current().id());
             seat.turn = if ready || most.is_zero() { Phase::Running } else { Phase::Waiting };
             ready
@@ -107,7 +108,7 @@ impl Fifo {
         let waiting = {
             let mut seat = self.shared.seat.lock();
             seat.watched = true;
-            !seat.inbox.is_empty()
+            seat.is_ready()
         };
         if waiting {
             self.shared.driver.unpark();
@@ -134,7 +135,7 @@ impl Fifo {
                 turned = lease.turn(Turn::Poll, &mut wakes);
                 // Whoever came before that look has rung a bell that is used up now.
                 let seat = shared.seat.lock();
-                if seat.closed || !seat.inbox.is_empty() {
+                if seat.closed || seat.is_ready() {
                     busy.get_or_insert_with(|| driver.hold());
                     most = Duration::ZERO;
                 }
@@ -166,7 +167,11 @@ impl Fifo {
 
     /// Polls what is ready, each once. How many that were.
     fn poll_ready(&self, post: &Post) -> usize {
-        let most = self.shared.seat.lock().inbox.len().min(CHECK_POLLS as usize);
+        let most = {
+            let mut seat = self.shared.seat.lock();
+            seat.bring_back();
+            seat.inbox.len().min(CHECK_POLLS as usize)
+        };
         let desk = post.desk();
         if most > 0 && desk.rise() {
             post.rise();
@@ -186,7 +191,7 @@ impl Fifo {
                         drop(seat);
                         runnable.cancel();
                     } else {
-                        seat.inbox.push_back(runnable);
+                        seat.again.push_back(runnable);
                     }
                 }
                 Ran::Pending | Ran::Done => {}

@@ -290,19 +290,25 @@ impl<S: Scheduler> Worker<'_, S> {
                 Ran::Woken(runnable) => Some((runnable, Why::Wake)),
                 Ran::Pending | Ran::Done => None,
             };
-            if let Some((runnable, why)) = again {
-                self.push(runnable, why);
-            }
             self.stretch.polls += 1;
             // Looked at after every poll: a task that is polled after the end finds its driver gone.
             if self.shared.is_closed() || seat.desk.takes_hail() && self.is_relieved() {
-                return;
+                return self.leave_behind(again);
             }
             if self.pacer.polled(&self.driver) {
-                self.turn();
+                self.turn(again);
+            } else if let Some((runnable, why)) = again {
+                self.push(runnable, why);
             }
             let Some(next) = self.next() else { return };
             runnable = next;
+        }
+    }
+
+    #[cold]
+    fn leave_behind(&self, again: Option<(Runnable, Why)>) {
+        if let Some((runnable, why)) = again {
+            self.push(runnable, why);
         }
     }
 
@@ -348,9 +354,22 @@ impl<S: Scheduler> Worker<'_, S> {
     /// Wakes whom a turn has found. Their wakers may be anybody's, and this worker may count as searching meanwhile, so that
     /// others rely on it: if it gets stuck here, the monitor calls somebody else.
     fn wake_all(&mut self) {
-        if !self.wakes.is_empty() {
-            self.watched(|worker| worker.wakes.wake_all());
+        self.wake_all_before(None);
+    }
+
+    /// The same, and puts `again` behind the tasks among them, where others can take it before code of others runs (C5).
+    fn wake_all_before(&mut self, again: Option<Runnable>) {
+        let Self { shared, here, .. } = *self;
+        let put_back = || {
+            if let Some(runnable) = again {
+                // Also one that somebody else woke: in a slot it would be next.
+                shared.notify(here.push(&shared.scheduler, runnable, Why::Yield));
+            }
+        };
+        if self.wakes.is_empty() {
+            return put_back();
         }
+        self.watched(|worker| worker.wakes.wake_all_and(put_back));
     }
 
     #[inline(always)]
@@ -359,13 +378,14 @@ impl<S: Scheduler> Worker<'_, S> {
         self.shared.notify(notify);
     }
 
-    /// A driver turn that does not wait, unless somebody is in the driver anyway.
-    fn turn(&mut self) {
+    /// A driver turn that does not wait, unless somebody is in the driver anyway. The task that has just been polled, if it is
+    /// to be polled again, comes behind those that became ready during its poll, which only the turn finds out.
+    fn turn(&mut self, again: Option<(Runnable, Why)>) {
         let shared = self.shared;
-        if let Some(mut lease) = shared.driver().try_lease() {
-            let turned = lease.turn(Turn::Poll, &mut self.wakes);
-            drop(lease);
-            self.wake_all();
+        let lease = shared.driver().try_lease();
+        let turned = lease.map(|mut lease| lease.turn(Turn::Poll, &mut self.wakes));
+        self.wake_all_before(again.map(|(runnable, _)| runnable));
+        if let Some(turned) = turned {
             self.report(turned);
             // Whoever found the lease taken meanwhile sleeps elsewhere.
             if shared.is_driver_deserted() {

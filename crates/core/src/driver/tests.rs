@@ -1,12 +1,15 @@
 //! Foreign code and the driver's locks, and what is left of a timer after the end.
 
 use super::*;
-use crate::Sleep;
 use crate::reactor::{Caps, File, Interest, Token};
 use crate::shim::atomic::AtomicU64;
+use crate::task::{Meta, Ran, Runnable, TaskSpace};
+use crate::{Schedule, Sleep};
 use core::cell::RefCell;
+use core::panic::Location;
 use core::task::{Context, Poll, RawWaker, RawWakerVTable};
 use core::time::Duration;
+use std::task::Wake;
 
 /// A reactor that never waits.
 #[derive(Debug)]
@@ -185,4 +188,79 @@ fn a_sleep_that_ended_before_its_driver_has_ended_also_when_it_is_looked_at_late
     driver.close();
     assert_eq!(early.poll_elapsed(cx), Poll::Ready(Ok(())));
     assert_eq!(late.poll_elapsed(cx), Poll::Ready(Err(Gone)));
+}
+
+type Log = Arc<Mutex<Vec<&'static str>>>;
+
+/// An executor that writes down what is woken, or has closed.
+#[derive(Debug)]
+struct Executor {
+    log: Log,
+    queued: Mutex<Vec<Runnable>>,
+    closed: AtomicBool,
+}
+
+impl Schedule for Executor {
+    fn schedule(&self, runnable: Runnable, why: Why) {
+        if self.closed.load(Relaxed) {
+            return runnable.cancel_woken();
+        }
+        if why != Why::Spawn {
+            self.log.lock().push("task");
+        }
+        self.queued.lock().push(runnable);
+    }
+}
+
+impl Executor {
+    /// One with a task that waits for `sleep` and has been polled.
+    fn with_sleeper(log: &Log, sleep: Sleep) -> (Arc<Self>, Arc<TaskSpace>) {
+        struct Says(Log);
+        impl Drop for Says {
+            fn drop(&mut self) {
+                self.0.lock().push("drop");
+            }
+        }
+        let new = Self { log: log.clone(), queued: Mutex::new(Vec::new()), closed: AtomicBool::new(false) };
+        let executor = Arc::new(new);
+        let space = TaskSpace::new(executor.clone());
+        let says = Says(log.clone());
+        let sleeps = async move {
+            sleep.await;
+            drop(says);
+        };
+        space.spawn_detached(sleeps, Meta::new(Location::caller()));
+        let runnable = executor.queued.lock().pop().expect("a spawn schedules at once");
+        assert!(matches!(runnable.run(), Ran::Pending));
+        (executor, space)
+    }
+}
+
+struct Foreign(Log);
+
+impl Wake for Foreign {
+    fn wake(self: Arc<Self>) {
+        self.0.lock().push("waker");
+    }
+}
+
+#[test]
+fn what_is_put_back_after_a_turn_comes_behind_its_tasks_and_before_code_of_others() {
+    let (driver, clock) = driver();
+    let log = Log::default();
+    let sleep = || Sleep::until(driver.clone(), Instant::ORIGIN + Duration::from_secs(1));
+    driver.arm(Instant::ORIGIN, Waker::from(Arc::new(Foreign(log.clone())))).unwrap();
+    let (closed, of_closed) = Executor::with_sleeper(&log, sleep());
+    let (open, of_open) = Executor::with_sleeper(&log, sleep());
+    closed.closed.store(true, Relaxed);
+    clock.0.store(2_000_000_000, Relaxed);
+    let mut wakes = Wakes::new();
+    driver.try_lease().unwrap().turn(Turn::Poll, &mut wakes).unwrap();
+    wakes.wake_all_and(|| log.lock().push("put back"));
+    assert_eq!(*log.lock(), ["task", "put back", "drop", "waker"]);
+    wakes.wake_all_and(|| log.lock().push("alone"));
+    assert_eq!(log.lock().pop(), Some("alone"));
+    open.queued.lock().drain(..).for_each(Runnable::cancel);
+    of_closed.retire();
+    of_open.retire();
 }

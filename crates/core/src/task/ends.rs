@@ -119,6 +119,19 @@ pub(super) fn end_of_woken(end: End) {
     }
 }
 
+/// Runs `f`, and then the ends to which wakes in it have led.
+pub(crate) fn before_ends_of_woken<R>(f: impl FnOnce() -> R) -> R {
+    if context::with_scope(|ends: Option<&Ends>| ends.is_some()) {
+        return f();
+    }
+    let ends = Ends::default();
+    context::enter_scope(&ends, || {
+        let result = f();
+        ends.run_waiting();
+        result
+    })
+}
+
 /// Runs the ends that wait on this thread, for one who must not return before them.
 pub(crate) fn run_waiting() {
     context::with_scope(|ends: Option<&Ends>| {

@@ -40,7 +40,7 @@ pub use space::{TaskCounts, TaskSpace};
 pub use cell::contain;
 
 pub(crate) use cell::{Header, TaskPtr};
-pub(crate) use ends::run_waiting;
+pub(crate) use ends::{before_ends_of_woken, run_waiting};
 pub(crate) use slab::Heap;
 pub(crate) use space::HeapPtr;
 pub(crate) use waker::is_own_waker;
