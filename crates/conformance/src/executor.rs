@@ -98,6 +98,7 @@ macro_rules! executor {
             a_timer_due_during_a_long_poll_comes_before_that_polls_own_yield
             a_file_ready_during_a_long_poll_comes_before_that_polls_own_yield
             a_task_woken_from_outside_during_a_long_poll_comes_before_that_polls_own_yield
+            timers_due_again_and_again_during_long_polls_wait_for_one_of_them_each_time
             a_task_that_yields_is_not_kept_waiting_by_timers_that_are_always_due
             each_ready_task_has_its_turn
             each_ready_task_has_its_turn_beside_two_that_wake_each_other
@@ -415,6 +416,40 @@ pub fn a_task_woken_from_outside_during_a_long_poll_comes_before_that_polls_own_
         let polls = long_polls_until(&executor, &clock, woken, waiting, wake);
         assert_eq!(polls, 0, "polls of one that was woken by {woken:?}");
     }
+}
+
+/// The same again and again, with short polls between the long ones: however many there are, the next long one is followed by a
+/// turn as well.
+pub fn timers_due_again_and_again_during_long_polls_wait_for_one_of_them_each_time<E: Executor>(
+    new: New<E>,
+    _: Fairness,
+) {
+    const SLEEPERS: u64 = 40;
+    const ROUNDS: u64 = 100;
+    let clock = TestClock::default();
+    let executor = new(clock.clone());
+    let over = Arc::new(AtomicBool::new(false));
+    let (sleeps, late) = (Polls::default(), Polls::default());
+    for _ in 0..SLEEPERS {
+        let (driver, over, sleeps, late) = (executor.driver(), over.clone(), sleeps.clone(), late.clone());
+        executor.spawn(async move {
+            while !over.load(SeqCst) {
+                // Time passes in the long poll alone.
+                let due = driver.now() + LONG;
+                polyloop_core::Sleep::until(driver.clone(), due).await;
+                sleeps.add();
+                if driver.now() > due {
+                    late.add();
+                }
+            }
+        });
+    }
+    executor.run(hog(ROUNDS, move || clock.advance(LONG)));
+    over.store(true, SeqCst);
+    let (sleeps, late) = (sleeps.get(), late.get());
+    assert!(sleeps > SLEEPERS * ROUNDS / 2, "{sleeps} sleeps tell nothing");
+    // The first ones, before it is known that there are long polls; and what a busy machine shuffles.
+    assert!(late <= sleeps / 4, "{late} of {sleeps} sleeps ended later than after one poll");
 }
 
 /// C3: whoever yields comes behind those whom one turn has woken, not behind those of the next one as well.

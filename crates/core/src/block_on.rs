@@ -177,26 +177,32 @@ pub fn as_stranger<R>(f: impl FnOnce() -> R) -> R {
     context::enter_scope(&Inside(false), || context::outside_of_tasks(f))
 }
 
+/// For so many polls after a long one the clock is looked at after each, then ever more rarely.
+const CALM: u32 = 64;
+
 /// Decides when the driver is due, by polls and by the clock.
 ///
-/// The clock is looked at as often as the polls are long: after every poll if each takes as long as the interval, every
-/// [`CHECK_POLLS`] if they are short. Where long polls come after short ones, the monitor sees it before the count does, and
-/// hails the thread.
+/// The clock is looked at as often as polls have been long lately: after every poll of the [`CALM`] that come after one as long as
+/// the interval, because whoever takes long once does so again, and from there to every [`CHECK_POLLS`]. Where long polls
+/// come after many short ones, the monitor sees it before the count does, and hails the thread.
 #[derive(Debug)]
 pub struct TurnPacer {
     /// Polls since the last turn.
     polls: u32,
-    /// At how many polls the clock is looked at next.
+    /// At how many polls the clock was looked at last, and is next.
+    checked_at: u32,
     check_at: u32,
-    /// How many polls there are between two looks, 1 to `CHECK_POLLS`.
-    stride: u32,
+    /// How many polls there have been since a look last found that the interval had passed since the one before it.
+    calm: u32,
+    checked: Instant,
     turned: Instant,
 }
 
 impl TurnPacer {
     /// A pacer that counts from now.
     pub fn new(driver: &Driver) -> Self {
-        Self { polls: 0, check_at: 1, stride: 1, turned: driver.now() }
+        let now = driver.now();
+        Self { polls: 0, checked_at: 0, check_at: 1, calm: 0, checked: now, turned: now }
     }
 
     /// Counts a poll; whether the driver is due.
@@ -214,15 +220,17 @@ impl TurnPacer {
 
     #[cold]
     fn is_due(&mut self, driver: &Driver) -> bool {
-        let elapsed = driver.now() - self.turned;
-        if elapsed >= TURN_INTERVAL {
-            let fitting = u128::from(self.polls) * TURN_INTERVAL.as_nanos() / elapsed.as_nanos();
-            self.stride = u32::try_from(fitting).unwrap_or(CHECK_POLLS).clamp(1, CHECK_POLLS);
-            return true;
-        }
-        self.stride = (self.stride * 2).min(CHECK_POLLS);
-        self.check_at = self.polls + self.stride;
-        self.check_at > MAX_POLLS
+        let now = driver.now();
+        let since = self.polls - self.checked_at;
+        self.calm = if now - self.checked >= TURN_INTERVAL { 0 } else { self.calm.saturating_add(since) };
+        (self.checked, self.checked_at) = (now, self.polls);
+        self.check_at = self.polls + self.stride();
+        now - self.turned >= TURN_INTERVAL || self.check_at > MAX_POLLS
+    }
+
+    /// How many polls there are to the next look.
+    fn stride(&self) -> u32 {
+        (self.calm / CALM).clamp(1, CHECK_POLLS)
     }
 
     /// Adds the polls since the last turn to `counts`.
@@ -233,8 +241,9 @@ impl TurnPacer {
     /// Notes that the driver has turned, now.
     pub fn turned(&mut self, now: Instant) {
         self.polls = 0;
-        self.check_at = self.stride;
-        self.turned = now;
+        self.checked_at = 0;
+        self.check_at = self.stride();
+        (self.checked, self.turned) = (now, now);
     }
 }
 
