@@ -95,6 +95,11 @@ macro_rules! executor {
             the_driver_turns_sooner_when_time_passes
             a_due_timer_fires_within_the_promise
             a_ready_file_is_seen_within_the_promise
+            a_timer_due_during_a_long_poll_comes_before_that_polls_own_yield
+            a_file_ready_during_a_long_poll_comes_before_that_polls_own_yield
+            a_task_woken_from_outside_during_a_long_poll_comes_before_that_polls_own_yield
+            timers_due_again_and_again_during_long_polls_wait_for_one_of_them_each_time
+            a_task_that_yields_is_not_kept_waiting_by_timers_that_are_always_due
             each_ready_task_has_its_turn
             each_ready_task_has_its_turn_beside_two_that_wake_each_other
             each_ready_task_has_its_turn_beside_a_chain_from_outside
@@ -271,6 +276,19 @@ where
     seen.load(SeqCst) - happened.load(SeqCst)
 }
 
+/// Waits for a byte, and where to write it.
+fn one_byte<E: Executor>(executor: &E) -> (impl Future<Output = ()> + Send + 'static, UnixStream) {
+    let (near, far) = UnixStream::pair().expect("a pair of sockets");
+    near.set_nonblocking(true).expect("a socket that does not block");
+    let file = Arc::new(near);
+    let source = Registration::new(&executor.driver(), file.clone(), true).expect("a registration");
+    let waiting = async move {
+        let read = || std::io::Read::read(&mut &*file, &mut [0]);
+        source.io(Direction::Read, read).await.expect("a byte");
+    };
+    (waiting, far)
+}
+
 /// C2: a timer that is due fires although a task is always ready.
 pub fn a_due_timer_fires_within_the_promise<E: Executor>(new: New<E>, declared: Fairness) {
     let clock = TestClock::default();
@@ -284,16 +302,193 @@ pub fn a_due_timer_fires_within_the_promise<E: Executor>(new: New<E>, declared: 
 /// C2: a file that is ready is seen although a task is always ready.
 pub fn a_ready_file_is_seen_within_the_promise<E: Executor>(new: New<E>, declared: Fairness) {
     let executor = new(TestClock::default());
-    let (near, mut far) = UnixStream::pair().expect("a pair of sockets");
-    near.set_nonblocking(true).expect("a socket that does not block");
-    let file = Arc::new(near);
-    let source = Registration::new(&executor.driver(), file.clone(), true).expect("a registration");
-    let waiting = async move {
-        let read = || std::io::Read::read(&mut &*file, &mut [0]);
-        source.io(Direction::Read, read).await.expect("a byte");
-    };
+    let (waiting, mut far) = one_byte(&executor);
     let polls = polls_until(&executor, waiting, move || far.write_all(&[1]).expect("room for a byte"));
     assert!(polls <= declared.max_polls_between_turns + bound(declared, 2), "{polls} polls");
+}
+
+/// More than the interval after which any driver is due.
+const LONG: Duration = Duration::from_millis(1);
+
+/// By whom a task is made ready again in its own poll.
+#[derive(Clone, Copy, Debug)]
+enum WokenBy {
+    Itself,
+    Another,
+}
+
+/// How many polls of a task, all of them long, come between the one in which `happen` is called and the end of `waiting`. It is
+/// ready again whenever its poll ends.
+fn long_polls_until<E, F>(
+    executor: &E,
+    clock: &TestClock,
+    woken: WokenBy,
+    waiting: F,
+    mut happen: impl FnMut() + Send + 'static,
+) -> u64
+where
+    E: Executor,
+    F: Future<Output = ()> + Send + 'static,
+{
+    /// So many polls before it happens, so that whoever adapts to long polls has done so, and at most afterwards.
+    const BEFORE: u64 = 20;
+    const AFTER: u64 = 1_000;
+    let polls = Polls::default();
+    let seen = Arc::new(AtomicU64::new(0));
+    let (count, noticed) = (polls.clone(), seen.clone());
+    executor.spawn(async move {
+        waiting.await;
+        noticed.store(count.get(), SeqCst);
+    });
+    let (clock, noticed) = (clock.clone(), seen.clone());
+    executor.run(poll_fn(move |cx| {
+        let poll = polls.add();
+        clock.advance(LONG);
+        if poll == BEFORE {
+            happen();
+        }
+        if noticed.load(SeqCst) > 0 || poll == BEFORE + AFTER {
+            return Poll::Ready(());
+        }
+        match woken {
+            WokenBy::Itself => cx.waker().wake_by_ref(),
+            WokenBy::Another => {
+                let waker = cx.waker().clone();
+                std::thread::spawn(|| waker.wake()).join().expect("wakes do not panic");
+            }
+        }
+        Poll::Pending
+    }));
+    let seen = seen.load(SeqCst);
+    assert!(seen > 0, "it has not been noticed in {AFTER} polls");
+    seen.checked_sub(BEFORE).expect("it does not happen by itself")
+}
+
+/// A driver is due after a long poll: whom its turn wakes comes before the next poll of the task that took so long.
+pub fn a_timer_due_during_a_long_poll_comes_before_that_polls_own_yield<E: Executor>(
+    new: New<E>,
+    _: Fairness,
+) {
+    for woken in [WokenBy::Itself, WokenBy::Another] {
+        let clock = TestClock::default();
+        let executor = new(clock.clone());
+        let driver = executor.driver();
+        let sleep = polyloop_core::Sleep::until(driver.clone(), driver.now() + 100 * LONG);
+        let passing = clock.clone();
+        let polls = long_polls_until(&executor, &clock, woken, sleep, move || passing.advance(100 * LONG));
+        assert_eq!(polls, 0, "polls of one that was woken by {woken:?}");
+    }
+}
+
+/// The same with a file.
+pub fn a_file_ready_during_a_long_poll_comes_before_that_polls_own_yield<E: Executor>(
+    new: New<E>,
+    _: Fairness,
+) {
+    for woken in [WokenBy::Itself, WokenBy::Another] {
+        let clock = TestClock::default();
+        let executor = new(clock.clone());
+        let (waiting, mut far) = one_byte(&executor);
+        let write = move || far.write_all(&[1]).expect("room for a byte");
+        let polls = long_polls_until(&executor, &clock, woken, waiting, write);
+        assert_eq!(polls, 0, "polls of one that was woken by {woken:?}");
+    }
+}
+
+/// The same with another thread's wake.
+pub fn a_task_woken_from_outside_during_a_long_poll_comes_before_that_polls_own_yield<E: Executor>(
+    new: New<E>,
+    _: Fairness,
+) {
+    for woken in [WokenBy::Itself, WokenBy::Another] {
+        let clock = TestClock::default();
+        let executor = new(clock.clone());
+        let waker: Arc<Mutex<Option<Waker>>> = Arc::default();
+        let kept = waker.clone();
+        let waiting = poll_fn(move |cx| match kept.lock().expect("unpoisoned").replace(cx.waker().clone()) {
+            Some(_) => Poll::Ready(()),
+            None => Poll::Pending,
+        });
+        let wake = move || {
+            let waker = waker.lock().expect("unpoisoned").clone().expect("it waits");
+            std::thread::spawn(|| waker.wake()).join().expect("wakes do not panic");
+        };
+        let polls = long_polls_until(&executor, &clock, woken, waiting, wake);
+        assert_eq!(polls, 0, "polls of one that was woken by {woken:?}");
+    }
+}
+
+/// The same again and again, with short polls between the long ones: however many there are, the next long one is followed by a
+/// turn as well.
+pub fn timers_due_again_and_again_during_long_polls_wait_for_one_of_them_each_time<E: Executor>(
+    new: New<E>,
+    _: Fairness,
+) {
+    const SLEEPERS: u64 = 40;
+    const ROUNDS: u64 = 100;
+    let clock = TestClock::default();
+    let executor = new(clock.clone());
+    let over = Arc::new(AtomicBool::new(false));
+    let (sleeps, late) = (Polls::default(), Polls::default());
+    for _ in 0..SLEEPERS {
+        let (driver, over, sleeps, late) = (executor.driver(), over.clone(), sleeps.clone(), late.clone());
+        executor.spawn(async move {
+            while !over.load(SeqCst) {
+                // Time passes in the long poll alone.
+                let due = driver.now() + LONG;
+                polyloop_core::Sleep::until(driver.clone(), due).await;
+                sleeps.add();
+                if driver.now() > due {
+                    late.add();
+                }
+            }
+        });
+    }
+    executor.run(hog(ROUNDS, move || clock.advance(LONG)));
+    over.store(true, SeqCst);
+    let (sleeps, late) = (sleeps.get(), late.get());
+    assert!(sleeps > SLEEPERS * ROUNDS / 2, "{sleeps} sleeps tell nothing");
+    // The first ones, before it is known that there are long polls; and what a busy machine shuffles.
+    assert!(late <= sleeps / 4, "{late} of {sleeps} sleeps ended later than after one poll");
+}
+
+/// C3: whoever yields comes behind those whom one turn has woken, not behind those of the next one as well.
+pub fn a_task_that_yields_is_not_kept_waiting_by_timers_that_are_always_due<E: Executor>(
+    new: New<E>,
+    declared: Fairness,
+) {
+    const TICKERS: u64 = 20;
+    const TURNS: u64 = 200;
+    let clock = TestClock::default();
+    let executor = new(clock.clone());
+    let polls = Polls::default();
+    let over = Arc::new(AtomicBool::new(false));
+    for _ in 0..TICKERS {
+        let (driver, clock, polls, over) = (executor.driver(), clock.clone(), polls.clone(), over.clone());
+        executor.spawn(async move {
+            while !over.load(SeqCst) && polls.get() < 10 * TURNS * TICKERS {
+                polyloop_core::Sleep::until(driver.clone(), driver.now() + LONG).await;
+                polls.add();
+                // Every other one is due by now.
+                clock.advance(LONG);
+            }
+        });
+    }
+    let most = bound(declared, TICKERS + 1);
+    let (mut last, mut longest, mut left) = (0, 0, TURNS);
+    let longest = executor.run(poll_fn(move |cx| {
+        let now = polls.add();
+        longest = longest.max(now - std::mem::replace(&mut last, now));
+        left -= 1;
+        if left == 0 || longest > most {
+            over.store(true, SeqCst);
+            return Poll::Ready(longest);
+        }
+        clock.advance(LONG);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }));
+    assert!(longest <= most, "{longest} polls between two of its own, {most} at most");
 }
 
 /// Makes fifty tasks ready in one poll, beside `others` that are always ready, and holds each to the bound.

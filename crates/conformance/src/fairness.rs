@@ -123,6 +123,7 @@ macro_rules! fairness {
         $crate::fairness! { @ $name, $declared, $on, $new,
             a_ready_socket_is_seen_within_the_promise
             a_due_timer_fires_within_the_promise
+            a_timer_due_during_a_long_poll_comes_before_that_polls_own_yield
             each_ready_task_has_its_turn
             each_ready_task_has_its_turn_beside_two_that_wake_each_other
         }
@@ -332,6 +333,46 @@ pub fn a_due_timer_fires_within_the_promise<R: Runtime, K: Send + Sync + 'static
         )
     });
     within(subject, declared, polls.expect("the timer fires before the polls that come first are over"));
+}
+
+/// A driver is due after a long poll: whom its turn wakes comes before the next poll of the task that took so long, if that has
+/// yielded by the runtime's own `yield_now`.
+pub fn a_timer_due_during_a_long_poll_comes_before_that_polls_own_yield<
+    R: Runtime,
+    K: Send + Sync + 'static,
+>(
+    subject: &Subject<R, K>,
+    _: Fairness,
+) {
+    const POLL: Duration = Duration::from_millis(5);
+    /// Many polls, after which whoever adapts to long ones has done so.
+    const DELAY: Duration = Duration::from_millis(100);
+    /// Of a peer's timers, and a little.
+    const RESOLUTION: Duration = Duration::from_millis(2);
+    if subject.has_helper {
+        // The timer fires on a thread that may come at any moment.
+        return;
+    }
+    let rt = subject.runtime.clone();
+    let fired = Arc::new(AtomicBool::new(false));
+    let due = rt.now() + DELAY;
+    let (sleep, fires) = (rt.sleep_until(due), fired.clone());
+    subject.spawn(async move {
+        sleep.await;
+        fires.store(true, SeqCst);
+    });
+    let passed_over = subject.run(async move {
+        let mut passed_over = 0;
+        let mut is_due = false;
+        while !fired.load(SeqCst) {
+            passed_over += u32::from(is_due);
+            block_thread(POLL);
+            is_due = rt.now() >= due + RESOLUTION;
+            rt.yield_now().await;
+        }
+        passed_over
+    });
+    assert_eq!(passed_over, 0, "polls that began although the timer was due when the one before ended");
 }
 
 /// C3: beside tasks that wake themselves.

@@ -64,7 +64,8 @@ pub trait Host {
     /// Who watches this thread.
     fn watch(&self) -> &impl Watch;
 
-    /// Called before every poll: hands this thread what the executor has for it, if anything.
+    /// Called before every poll: hands this thread what the executor has for it, if anything. Also called before a task that
+    /// yielded is put back after a turn of the driver, so that it comes behind.
     fn collect(&self, entered: &Entered<'_>, parking: &Arc<Parking>);
 
     /// Whether this thread may turn the driver, if the lease is free.
@@ -176,11 +177,14 @@ pub fn as_stranger<R>(f: impl FnOnce() -> R) -> R {
     context::enter_scope(&Inside(false), || context::outside_of_tasks(f))
 }
 
+/// For so many polls after a long one the clock is looked at after each, then ever more rarely.
+const CALM: u32 = 64;
+
 /// Decides when the driver is due, by polls and by the clock.
 ///
-/// The clock is looked at as often as the polls are long: after every poll if each takes as long as the interval, every
-/// [`CHECK_POLLS`] if they are short. Where long polls come after short ones, the monitor sees it before the count does, and
-/// hails the thread.
+/// The clock is looked at as often as polls have been long lately: after every poll of the [`CALM`] that come after one as long as
+/// the interval, because whoever takes long once does so again, and from there to every [`CHECK_POLLS`]. Where long polls
+/// come after many short ones, the monitor sees it before the count does, and hails the thread.
 ///
 /// The polls are counted by the thread's [desk](Desk), where they have to be seen anyway.
 #[derive(Debug)]
@@ -190,8 +194,9 @@ pub struct TurnPacer<'a> {
     polls: u32,
     /// How many polls were left at that look until the next one.
     from: u32,
-    /// How many polls there are between two looks, 1 to `CHECK_POLLS`.
-    stride: u32,
+    /// How many polls there have been since a look last found that the interval had passed since the one before it.
+    calm: u32,
+    checked: Instant,
     turned: Instant,
     /// The count of a thread that nobody watches: for measuring what that costs.
     alone: u32,
@@ -200,7 +205,8 @@ pub struct TurnPacer<'a> {
 impl<'a> TurnPacer<'a> {
     /// A pacer that counts from now, for the thread whose desk this is.
     pub fn new(driver: &Driver, desk: &'a Desk) -> Self {
-        let mut pacer = Self { desk, polls: 0, from: 0, stride: 1, turned: driver.now(), alone: 0 };
+        let now = driver.now();
+        let mut pacer = Self { desk, polls: 0, from: 0, calm: 0, checked: now, turned: now, alone: 0 };
         pacer.count_down();
         pacer
     }
@@ -220,16 +226,17 @@ impl<'a> TurnPacer<'a> {
     #[cold]
     pub fn is_due(&mut self, driver: &Driver) -> bool {
         self.desk.take_hail();
-        (self.polls, self.from) = (self.polls(), self.left());
-        let elapsed = driver.now() - self.turned;
-        if elapsed >= TURN_INTERVAL {
-            let fitting = u128::from(self.polls) * TURN_INTERVAL.as_nanos() / elapsed.as_nanos();
-            self.stride = u32::try_from(fitting).unwrap_or(CHECK_POLLS).clamp(1, CHECK_POLLS);
-            return true;
-        }
-        self.stride = (self.stride * 2).min(CHECK_POLLS);
+        let (now, polls) = (driver.now(), self.polls());
+        let since = polls - self.polls;
+        self.calm = if now - self.checked >= TURN_INTERVAL { 0 } else { self.calm.saturating_add(since) };
+        (self.checked, self.polls) = (now, polls);
         self.count_down();
-        self.polls + self.stride > MAX_POLLS
+        now - self.turned >= TURN_INTERVAL || polls + self.from > MAX_POLLS
+    }
+
+    /// How many polls there are to the next look.
+    fn stride(&self) -> u32 {
+        (self.calm / CALM).clamp(1, CHECK_POLLS)
     }
 
     /// The polls since the last turn.
@@ -240,13 +247,14 @@ impl<'a> TurnPacer<'a> {
     /// Notes that the driver has turned, now.
     pub fn turned(&mut self, now: Instant) {
         self.polls = 0;
-        self.turned = now;
+        (self.checked, self.turned) = (now, now);
         self.count_down();
     }
 
     fn count_down(&mut self) {
-        self.desk.count_down(self.stride);
-        (self.from, self.alone) = (self.stride, self.stride);
+        let stride = self.stride();
+        self.desk.count_down(stride);
+        (self.from, self.alone) = (stride, stride);
     }
 
     fn left(&self) -> u32 {
@@ -395,19 +403,24 @@ fn run(
         loop {
             host.collect(entered, parking);
             let Some(runnable) = entered.pop() else { break };
-            match runnable.run() {
+            let ran = runnable.run();
+            let due = pacer.polled() && pacer.is_due(driver);
+            match ran {
+                // What became ready during its poll comes first, which is seen only now.
+                Ran::Yielded(runnable) | Ran::Woken(runnable) if due => entered.set_aside(runnable),
                 Ran::Yielded(runnable) | Ran::Woken(runnable) => entered.push(runnable),
                 Ran::Pending | Ran::Done => {}
             }
-            let looks_up = pacer.polled();
             if finished() {
                 count(&pacer, driver.now());
                 return None;
             }
-            if looks_up && pacer.is_due(driver) {
+            if due {
                 if host.may_drive() {
                     turn(driver, &mut wakes);
                 }
+                host.collect(entered, parking);
+                entered.bring_back();
                 let now = driver.now();
                 count(&pacer, now);
                 pacer.turned(now);

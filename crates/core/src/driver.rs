@@ -87,12 +87,22 @@ impl Wakes {
     /// Wakes them all: first the tasks whose sources are ready, then those whose deadline has passed, and last, in the same
     /// order, wakers of others, which may block.
     pub fn wake_all(&mut self) {
+        self.wake_all_and(|| ());
+    }
+
+    /// As [`wake_all`](Self::wake_all), and calls `put_back` in the middle: once all tasks are woken, and before code of others
+    /// runs. For what is to be queued behind those tasks and must not wait for that code.
+    pub fn wake_all_and(&mut self, put_back: impl FnOnce()) {
+        if self.is_empty() {
+            return put_back();
+        }
         if !self.io.is_empty() {
             context::waking_because(Why::Io, || self.io.wake_tasks());
         }
         if !self.timers.is_empty() {
             context::waking_because(Why::Timer, || self.timers.wake_tasks());
         }
+        put_back();
         if !self.io.is_empty() {
             context::waking_because(Why::Io, || self.io.wake_foreign());
         }

@@ -51,6 +51,8 @@ pub(crate) struct Mine {
     shared: *const Shared,
     space: Arc<TaskSpace>,
     queue: RefCell<RunQueue>,
+    /// A runnable that is yet to be put into the queue.
+    aside: Cell<Option<Runnable>>,
     /// How many tasks were ever spawned into it.
     spawned: Cell<usize>,
     /// The executor whose runnables go into this queue, too, by its address.
@@ -117,8 +119,13 @@ impl Mine {
         self.spawned.get()
     }
 
+    fn bring_back(&self) {
+        self.queue.borrow_mut().extend(self.aside.take());
+    }
+
     /// Takes all runnables that are not local, in order.
     fn take_guests(&self) -> RunQueue {
+        self.bring_back();
         let mut all = core::mem::take(&mut *self.queue.borrow_mut());
         let (mut rest, mut stay) = (RunQueue::new(), RunQueue::new());
         while let Some(runnable) = all.pop_front() {
@@ -171,6 +178,7 @@ impl LocalQueue {
             shared: Arc::as_ptr(&self.shared),
             space: Arc::clone(&self.space),
             queue: RefCell::new(RunQueue::new()),
+            aside: Cell::new(None),
             spawned: Cell::new(0),
             guest: Cell::new(None),
         }
@@ -256,6 +264,18 @@ impl Entered<'_> {
         self.mine.queue.borrow_mut().push_back(runnable);
     }
 
+    /// Keeps a runnable, one at a time, that is to come behind what is pushed until [`bring_back`](Self::bring_back).
+    pub(crate) fn set_aside(&self, runnable: Runnable) {
+        let before = self.mine.aside.replace(Some(runnable));
+        debug_assert!(before.is_none(), "one at a time");
+    }
+
+    /// Adds what was [set aside](Self::set_aside), if it is still there, behind all others, those from other threads included.
+    pub(crate) fn bring_back(&self) {
+        self.collect_mail();
+        self.mine.bring_back();
+    }
+
     /// Adds a whole queue behind all others.
     pub fn append(&self, queue: &mut RunQueue) {
         self.mine.queue.borrow_mut().append(queue);
@@ -309,6 +329,7 @@ impl Entered<'_> {
 
     /// Cancels every local task on this thread. Their drops may spawn and wake more: until none is left.
     pub(crate) fn close(&self) {
+        self.bring_back();
         loop {
             while let Some(runnable) = self.pop() {
                 runnable.cancel();

@@ -6,8 +6,8 @@ use core::task::{Context, Poll};
 
 /// Suspends the task once, and queues it behind everything that is ready.
 ///
-/// The task wakes itself at once, so that two tasks that yield alternate. (Some runtimes wait with the wake until
-/// their driver has turned.)
+/// The task wakes itself at once, so that two tasks that yield alternate. If the driver is due after its poll, as it is after a
+/// long one, then what the driver finds comes first. (Some runtimes wait with every wake until their driver has turned.)
 ///
 /// # Cancel safety
 ///

@@ -15,7 +15,8 @@
 //! ready before it;
 //! between two driver turns there are at most [`MAX_POLLS`](polyloop_core::block_on::MAX_POLLS) polls, and at most
 //! [`CHECK_POLLS`](polyloop_core::block_on::CHECK_POLLS) once
-//! [`TURN_INTERVAL`](polyloop_core::block_on::TURN_INTERVAL) has passed. A task that yields is requeued at once.
+//! [`TURN_INTERVAL`](polyloop_core::block_on::TURN_INTERVAL) has passed. A task that yields is requeued at once; if the driver
+//! is due after its poll, as it is after a long one, behind those whom the turn wakes and what other threads have woken.
 
 #![forbid(unsafe_code)]
 
@@ -69,6 +70,8 @@ struct Shared {
 
 struct Seat {
     inbox: RunQueue,
+    /// Those that yielded in the last turn of a foreign event loop: behind whatever its next one finds.
+    again: RunQueue,
     holder: Option<Arc<Parking>>,
     /// The thread that has it, for reports.
     thread: Option<ThreadId>,
@@ -111,6 +114,22 @@ impl Seat {
             },
         }
     }
+
+    /// Whether there is something to be polled.
+    fn is_ready(&self) -> bool {
+        !self.inbox.is_empty() || !self.again.is_empty()
+    }
+
+    /// Moves those that yielded into the inbox, where they are the last ones.
+    fn bring_back(&mut self) {
+        self.inbox.append(&mut self.again);
+    }
+
+    /// Takes all there is, in order.
+    fn take_ready(&mut self) -> RunQueue {
+        self.bring_back();
+        std::mem::take(&mut self.inbox)
+    }
 }
 
 impl Fifo {
@@ -123,6 +142,7 @@ impl Fifo {
     pub fn with_hooks(driver: Arc<Driver>, hooks: Hooks) -> Self {
         let seat = Seat {
             inbox: RunQueue::new(),
+            again: RunQueue::new(),
             holder: None,
             thread: None,
             turn: Phase::None,
@@ -284,7 +304,7 @@ impl Schedule for Shared {
     fn drain(&self) -> RunQueue {
         // In its own task this thread has a queue of its own.
         let mut queued = take_as_guest(self.address());
-        queued.append(&mut self.seat.lock().inbox);
+        queued.append(&mut self.seat.lock().take_ready());
         queued
     }
 
@@ -303,7 +323,8 @@ impl Gauges for Shared {
     }
 
     fn queued(&self) -> usize {
-        self.seat.lock().inbox.len()
+        let seat = self.seat.lock();
+        seat.inbox.len() + seat.again.len()
     }
 
     /// The thread in the seat is the one worker.
@@ -405,7 +426,7 @@ impl Host for Guest<'_> {
         }
         self.shared().mail.store(false, Relaxed);
         if !seat.closed {
-            let mut inbox = std::mem::take(&mut seat.inbox);
+            let mut inbox = seat.take_ready();
             drop(seat);
             entered.append(&mut inbox);
         } else if seat.attended {

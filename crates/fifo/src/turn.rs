@@ -1,8 +1,9 @@
 //! A turn by a foreign event loop: the seat for a moment, without `block_on`.
 //!
 //! Invariant: *nothing that becomes ready is missed between two turns*. What comes in while tasks are polled is in the
-//! inbox when the seat is given up, under one lock with the look whether there is more. From then on it rings the
-//! reactor's doorbell, whose file the loop watches; so does a deadline nearer than the one that the loop was told.
+//! inbox when the seat is given up, and what yielded beside it, under one lock with the look whether there is more. From
+//! then on it rings the reactor's doorbell, whose file the loop watches; so does a deadline nearer than the one that the loop
+//! was told.
 
 use crate::{Call, Fifo, Shared};
 use polyloop_blocking::stall::Post;
@@ -64,7 +65,7 @@ impl Drop for Leave<'_> {
             seat.attended = false;
             seat.turn = Phase::None;
             seat.thread = None;
-            more.set(!seat.inbox.is_empty());
+            more.set(seat.is_ready());
             // The caller knows what is in the inbox; a thread that waits for the seat does not.
             if seat.waiting.is_empty() { Call::Nobody } else { seat.whom_to_call() }
         };
@@ -93,7 +94,7 @@ impl Fifo {
             }
             seat.turned = true;
             seat.attended = true;
-            let ready = !seat.inbox.is_empty();
+            let ready = seat.is_ready();
             seat.thread = Some(std::thread::current().id());
             seat.turn = if ready || most.is_zero() { Phase::Running } else { Phase::Waiting };
             ready
@@ -111,7 +112,7 @@ impl Fifo {
         let waiting = {
             let mut seat = self.shared.seat.lock();
             seat.watched = true;
-            !seat.inbox.is_empty()
+            seat.is_ready()
         };
         if waiting {
             self.shared.driver.unpark();
@@ -133,7 +134,7 @@ impl Fifo {
             let mut wakes = Wakes::new();
             let is_called = || {
                 let seat = shared.seat.lock();
-                seat.closed || !seat.inbox.is_empty()
+                seat.closed || seat.is_ready()
             };
             let turned = lease.turn_unless(Turn::For(most), &mut wakes, is_called);
             // At work before the lease is free, as everywhere. And no call of itself: the bell would ring in the loop.
@@ -160,7 +161,11 @@ impl Fifo {
 
     /// Polls what is ready, each once. How many that were.
     fn poll_ready(&self, post: &Post) -> usize {
-        let most = self.shared.seat.lock().inbox.len().min(CHECK_POLLS as usize);
+        let most = {
+            let mut seat = self.shared.seat.lock();
+            seat.bring_back();
+            seat.inbox.len().min(CHECK_POLLS as usize)
+        };
         let desk = post.desk();
         if most > 0 && desk.rise() {
             post.rise();
@@ -173,7 +178,7 @@ impl Fifo {
             let Some(runnable) = runnable else { return polled };
             match runnable.run() {
                 Ran::Yielded(runnable) | Ran::Woken(runnable) => {
-                    self.shared.seat.lock().inbox.push_back(runnable);
+                    self.shared.seat.lock().again.push_back(runnable);
                 }
                 Ran::Pending | Ran::Done => {}
             }

@@ -2,7 +2,7 @@
 
 use polyloop_core::block_on::Nested;
 use polyloop_core::time::Clock;
-use polyloop_core::{Driver, Meta, Sleep};
+use polyloop_core::{Driver, Meta, Sleep, yield_now};
 use polyloop_fifo::Fifo;
 use polyloop_time::{Heap, ManualClock, SystemClock};
 use std::future::poll_fn;
@@ -10,7 +10,7 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 fn fifo(clock: Arc<dyn Clock>) -> Fifo {
@@ -218,4 +218,97 @@ fn a_free_seat_is_taken_although_the_first_in_the_line_is_inside_a_poll_that_blo
         third.join().unwrap();
         second.leave();
     });
+}
+
+/// A task that takes a second at each poll, yields `times` times, and writes down when it is polled.
+async fn hog(clock: ManualClock, log: Log, times: usize, dropped: CountsDrop) {
+    for _ in 0..times {
+        log.lock().unwrap().push("long");
+        clock.advance(Duration::from_secs(1));
+        yield_now().await;
+    }
+    drop(dropped);
+}
+
+type Log = Arc<Mutex<Vec<&'static str>>>;
+
+/// An executor, its clock, which is moved by hand, and a log; a task that sleeps for a second and a half, one that yields
+/// after seconds, and how often that one was dropped.
+fn beside_a_hog(times: usize) -> (Fifo, Log, Arc<AtomicUsize>) {
+    let (clock, log) = (ManualClock::new(), Log::default());
+    let fifo = fifo(Arc::new(clock.clone()));
+    let driver = fifo.driver().clone();
+    let sleep = Sleep::until(driver.clone(), driver.now() + Duration::from_millis(1_500));
+    let fired = log.clone();
+    let sleeps = async move {
+        sleep.await;
+        fired.lock().unwrap().push("timer");
+    };
+    fifo.space().spawn_detached(sleeps, here());
+    let drops = Arc::new(AtomicUsize::new(0));
+    fifo.space().spawn_detached(hog(clock, log.clone(), times, CountsDrop(drops.clone())), here());
+    (fifo, log, drops)
+}
+
+#[test]
+fn a_timer_due_during_a_long_poll_in_a_turn_comes_before_that_polls_own_yield() {
+    let (fifo, log, drops) = beside_a_hog(4);
+    while fifo.turn(Duration::ZERO).unwrap().more {}
+    assert_eq!(*log.lock().unwrap(), ["long", "long", "timer", "long", "long"]);
+    assert_eq!(drops.load(SeqCst), 1);
+    fifo.shut_down(Duration::ZERO);
+}
+
+#[test]
+fn what_yielded_in_a_turn_goes_on_in_a_block_on_or_ends_with_the_executor() {
+    let (fifo, log, drops) = beside_a_hog(4);
+    assert!(fifo.turn(Duration::ZERO).unwrap().more);
+    assert_eq!(fifo.gauges().queued(), 1);
+    fifo.block_on(yield_now(), here()).unwrap();
+    assert_eq!(*log.lock().unwrap(), ["long", "long"]);
+    assert!(fifo.turn(Duration::ZERO).unwrap().more);
+    assert!(fifo.shut_down(Duration::ZERO));
+    let polls = log.lock().unwrap().iter().filter(|polled| **polled == "long").count();
+    assert_eq!((drops.load(SeqCst), polls), (1, 3));
+}
+
+/// A waker of another executor that ends this one, from its own thread or from the one that wakes it, and then wakes `next`.
+struct Ends {
+    fifo: Fifo,
+    elsewhere: bool,
+    next: Arc<Mutex<Option<Waker>>>,
+}
+
+impl Wake for Ends {
+    fn wake(self: Arc<Self>) {
+        let fifo = self.fifo.clone();
+        let end = move || _ = fifo.shut_down(Duration::ZERO);
+        if self.elsewhere {
+            std::thread::spawn(end).join().unwrap()
+        } else {
+            end()
+        }
+        self.next.lock().unwrap().take().unwrap().wake();
+    }
+}
+
+#[test]
+fn a_task_that_yielded_before_a_turn_in_which_the_executor_ends_is_dropped_and_not_polled() {
+    for elsewhere in [false, true] {
+        let (fifo, log, drops) = beside_a_hog(100);
+        let driver = fifo.driver().clone();
+        let mut sleep = Sleep::until(driver.clone(), driver.now() + Duration::from_millis(2_500));
+        let next: Arc<Mutex<Option<Waker>>> = Arc::default();
+        let waker = Waker::from(Arc::new(Ends { fifo: fifo.clone(), elsewhere, next: next.clone() }));
+        assert!(sleep.poll_elapsed(&mut Context::from_waker(&waker)).is_pending());
+        let mut is_woken = false;
+        let waits = poll_fn(move |cx| {
+            *next.lock().unwrap() = Some(cx.waker().clone());
+            if std::mem::replace(&mut is_woken, true) { Poll::Ready(()) } else { Poll::Pending }
+        });
+        fifo.block_on(waits, here()).unwrap();
+        // A timer's task after a turn, and a poll after it, are short ones by what is known: so two more long ones.
+        assert_eq!(*log.lock().unwrap(), ["long", "long", "timer", "long", "long"], "elsewhere: {elsewhere}");
+        assert_eq!(drops.load(SeqCst), 1, "elsewhere: {elsewhere}");
+    }
 }

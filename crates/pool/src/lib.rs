@@ -12,6 +12,8 @@
 //! [`MAX_POLLS`](polyloop_core::block_on::MAX_POLLS) tasks, and at most
 //! [`CHECK_POLLS`](polyloop_core::block_on::CHECK_POLLS) once
 //! [`TURN_INTERVAL`](polyloop_core::block_on::TURN_INTERVAL) has passed, unless another worker waits in the driver.
+//! A task that yields is pushed again at once; if the driver is due after its poll, as it is after a long one, behind the tasks that
+//! the turn wakes.
 
 #![forbid(unsafe_code)]
 

@@ -286,31 +286,43 @@ impl<S: Scheduler> Worker<'_, S> {
                 Ran::Woken(runnable) => Some((runnable, Why::Wake)),
                 Ran::Pending | Ran::Done => None,
             };
-            if let Some((runnable, why)) = again {
-                self.push(runnable, why);
-            }
             // Not at rest between two polls, where nothing waits: so it is one step for each.
             let looks_up = self.pacer.polled();
             // Looked at after every poll: a task that is polled after the end finds its driver gone.
-            if self.shared.is_closed() || looks_up && self.is_relieved() {
-                return;
+            if self.shared.is_closed() {
+                return self.push_again(again);
+            }
+            if looks_up {
+                if self.is_relieved(again) {
+                    return;
+                }
+            } else if let Some((runnable, why)) = again {
+                self.push(runnable, why);
             }
             let Some(next) = self.next() else { return };
             runnable = next;
         }
     }
 
-    /// Looks up from the polls: whether somebody else is on duty for it. Else the driver turns, if that is due.
     #[cold]
-    fn is_relieved(&mut self) -> bool {
+    fn push_again(&self, again: Option<(Runnable, Why)>) {
+        if let Some((runnable, why)) = again {
+            self.push(runnable, why);
+        }
+    }
+
+    /// Looks up from the polls: whether somebody else is on duty for it. Else the driver turns, if that is due. The task that has just
+    /// been polled is put back, if it is to be polled again.
+    #[cold]
+    fn is_relieved(&mut self, again: Option<(Runnable, Why)>) -> bool {
         let due = self.pacer.is_due(&self.driver);
-        if self.seat.mark.is_set() {
-            return true;
+        let is_relieved = self.seat.mark.is_set();
+        if due && !is_relieved {
+            self.turn(again);
+        } else {
+            self.push_again(again);
         }
-        if due {
-            self.turn();
-        }
-        false
+        is_relieved
     }
 
     /// Polls, and tells a scheduler that wants to know how long it took.
@@ -348,9 +360,22 @@ impl<S: Scheduler> Worker<'_, S> {
     /// Wakes whom a turn has found. Their wakers may be anybody's, and this worker may count as searching meanwhile, so that
     /// others rely on it: if it gets stuck here, the monitor calls somebody else.
     fn wake_all(&mut self) {
-        if !self.wakes.is_empty() {
-            self.watched(|worker| worker.wakes.wake_all());
+        self.wake_all_before(None);
+    }
+
+    /// The same, and puts `again` behind the tasks among them, where others can take it before code of others runs (C5).
+    fn wake_all_before(&mut self, again: Option<Runnable>) {
+        let Self { shared, here, .. } = *self;
+        let put_back = || {
+            if let Some(runnable) = again {
+                // Also one that somebody else woke: in a slot it would be next.
+                shared.notify(here.push(&shared.scheduler, runnable, Why::Yield));
+            }
+        };
+        if self.wakes.is_empty() {
+            return put_back();
         }
+        self.watched(|worker| worker.wakes.wake_all_and(put_back));
     }
 
     #[inline(always)]
@@ -359,13 +384,14 @@ impl<S: Scheduler> Worker<'_, S> {
         self.shared.notify(notify);
     }
 
-    /// A driver turn that does not wait, unless somebody is in the driver anyway.
-    fn turn(&mut self) {
+    /// A driver turn that does not wait, unless somebody is in the driver anyway. The task that has just been polled, if it is
+    /// to be polled again, comes behind those that became ready during its poll, which only the turn finds out.
+    fn turn(&mut self, again: Option<(Runnable, Why)>) {
         let shared = self.shared;
-        if let Some(mut lease) = shared.driver().try_lease() {
-            let turned = lease.turn(Turn::Poll, &mut self.wakes);
-            drop(lease);
-            self.wake_all();
+        let lease = shared.driver().try_lease();
+        let turned = lease.map(|mut lease| lease.turn(Turn::Poll, &mut self.wakes));
+        self.wake_all_before(again.map(|(runnable, _)| runnable));
+        if let Some(turned) = turned {
             self.report(turned);
             // Whoever found the lease taken meanwhile sleeps elsewhere.
             if shared.is_driver_deserted() {

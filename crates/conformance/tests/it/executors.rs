@@ -20,6 +20,8 @@ const IGNORES_THE_CLOCK: u8 = 3;
 const NEWEST_FIRST: u8 = 4;
 const YIELDS_GO_FIRST: u8 = 5;
 const TURNS_AND_WAKES_NOBODY: u8 = 6;
+const YIELDS_GO_BEFORE_THE_TURN: u8 = 7;
+const YIELDS_WAIT_FOR_IDLENESS: u8 = 8;
 
 const DECLARED: Fairness = Fairness {
     max_polls_between_turns: 100,
@@ -44,6 +46,8 @@ impl Schedule for Queue {
 
 struct Loop<const FAULT: u8> {
     queue: Arc<Queue>,
+    /// What waits until nothing else is ready.
+    aside: Queue,
     space: Arc<TaskSpace>,
     driver: Arc<Driver>,
 }
@@ -53,7 +57,7 @@ impl<const FAULT: u8> Loop<FAULT> {
         let queue = Arc::new(Queue::default());
         let reactor = Box::new(Poll::new().unwrap());
         let driver = Driver::new(reactor, Box::new(Heap::new()), Arc::new(clock));
-        Self { space: TaskSpace::new(queue.clone()), queue, driver }
+        Self { space: TaskSpace::new(queue.clone()), queue, aside: Queue::default(), driver }
     }
 
     fn turn(&self, turn: Turn) {
@@ -66,21 +70,23 @@ impl<const FAULT: u8> Loop<FAULT> {
         }
     }
 
-    /// One poll; `false` if nothing is ready.
-    fn poll_one(&self) -> bool {
+    /// One poll; `None` if nothing is ready.
+    fn poll_one(&self) -> Option<Ran> {
         let next = {
             let mut queue = self.queue.0.lock().unwrap();
             if FAULT == NEWEST_FIRST { queue.pop_back() } else { queue.pop_front() }
         };
-        let Some(runnable) = next else { return false };
-        match runnable.run() {
-            Ran::Yielded(runnable) | Ran::Woken(runnable) if FAULT == YIELDS_GO_FIRST => {
-                self.queue.0.lock().unwrap().push_front(runnable);
-            }
-            Ran::Yielded(runnable) | Ran::Woken(runnable) => self.queue.schedule(runnable, Why::Yield),
-            Ran::Pending | Ran::Done => {}
+        let next = next.or_else(|| self.aside.0.lock().unwrap().pop_front());
+        Some(next?.run())
+    }
+
+    fn put_back(&self, ran: Ran) {
+        let (Ran::Yielded(runnable) | Ran::Woken(runnable)) = ran else { return };
+        match FAULT {
+            YIELDS_GO_FIRST => self.queue.0.lock().unwrap().push_front(runnable),
+            YIELDS_WAIT_FOR_IDLENESS => self.aside.schedule(runnable, Why::Yield),
+            _ => self.queue.schedule(runnable, Why::Yield),
         }
-        true
     }
 }
 
@@ -101,10 +107,13 @@ impl<const FAULT: u8> Tasks for Loop<FAULT> {
             if let Ok(output) = given.try_recv() {
                 return output;
             }
-            if !self.poll_one() {
+            let Some(mut ran) = self.poll_one() else {
                 self.turn(Turn::Wait);
                 polls = 0;
                 continue;
+            };
+            if FAULT == YIELDS_GO_BEFORE_THE_TURN {
+                self.put_back(std::mem::replace(&mut ran, Ran::Pending));
             }
             polls += 1;
             let now = self.driver.now();
@@ -118,6 +127,7 @@ impl<const FAULT: u8> Tasks for Loop<FAULT> {
                 self.turn(Turn::Poll);
                 (polls, turned) = (0, now);
             }
+            self.put_back(ran);
         }
     }
 }
@@ -130,6 +140,8 @@ impl<const FAULT: u8> Executor for Loop<FAULT> {
 
 impl<const FAULT: u8> Drop for Loop<FAULT> {
     fn drop(&mut self) {
+        let aside = std::mem::take(&mut *self.aside.0.lock().unwrap());
+        self.queue.0.lock().unwrap().extend(aside);
         self.space.close();
         drop(self.space.attend());
         self.space.retire();
@@ -171,6 +183,17 @@ fn an_executor_that_runs_the_newest_first() {
 #[test]
 fn an_executor_that_puts_those_who_yield_in_front() {
     assert_found!(YIELDS_GO_FIRST by each_ready_task_has_its_turn);
+}
+
+#[test]
+fn an_executor_that_puts_those_who_yield_back_before_it_turns() {
+    assert_found!(YIELDS_GO_BEFORE_THE_TURN by a_timer_due_during_a_long_poll_comes_before_that_polls_own_yield);
+    assert_found!(YIELDS_GO_BEFORE_THE_TURN by a_file_ready_during_a_long_poll_comes_before_that_polls_own_yield);
+}
+
+#[test]
+fn an_executor_that_puts_those_who_yield_back_when_nothing_else_is_ready() {
+    assert_found!(YIELDS_WAIT_FOR_IDLENESS by a_task_that_yields_is_not_kept_waiting_by_timers_that_are_always_due);
 }
 
 #[test]

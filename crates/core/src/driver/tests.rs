@@ -1,13 +1,16 @@
 //! Foreign code and the driver's locks, and what is left of a timer after the end.
 
 use super::*;
-use crate::Sleep;
 use crate::park::{Parking, ThreadParker};
 use crate::reactor::{Caps, File, Interest, Token};
 use crate::shim::atomic::AtomicU64;
+use crate::task::{Meta, Ran, Runnable, TaskSpace};
+use crate::{Schedule, Sleep};
 use core::cell::RefCell;
+use core::panic::Location;
 use core::task::{Context, Poll, RawWaker, RawWakerVTable};
 use core::time::Duration;
+use std::task::Wake;
 
 /// A reactor that never waits.
 #[derive(Debug)]
@@ -282,4 +285,63 @@ fn what_somebody_sends_before_he_rests_is_found_before_the_clock_moves() {
 #[test]
 fn what_somebody_sends_who_comes_and_goes_during_the_look_is_found_before_the_clock_moves() {
     assert!(is_found_in_time(false, |driver, _| drop(driver.hold())));
+}
+
+type Log = Arc<Mutex<Vec<&'static str>>>;
+
+/// An executor that writes down what is woken.
+#[derive(Debug)]
+struct Executor {
+    log: Log,
+    queued: Mutex<Vec<Runnable>>,
+}
+
+impl Schedule for Executor {
+    fn schedule(&self, runnable: Runnable, why: Why) {
+        if why != Why::Spawn {
+            self.log.lock().push("task");
+        }
+        self.queued.lock().push(runnable);
+    }
+}
+
+impl Executor {
+    /// One with a task that waits for `sleep` and has been polled.
+    fn with_sleeper(log: &Log, sleep: Sleep) -> (Arc<Self>, Arc<TaskSpace>) {
+        let executor = Arc::new(Self { log: log.clone(), queued: Mutex::new(Vec::new()) });
+        let space = TaskSpace::new(executor.clone());
+        let sleeps = async move {
+            let _ = sleep.await;
+        };
+        space.spawn_detached(sleeps, Meta::new(Location::caller()));
+        let runnable = executor.queued.lock().pop().expect("a spawn schedules at once");
+        assert!(matches!(runnable.run(), Ran::Pending));
+        (executor, space)
+    }
+}
+
+struct Foreign(Log);
+
+impl Wake for Foreign {
+    fn wake(self: Arc<Self>) {
+        self.0.lock().push("waker");
+    }
+}
+
+#[test]
+fn what_is_put_back_after_a_turn_comes_behind_its_tasks_and_before_code_of_others() {
+    let (driver, clock) = driver();
+    let log = Log::default();
+    let sleep = || Sleep::until(driver.clone(), Instant::ORIGIN + Duration::from_secs(1));
+    driver.arm(Instant::ORIGIN, Waker::from(Arc::new(Foreign(log.clone())))).unwrap();
+    let (executor, space) = Executor::with_sleeper(&log, sleep());
+    clock.0.store(2_000_000_000, Relaxed);
+    let mut wakes = Wakes::new();
+    driver.try_lease().unwrap().turn(Turn::Poll, &mut wakes).unwrap();
+    wakes.wake_all_and(|| log.lock().push("put back"));
+    assert_eq!(*log.lock(), ["task", "put back", "waker"]);
+    wakes.wake_all_and(|| log.lock().push("alone"));
+    assert_eq!(log.lock().pop(), Some("alone"));
+    executor.queued.lock().drain(..).for_each(Runnable::cancel);
+    space.retire();
 }

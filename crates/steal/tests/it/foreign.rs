@@ -1,10 +1,12 @@
 //! Code of others that a worker runs outside of polls: drops of outputs, and wakers.
 
 use crate::kit::{here, join, no_hang, pool, spawn};
+use crate::stuck::{block, on_a_channel};
 use polyloop_blocking::OsThread;
 use polyloop_core::block_on::{Host, Nested, Watch, block_on};
 use polyloop_core::park::Parking;
 use polyloop_core::{Desk, Driver, Entered, Sleep, TaskSpace};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
@@ -112,6 +114,37 @@ fn a_foreign_waker_that_blocks_keeps_no_task_that_was_due_with_it() {
         let task = spawn(&pool, Sleep::until(driver, deadline));
         inside.recv().unwrap();
         join(task).unwrap();
+        go.send(()).unwrap();
+    });
+}
+
+#[test]
+fn a_foreign_waker_that_blocks_keeps_no_task_that_yielded_before_it() {
+    no_hang(|| {
+        let pool = pool(2);
+        let driver = pool.driver().clone();
+        // The other worker, so that the one with the task that yields turns the driver.
+        let stuck = block(&pool, 1, on_a_channel);
+        let (polls, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let (count, stopped) = (polls.clone(), stop.clone());
+        let yields = spawn(&pool, async move {
+            while !stopped.load(SeqCst) {
+                count.fetch_add(1, SeqCst);
+                polyloop_core::yield_now().await;
+            }
+        });
+        let ((tell, inside), (go, wait)) = (mpsc::channel(), mpsc::channel());
+        let waker = Waker::from(Arc::new(Stays(Mutex::new((tell, wait)))));
+        let mut sleep = Sleep::until(driver.clone(), driver.now() + Duration::from_millis(20));
+        assert!(sleep.poll_elapsed(&mut Context::from_waker(&waker)).is_pending());
+        inside.recv().unwrap();
+        stuck.release();
+        let before = polls.load(SeqCst);
+        while polls.load(SeqCst) < before + 10 {
+            std::thread::yield_now();
+        }
+        stop.store(true, SeqCst);
+        join(yields).unwrap();
         go.send(()).unwrap();
     });
 }
