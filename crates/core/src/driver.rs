@@ -452,7 +452,8 @@ impl Lease<'_> {
     ///
     /// A clock that moves when all are idle must overtake neither what the kernel has ready nor what others have armed or
     /// sent. So it moves only if nobody has been at work from before a look that found nothing until after it; while that
-    /// is not so, another look comes first. An unpark that is used up by a look was a call, or concerned the clock or a
+    /// is not so, another look comes first. (Between the last question and the move a foreign thread may still wake somebody; that
+    /// is as if it came a moment later.) An unpark that is used up by a look was a call, or concerned the clock or a
     /// deadline, which are asked again.
     ///
     /// # Errors
@@ -481,13 +482,18 @@ impl Lease<'_> {
         let Driver { clock, work, .. } = self.driver;
         // Read after the nearest deadline: whoever has armed a nearer one was at work until after that, or is.
         let calm = work.calm();
+        // A look at any time would do, as if nobody could send anything after it.
+        #[cfg(polyloop_mutant = "clock_trusts_its_look")]
+        if looked == Looked::Never {
+            return (Wait::Now, true);
+        }
         if looked == Looked::Called || calm.is_none() {
             return (clock.busy(next), false);
         }
         #[cfg(not(polyloop_mutant = "clock_trusts_its_look"))]
         let may_move = looked == Looked::Since(calm);
         #[cfg(polyloop_mutant = "clock_trusts_its_look")]
-        let may_move = looked != Looked::Never;
+        let may_move = true;
         if may_move || !clock.distinguishes_idle() { (clock.idle(next), false) } else { (Wait::Now, true) }
     }
 
