@@ -1,5 +1,7 @@
 //! Pages, read as browsers read them.
 
+mod bounded;
+
 use scraper::{ElementRef, Selector};
 
 /// A page. However broken the text is, it is read as a browser would.
@@ -18,9 +20,13 @@ use scraper::{ElementRef, Selector};
 pub struct Html(scraper::Html);
 
 impl Html {
-    /// Reads a whole page. That takes time in proportion to its size, and to the square of how deep its elements are nested.
+    /// Reads a whole page, in time in proportion to its size.
+    ///
+    /// A page may be made so that it would take much longer: with elements nested thousands deep, hundreds of them that format one
+    /// another, or a tag of thousands of attributes. **Such a page is read as far as a fraction of a second is enough for**; what comes
+    /// after that is missing.
     pub fn parse(source: &str) -> Self {
-        Self(scraper::Html::parse_document(source))
+        Self(bounded::read(source))
     }
 
     /// The first element for which a CSS selector holds, in the order of the page.

@@ -68,6 +68,62 @@ fn a_page_may_be_nested_deeper_than_people_do() {
     assert_eq!(page.select_first("body").unwrap().inner_html().matches("<div>").count(), depth);
 }
 
+/// What `read` finds in a page, on a thread of its own: without a limit on what the parser does, each of these takes hours.
+fn in_time<T: Send + 'static>(page: String, read: impl FnOnce(Html) -> T + Send + 'static) -> T {
+    let (done, found) = std::sync::mpsc::channel();
+    std::thread::spawn(move || done.send(read(Html::parse(&page))));
+    found.recv_timeout(Duration::from_secs(120)).expect("it is read in time")
+}
+
+#[test]
+fn a_hostile_page_is_read_as_far_as_it_goes_and_keeps_nobody_waiting() {
+    let numbered = |n: u32, make: &dyn Fn(u32) -> String| (0..n).map(make).collect::<String>();
+    let brought_back = numbered(400, &|n| format!("<b a{n}>"));
+    for (what, page) in [
+        ("elements in elements", "<div>".repeat(1_000_000)),
+        ("paragraphs that look for one to close", "<div><div>".repeat(5_000) + &"<p>".repeat(1_000_000)),
+        ("ends of nothing", "<div>".repeat(20_000) + &"</x>".repeat(1_000_000)),
+        ("elements that format one another", numbered(500_000, &|n| format!("<b a{n}>"))),
+        ("formatting that is brought back", format!("<p>{brought_back}{}", "</p><p>x".repeat(500_000))),
+        ("ends of formatting", format!("<p>{brought_back}</p>{}", "</i>".repeat(3_000_000))),
+        ("formatting in tables", "<table><b><i>".repeat(300_000)),
+        ("attributes", format!("<a {}>", numbered(1_000_000, &|n| format!(" a{n}")))),
+        ("attributes without spaces", format!("<a {}>", numbered(1_000_000, &|n| format!("/a{n}")))),
+        ("attributes behind values", format!("<a {}>", numbered(1_000_000, &|n| format!("a{n}='>'")))),
+        ("attributes with signs of tags", format!("<a {}>", numbered(1_000_000, &|n| format!(" <a{n}")))),
+        ("attributes behind a comment", format!("<!-- <a x=\" --><a {}>", numbered(1_000_000, &|n| format!(" a{n}")))),
+        ("attributes behind a doctype", format!("<p><!DOCTYPE <a x=\"><a {}>", numbered(1_000_000, &|n| format!(" a{n}")))),
+        ("attributes behind an error", format!("<a x=1<y=\" {}>", numbered(1_000_000, &|n| format!(" a{n}")))),
+        ("attributes behind a null", format!("<a x=\"\0<y>\" {}>", numbered(1_000_000, &|n| format!(" a{n}")))),
+        ("attributes that are added", numbered(500_000, &|n| format!("<html a{n}>"))),
+        ("an end that many wait for", "<a><p>".repeat(300_000) + &"</a>".repeat(300_000)),
+    ] {
+        println!("{what}");
+        let title = in_time(format!("<title>there</title>{page}"), |page| {
+            page.select_first("title").map(|title| title.inner_html())
+        });
+        assert_eq!(title.as_deref(), Some("there"), "{what}");
+    }
+}
+
+#[test]
+fn a_large_page_of_people_is_read_whole() {
+    let words = "some words and more, a=\"b\" / <!-- of them --> ".repeat(20);
+    let section = format!(
+        "<div class='a b'><p>{words}<ul><li><a href=/1>{words}</a><li>two</ul><table><tr><td>{words}</table></div>"
+    );
+    let value = "{&quot;a&quot;: [1, 2, 3], '>': '<b>'} ".repeat(20_000).replace('\'', "");
+    let script = "if (a<b && c>d) { x = \"<p a b c>\"; } ".repeat(5_000);
+    let page = format!(
+        "{}<script>{script}</script><p title='{value}'>{}<i id=end>end</i>",
+        "<div>".repeat(60),
+        section.repeat(1_500)
+    );
+    assert!(page.len() > 4_000_000);
+    let end = in_time(page, |page| page.select_first("#end").map(|end| end.inner_html()));
+    assert_eq!(end.as_deref(), Some("end"));
+}
+
 #[test]
 fn selectors_are_css_and_a_wrong_one_is_said_to_be() {
     let page = Html::parse("<ul><li class=a>1<li class=b id=x>2<li class='a b'>3</ul>");
