@@ -11,9 +11,9 @@ use crate::workspace::Workspace;
 
 const HELP: &str = "\
 Runs the tests of `tests/ecosystem`: real crates of the ecosystem (hyper, quinn, …) through our adapters on every combination.
-Without a name also the examples in the documentation of the adapters and of trpl's heavy half, and the template of a library with
-one reactor, two, and all. The first call fetches and builds those crates, which takes minutes. A test whose program is not
-installed (a database, a load generator) says so and counts as skipped.
+Without a name also the adapters' own tests, the examples in their documentation and in that of trpl's heavy half, and the template of a
+library with one reactor, two, and all. The first call fetches and builds those crates, which takes minutes. A test whose program is
+not installed (a database, a load generator) says so and counts as skipped.
 The last line is `N passed, N failed, N skipped`.
 
 Usage: cargo xtask ecosystem [MEMBER]…
@@ -21,8 +21,9 @@ Usage: cargo xtask ecosystem [MEMBER]…
 Example: cargo xtask ecosystem http
 ";
 
-/// Which documentation tests are the adapters': the folders' names in their paths.
-const ADAPTERS: [&str; 2] = ["src/interop/", "src/compat/"];
+/// Which unit tests are the adapters', by module; and which documentation tests, by folder.
+const MODULES: [&str; 2] = ["interop::", "compat::"];
+const FOLDERS: [&str; 2] = ["src/interop/", "src/compat/"];
 
 /// What the adapters' examples use of the crates beyond what the adapters need; a user's program has them on.
 const EXAMPLES: &str = "hyper/client,hyper/server,hyper/http1,hyper-util/client-legacy,hyper-util/http1";
@@ -40,11 +41,13 @@ pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
     fetch(&workspace)?;
     let mut totals = test::totals(&workspace, &wanted, 1)?;
     if wanted.is_empty() {
-        let mut words =
-            vec!["test", "--doc", "-p", "polyloop", "--all-features", "--features", EXAMPLES, "--"];
-        words.extend(ADAPTERS);
         let own = Workspace::load()?;
-        totals += test::one_round(&own, &words)?;
+        for (kind, which) in [("--lib", MODULES), ("--doc", FOLDERS)] {
+            let mut words =
+                vec!["test", kind, "-p", "polyloop", "--all-features", "--features", EXAMPLES, "--"];
+            words.extend(which);
+            totals += test::one_round(&own, &words)?;
+        }
         totals += test::one_round(&own, &["test", "--doc", "-p", "polyloop-trpl"])?;
         let library = Workspace::template(LIBRARY)?;
         for backends in BACKENDS {

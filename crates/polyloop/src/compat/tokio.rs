@@ -7,6 +7,10 @@
 //! reactor, on that thread, and wake our task across threads. What it hands to `tokio::spawn` runs on that thread, too; so does
 //! `tokio::task::spawn_blocking`, on further ones. tokio's time is real time also where ours is paused.
 //!
+//! A wrapped future has no budget: tokio's own holds only for tasks that tokio polls, and ours knows nothing of what tokio's sockets
+//! and channels do. One that is always ready keeps its thread from others; put [`budgeted`](crate::task::budgeted) around the
+//! operations inside.
+//!
 //! # Examples
 //!
 //! ```

@@ -160,7 +160,7 @@ mod tests {
     }
 
     /// The socket as quinn has it, and another handle to it, of a runtime that is driven meanwhile; on every combination.
-    fn with_socket<F: Future<Output = ()>>(new: fn() -> StdSocket, test: fn(Handle, Arc<Socket>, StdSocket) -> F) {
+    fn with_socket(new: fn() -> StdSocket, test: impl AsyncFn(&Handle, Arc<Socket>, StdSocket)) {
         for combination in Combination::ALL {
             let runtime = Runtime::from_name(&combination.to_string()).unwrap();
             let (handle, socket) = (runtime.handle().clone(), new());
@@ -168,7 +168,7 @@ mod tests {
             let socket = UdpSocket::from_std_on(handle.net_context(), socket).unwrap();
             let socket = Arc::new(Socket { socket, offload });
             let limited = runtime
-                .block_on(async { timeout(Duration::from_secs(60), test(handle, socket, again)).await });
+                .block_on(async { timeout(Duration::from_secs(60), test(&handle, socket, again)).await });
             limited.unwrap_or_else(|late| panic!("{combination}: {late}"));
         }
     }
@@ -181,7 +181,7 @@ mod tests {
     /// Datagrams over loopback find room, so the kernel's refusal is made up; the event that ends the wait is a real one.
     #[test]
     fn all_who_wait_for_room_are_woken_by_one_event() {
-        with_socket(|| StdSocket::bind("127.0.0.1:0").unwrap(), async |runtime, socket, again| {
+        with_socket(|| StdSocket::bind("127.0.0.1:0").unwrap(), async |runtime: &Handle, socket: Arc<Socket>, again: StdSocket| {
             let wakes = [(); 2].map(|()| Arc::new(Wakes::default()));
             let mut pollers = [(); 2].map(|()| Arc::clone(&socket).create_io_poller());
             let mut poll = |which: usize| {
@@ -219,7 +219,7 @@ mod tests {
         control.send(b"x").unwrap();
         assert_eq!(control.recv(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionRefused);
 
-        with_socket(connected, async |_, socket, again| {
+        with_socket(connected, async |_: &Handle, socket: Arc<Socket>, again: StdSocket| {
             let (here, there) = (again.local_addr().unwrap(), again.peer_addr().unwrap());
             again.send(b"x").unwrap();
             let (mut buffer, mut meta) = ([0; 8], [RecvMeta::default()]);

@@ -35,6 +35,16 @@ async fn timers_that_come_due_by_hand_fire_in_order() {
     assert_eq!(first.saturating_duration_since(first + SECOND), Duration::ZERO);
 }
 
+#[polyloop::test(all, start_paused = true)]
+async fn instants_go_to_the_standard_librarys_and_back() {
+    let now = Instant::now();
+    sleep(3600 * SECOND).await;
+    let later = Instant::now();
+    assert_eq!(later.into_std() - now.into_std(), 3600 * SECOND);
+    assert_eq!([now, later].map(|instant| Instant::from_std(instant.into_std())), [now, later]);
+    assert_eq!(Instant::from_std(now.into_std() + SECOND) - now, SECOND);
+}
+
 #[test]
 fn a_clock_that_stands_still_moves_by_hand_alone() {
     let runtime = Builder::new().combination("fifo").clock(ManualClock::new()).build().unwrap();

@@ -88,7 +88,8 @@ fn a_dropped_future_gives_its_attempts_up<R: Runtime>(rt: &R) {
     let silent = Silent::new();
     rt.block_on(async {
         {
-            let mut connecting = pin!(connect_first(rt, &[silent.address, silent.address], Duration::ZERO));
+            let addrs = [silent.address; 2];
+            let mut connecting = pin!(connect_first(rt, &addrs, Duration::ZERO));
             let mut poll = || connecting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending();
             settled(rt, || poll() && silent.knocking() == 2, "the attempts are not under way").await;
         }
