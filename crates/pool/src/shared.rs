@@ -107,10 +107,11 @@ impl<S: Scheduler> Shared<S> {
         })
     }
 
-    /// Tells the workers to end. From now on, whoever pushes also cancels.
+    /// Tells the workers to end, who look up after the poll that they are in. From now on, whoever pushes also cancels.
     pub(crate) fn close(&self) {
         self.gate.close();
         for seat in &self.seats {
+            seat.desk.hail();
             seat.parking.unpark();
         }
     }

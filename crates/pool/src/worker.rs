@@ -292,9 +292,11 @@ impl<S: Scheduler> Worker<'_, S> {
                 self.push(runnable, why);
             }
             // Not at rest between two polls, where nothing waits: so it is one step for each.
-            let looks_up = self.pacer.polled();
-            // Looked at after every poll: a task that is polled after the end finds its driver gone.
-            if self.shared.is_closed() || looks_up && self.is_relieved() {
+            if self.pacer.polled() && self.is_to_stop() {
+                return;
+            }
+            // Who is not watched hears no hail: for measuring what it costs to hear it.
+            if cfg!(polyloop_without = "watch") && self.shared.is_closed() {
                 return;
             }
             let Some(next) = self.next() else { return };
@@ -302,11 +304,13 @@ impl<S: Scheduler> Worker<'_, S> {
         }
     }
 
-    /// Looks up from the polls: whether somebody else is on duty for it. Else the driver turns, if that is due.
+    /// Looks up from the polls: whether the pool ends, or somebody else is on duty for this worker. Else the driver turns, if that
+    /// is due.
     #[cold]
-    fn is_relieved(&mut self) -> bool {
+    fn is_to_stop(&mut self) -> bool {
         let due = self.pacer.is_due(&self.driver);
-        if self.seat.mark.is_set() {
+        // A task that is polled after the end finds its driver gone.
+        if self.shared.is_closed() || self.seat.mark.is_set() {
             return true;
         }
         if due {
