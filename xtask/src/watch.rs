@@ -53,7 +53,9 @@ pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
     args.nothing_else()?;
     let polls = args.number("--polls", 50_000)?;
     let Some(twice) = polls.checked_mul(2) else {
-        return Err(Stop::Usage(format!("`--polls` wants a number of which there is a double, not `{polls}`")));
+        return Err(Stop::Usage(format!(
+            "`--polls` wants a number of which there is a double, not `{polls}`"
+        )));
     };
     probe()?;
     let target = Workspace::load()?.target;
@@ -87,7 +89,8 @@ fn verdict(rows: &[Row]) -> Result<(), Stop> {
     for Row { case: (executor, task), parts, .. } in rows {
         for ((name, most), cost) in PARTS.iter().zip(parts) {
             if let Some(most) = most.filter(|most| *cost >= most + 0.05) {
-                broken.push(format!("{name} costs {cost:.1} for {executor} {task}, where {most} are allowed"));
+                broken
+                    .push(format!("{name} costs {cost:.1} for {executor} {task}, where {most} are allowed"));
             }
         }
     }
@@ -155,7 +158,8 @@ mod tests {
 
     #[test]
     fn the_total_is_read_from_what_callgrind_says() {
-        let told = "==7== Events    : Ir\n==7== Collected : 12345678\n==7== \n==7== I   refs:      12,345,678\n";
+        let told =
+            "==7== Events    : Ir\n==7== Collected : 12345678\n==7== \n==7== I   refs:      12,345,678\n";
         assert_eq!(collected(told), Some(12_345_678));
         assert_eq!(collected("==7== Events    : Ir\n"), None);
     }

@@ -11,8 +11,8 @@ use polyloop_core::context;
 use polyloop_core::deadlock::AtRest;
 use polyloop_core::park::{Parking, ThreadParker};
 use polyloop_core::{
-    Desk, Driver, Fairness, Gauges, Notify, RunQueue, Runnable, Schedule, Scheduler, Staff, TaskSpace, Unpark, Why,
-    WorkerCounts, WorkerMetrics,
+    Desk, Driver, Fairness, Gauges, Notify, RunQueue, Runnable, Schedule, Scheduler, Staff, TaskSpace,
+    Unpark, Why, WorkerCounts, WorkerMetrics,
 };
 use std::fmt;
 use std::sync::atomic::{
@@ -111,13 +111,14 @@ impl<S: Scheduler> Shared<S> {
         })
     }
 
-    /// Tells the workers to end. From now on, whoever of them goes ends the tasks that are left; who closes the pool for good
+    /// Tells the workers to end, who look up after the poll that they are in. From now on, whoever of them goes ends the tasks that are left; who closes the pool for good
     /// [attends](TaskSpace::attend), too, in case that none is left.
     pub(crate) fn close(&self, space: &TaskSpace) {
         // Ordering: before the space, so that a worker that comes to a closed one does not poll.
         self.closed.store(true, Release);
         space.close();
         for seat in &self.seats {
+            seat.desk.hail();
             seat.parking.unpark();
         }
     }

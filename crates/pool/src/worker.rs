@@ -287,42 +287,35 @@ impl<S: Scheduler> Worker<'_, S> {
                 Ran::Pending | Ran::Done => None,
             };
             // Not at rest between two polls, where nothing waits: so it is one step for each.
-            let looks_up = self.pacer.polled();
-            // Looked at after every poll: a task that is polled after the end finds its driver gone.
-            if self.shared.is_closed() {
-                return self.push_again(again);
-            }
-            if looks_up {
-                if self.is_relieved(again) {
+            if self.pacer.polled() {
+                if self.is_to_stop(again) {
                     return;
                 }
             } else if let Some((runnable, why)) = again {
                 self.push(runnable, why);
+            }
+            // Who is not watched hears no hail: for measuring what it costs to hear it.
+            if cfg!(polyloop_without = "watch") && self.shared.is_closed() {
+                return;
             }
             let Some(next) = self.next() else { return };
             runnable = next;
         }
     }
 
+    /// Looks up from the polls: whether the pool ends, or somebody else is on duty for this worker. Else the driver turns, if that
+    /// is due. The task that has just been polled is put back, if it is to be polled again.
     #[cold]
-    fn push_again(&self, again: Option<(Runnable, Why)>) {
-        if let Some((runnable, why)) = again {
+    fn is_to_stop(&mut self, again: Option<(Runnable, Why)>) -> bool {
+        let due = self.pacer.is_due(&self.driver);
+        // A task that is polled after the end finds its driver gone.
+        let is_to_stop = self.shared.is_closed() || self.seat.mark.is_set();
+        if due && !is_to_stop {
+            self.turn(again);
+        } else if let Some((runnable, why)) = again {
             self.push(runnable, why);
         }
-    }
-
-    /// Looks up from the polls: whether somebody else is on duty for it. Else the driver turns, if that is due. The task that has just
-    /// been polled is put back, if it is to be polled again.
-    #[cold]
-    fn is_relieved(&mut self, again: Option<(Runnable, Why)>) -> bool {
-        let due = self.pacer.is_due(&self.driver);
-        let is_relieved = self.seat.mark.is_set();
-        if due && !is_relieved {
-            self.turn(again);
-        } else {
-            self.push_again(again);
-        }
-        is_relieved
+        is_to_stop
     }
 
     /// Polls, and tells a scheduler that wants to know how long it took.
@@ -412,7 +405,8 @@ impl<S: Scheduler> Worker<'_, S> {
     /// Tells the scheduler how long a poll takes here.
     fn observe(&mut self, now: Instant) {
         let counted = self.pacer.polls();
-        let Stretch { since, from } = std::mem::replace(&mut self.stretch, Stretch { since: now, from: counted });
+        let Stretch { since, from } =
+            std::mem::replace(&mut self.stretch, Stretch { since: now, from: counted });
         let polls = counted - from;
         if polls > 0 {
             self.seat.counts.polled(polls, now - since);

@@ -162,6 +162,36 @@ fn a_drop_does_not_wait_for_a_poll_that_is_stuck_and_names_its_worker() {
     });
 }
 
+/// The driver is gone then, and with it what a task may ask for.
+#[test]
+fn a_worker_that_is_in_a_poll_at_the_end_polls_nobody_after_it() {
+    no_hang(|| {
+        let pool = pool(1);
+        let (begun, has_begun) = mpsc::channel();
+        let (release, wait) = mpsc::channel::<()>();
+        let polls = Arc::new(AtomicUsize::new(0));
+        let count = polls.clone();
+        let task: JoinHandle<()> = spawn(&pool, async move {
+            // Many short ones, so that it would be long until the worker looks up by itself.
+            for _ in 0..1_000 {
+                yield_now().await;
+            }
+            begun.send(()).unwrap();
+            let _ = wait.recv();
+            loop {
+                yield_now().await;
+                count.fetch_add(1, SeqCst);
+            }
+        });
+        has_begun.recv().unwrap();
+        let report = pool.shut_down(Duration::ZERO);
+        assert_eq!(report.stuck, [Stuck { worker: 0 }]);
+        release.send(()).unwrap();
+        assert!(join(task).unwrap_err().is_cancelled());
+        assert_eq!(polls.load(SeqCst), 0);
+    });
+}
+
 /// Wakes somebody when it goes.
 struct WakesNext(Arc<Mutex<Option<Waker>>>);
 
