@@ -285,30 +285,31 @@ impl<S: Scheduler> Worker<'_, S> {
             let ran = self.measured(runnable);
             // Not at rest between two polls, where nothing waits: so it is one step for each.
             seat.desk.stir();
-            let again = match ran {
-                Ran::Yielded(runnable) => Some((runnable, Why::Yield)),
-                Ran::Woken(runnable) => Some((runnable, Why::Wake)),
-                Ran::Pending | Ran::Done => None,
-            };
             self.stretch.polls += 1;
             // Looked at after every poll: a task that is polled after the end finds its driver gone.
             if self.shared.is_closed() || seat.desk.takes_hail() && self.is_relieved() {
-                return self.leave_behind(again);
+                return self.put_back(ran);
             }
             if self.pacer.polled(&self.driver) {
-                self.turn(again);
-            } else if let Some((runnable, why)) = again {
-                self.push(runnable, why);
+                self.turn(ran);
+            } else {
+                match ran {
+                    Ran::Yielded(runnable) => self.push(runnable, Why::Yield),
+                    Ran::Woken(runnable) => self.push(runnable, Why::Wake),
+                    Ran::Pending | Ran::Done => {}
+                }
             }
             let Some(next) = self.next() else { return };
             runnable = next;
         }
     }
 
+    /// Pushes the task of a poll behind all others, if it is to be polled again. Also one that somebody else woke: in a slot it would
+    /// be next.
     #[cold]
-    fn leave_behind(&self, again: Option<(Runnable, Why)>) {
-        if let Some((runnable, why)) = again {
-            self.push(runnable, why);
+    fn put_back(&self, ran: Ran) {
+        if let Ran::Yielded(runnable) | Ran::Woken(runnable) = ran {
+            self.push(runnable, Why::Yield);
         }
     }
 
@@ -354,22 +355,21 @@ impl<S: Scheduler> Worker<'_, S> {
     /// Wakes whom a turn has found. Their wakers may be anybody's, and this worker may count as searching meanwhile, so that
     /// others rely on it: if it gets stuck here, the monitor calls somebody else.
     fn wake_all(&mut self) {
-        self.wake_all_before(None);
+        self.wake_all_and_put_back(Ran::Pending);
     }
 
-    /// The same, and puts `again` behind the tasks among them, where others can take it before code of others runs (C5).
-    fn wake_all_before(&mut self, again: Option<Runnable>) {
-        let Self { shared, here, .. } = *self;
-        let put_back = || {
-            if let Some(runnable) = again {
-                // Also one that somebody else woke: in a slot it would be next.
-                shared.notify(here.push(&shared.scheduler, runnable, Why::Yield));
-            }
-        };
+    /// The same, and puts the task of the last poll behind the tasks among them, where others can take it before code of others
+    /// runs (C5).
+    fn wake_all_and_put_back(&mut self, ran: Ran) {
         if self.wakes.is_empty() {
-            return put_back();
+            return self.put_back(ran);
         }
-        self.watched(|worker| worker.wakes.wake_all_and(put_back));
+        self.watched(|worker| {
+            let mut wakes = std::mem::take(&mut worker.wakes);
+            wakes.wake_all_and(|| worker.put_back(ran));
+            // With the room that it has got.
+            worker.wakes = wakes;
+        });
     }
 
     #[inline(always)]
@@ -380,11 +380,12 @@ impl<S: Scheduler> Worker<'_, S> {
 
     /// A driver turn that does not wait, unless somebody is in the driver anyway. The task that has just been polled, if it is
     /// to be polled again, comes behind those that became ready during its poll, which only the turn finds out.
-    fn turn(&mut self, again: Option<(Runnable, Why)>) {
+    #[cold]
+    fn turn(&mut self, ran: Ran) {
         let shared = self.shared;
         let lease = shared.driver().try_lease();
         let turned = lease.map(|mut lease| lease.turn(Turn::Poll, &mut self.wakes));
-        self.wake_all_before(again.map(|(runnable, _)| runnable));
+        self.wake_all_and_put_back(ran);
         if let Some(turned) = turned {
             self.report(turned);
             // Whoever found the lease taken meanwhile sleeps elsewhere.
