@@ -281,18 +281,18 @@ impl<S: Scheduler> Worker<'_, S> {
         let _rest = Rest(desk);
         self.rise();
         loop {
-            let again = match self.measured(runnable) {
-                Ran::Yielded(runnable) => Some((runnable, Why::Yield)),
-                Ran::Woken(runnable) => Some((runnable, Why::Wake)),
-                Ran::Pending | Ran::Done => None,
-            };
+            let ran = self.measured(runnable);
             // Not at rest between two polls, where nothing waits: so it is one step for each.
             if self.pacer.polled() {
-                if self.is_to_stop(again) {
+                if self.is_to_stop(ran) {
                     return;
                 }
-            } else if let Some((runnable, why)) = again {
-                self.push(runnable, why);
+            } else {
+                match ran {
+                    Ran::Yielded(runnable) => self.push(runnable, Why::Yield),
+                    Ran::Woken(runnable) => self.push(runnable, Why::Wake),
+                    Ran::Pending | Ran::Done => {}
+                }
             }
             // Who is not watched hears no hail: for measuring what it costs to hear it.
             if cfg!(polyloop_without = "watch") && self.shared.is_closed() {
@@ -304,18 +304,27 @@ impl<S: Scheduler> Worker<'_, S> {
     }
 
     /// Looks up from the polls: whether the pool ends, or somebody else is on duty for this worker. Else the driver turns, if that
-    /// is due. The task that has just been polled is put back, if it is to be polled again.
+    /// is due. The task of the last poll is put back.
     #[cold]
-    fn is_to_stop(&mut self, again: Option<(Runnable, Why)>) -> bool {
+    fn is_to_stop(&mut self, ran: Ran) -> bool {
         let due = self.pacer.is_due(&self.driver);
         // A task that is polled after the end finds its driver gone.
         let is_to_stop = self.shared.is_closed() || self.seat.mark.is_set();
         if due && !is_to_stop {
-            self.turn(again);
-        } else if let Some((runnable, why)) = again {
-            self.push(runnable, why);
+            self.turn(ran);
+        } else {
+            self.put_back(ran);
         }
         is_to_stop
+    }
+
+    /// Pushes the task of a poll behind all others, if it is to be polled again. Also one that somebody else woke: in a slot it would
+    /// be next.
+    #[cold]
+    fn put_back(&self, ran: Ran) {
+        if let Ran::Yielded(runnable) | Ran::Woken(runnable) = ran {
+            self.push(runnable, Why::Yield);
+        }
     }
 
     /// Polls, and tells a scheduler that wants to know how long it took.
@@ -353,22 +362,21 @@ impl<S: Scheduler> Worker<'_, S> {
     /// Wakes whom a turn has found. Their wakers may be anybody's, and this worker may count as searching meanwhile, so that
     /// others rely on it: if it gets stuck here, the monitor calls somebody else.
     fn wake_all(&mut self) {
-        self.wake_all_before(None);
+        self.wake_all_and_put_back(Ran::Pending);
     }
 
-    /// The same, and puts `again` behind the tasks among them, where others can take it before code of others runs (C5).
-    fn wake_all_before(&mut self, again: Option<Runnable>) {
-        let Self { shared, here, .. } = *self;
-        let put_back = || {
-            if let Some(runnable) = again {
-                // Also one that somebody else woke: in a slot it would be next.
-                shared.notify(here.push(&shared.scheduler, runnable, Why::Yield));
-            }
-        };
+    /// The same, and puts the task of the last poll behind the tasks among them, where others can take it before code of others
+    /// runs (C5).
+    fn wake_all_and_put_back(&mut self, ran: Ran) {
         if self.wakes.is_empty() {
-            return put_back();
+            return self.put_back(ran);
         }
-        self.watched(|worker| worker.wakes.wake_all_and(put_back));
+        self.watched(|worker| {
+            let mut wakes = std::mem::take(&mut worker.wakes);
+            wakes.wake_all_and(|| worker.put_back(ran));
+            // With the room that it has got.
+            worker.wakes = wakes;
+        });
     }
 
     #[inline(always)]
@@ -379,11 +387,12 @@ impl<S: Scheduler> Worker<'_, S> {
 
     /// A driver turn that does not wait, unless somebody is in the driver anyway. The task that has just been polled, if it is
     /// to be polled again, comes behind those that became ready during its poll, which only the turn finds out.
-    fn turn(&mut self, again: Option<(Runnable, Why)>) {
+    #[cold]
+    fn turn(&mut self, ran: Ran) {
         let shared = self.shared;
         let lease = shared.driver().try_lease();
         let turned = lease.map(|mut lease| lease.turn(Turn::Poll, &mut self.wakes));
-        self.wake_all_before(again.map(|(runnable, _)| runnable));
+        self.wake_all_and_put_back(ran);
         if let Some(turned) = turned {
             self.report(turned);
             // Whoever found the lease taken meanwhile sleeps elsewhere.
