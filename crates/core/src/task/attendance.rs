@@ -44,9 +44,8 @@ impl Attendance {
     /// Lets the caller leave, unless the space is closed and `is_done` does not allow it. `is_done` is told whether the caller
     /// is the only one there, and asked again if that changes meanwhile.
     pub(crate) fn leave(&self, mut is_done: impl FnMut(bool) -> bool) {
-        let mut looks = 0;
+        let (mut seen, mut looks) = (self.0.load(Acquire), 0);
         loop {
-            let seen = self.0.load(Acquire);
             if seen & CLOSED != 0 {
                 // Pairs with the one in `is_late`.
                 #[cfg(not(polyloop_mutant = "sweep_without_fence"))]
@@ -58,6 +57,7 @@ impl Attendance {
                 if !is_done(alone) && looks < LOOKS {
                     looks += 1;
                     yield_now();
+                    seen = self.0.load(Acquire);
                     continue;
                 }
             }
@@ -65,8 +65,9 @@ impl Attendance {
             return drop(self.0.fetch_sub(ONE, AcqRel));
             // Ordering: AcqRel, so that the last one sees what the others have left.
             #[cfg(not(polyloop_mutant = "leave_unasked"))]
-            if self.0.compare_exchange(seen, seen - ONE, AcqRel, Relaxed).is_ok() {
-                return;
+            match self.0.compare_exchange(seen, seen - ONE, AcqRel, Acquire) {
+                Ok(_) => return,
+                Err(moved) => seen = moved,
             }
         }
     }
@@ -77,7 +78,10 @@ impl Attendance {
         // Either whoever leaves last sees the task, or this sees that the space is closed.
         #[cfg(not(polyloop_mutant = "spawn_without_fence"))]
         fence(SeqCst);
-        self.0.load(Relaxed) & CLOSED != 0
+        #[cfg(not(polyloop_mutant = "never_late"))]
+        return self.0.load(Relaxed) & CLOSED != 0;
+        #[cfg(polyloop_mutant = "never_late")]
+        return false;
     }
 }
 

@@ -350,6 +350,30 @@ fn loom_a_spawn_while_the_executor_ends_is_ended_once() {
     });
 }
 
+/// Relaxed: what orders the task and the end is the two fences, and nothing else.
+#[test]
+fn loom_a_late_spawn_sees_the_end_or_is_seen_by_whoever_leaves_last() {
+    loom::model(|| {
+        let (attendance, task) = (LoomArc::new(Attendance::new()), LoomArc::new(AtomicUsize::new(0)));
+        let ending = {
+            let (attendance, task) = (attendance.clone(), task.clone());
+            thread::spawn(move || {
+                attendance.join();
+                attendance.close();
+                let mut seen = false;
+                attendance.leave(|_| {
+                    seen = task.load(Relaxed) == 1;
+                    true
+                });
+                seen
+            })
+        };
+        task.store(1, Relaxed);
+        let late = attendance.is_late();
+        assert!(ending.join().unwrap() || late, "nobody comes for the task");
+    });
+}
+
 /// Two threads that attend leave at once, while a wake brings a runnable.
 #[test]
 fn loom_whoever_leaves_last_leaves_nothing_behind() {
@@ -362,7 +386,7 @@ fn loom_whoever_leaves_last_leaves_nothing_behind() {
         attendance.close();
         let waking = {
             let queued = queued.clone();
-            thread::spawn(move || queued.store(1, Release))
+            thread::spawn(move || drop(queued.fetch_add(1, Release)))
         };
         let leave = move || {
             attendance.leave(|alone| {
