@@ -11,6 +11,7 @@ mod bad_days;
 mod block_in_place;
 mod budget;
 mod bugs;
+mod closed;
 mod detect;
 mod drop_order;
 mod dump;

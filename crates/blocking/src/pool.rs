@@ -339,6 +339,7 @@ impl Schedule for Shared {
             state.promised -= usize::from(promised);
             if state.closed {
                 drop(state);
+                // By its spawn: a job is polled once, and no waker can bring it.
                 return runnable.cancel();
             }
             if state.busy.is_none() {

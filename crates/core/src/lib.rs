@@ -47,8 +47,8 @@ pub use schedule::{Honours, Notify, Schedule, Scheduler, Why};
 pub use sleep::Sleep;
 pub use source::{Direction, ReadyEvent, Registration};
 pub use task::{
-    AbortHandle, JoinError, JoinHandle, Meta, Phase, Ran, Runnable, TaskCounts, TaskInfo, TaskKind,
-    TaskSpace, Wishes,
+    AbortHandle, Attendant, JoinError, JoinHandle, Meta, Phase, Ran, Runnable, TaskCounts, TaskInfo,
+    TaskKind, TaskSpace, Wishes,
 };
 pub use wake_batch::WakeBatch;
 pub use yield_now::{YieldNow, yield_now};

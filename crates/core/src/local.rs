@@ -303,7 +303,7 @@ impl Entered<'_> {
             while let Some(runnable) = self.pop() {
                 runnable.cancel();
             }
-            self.local.space.cancel_idle();
+            self.local.space.claim_idle().0.into_iter().for_each(Runnable::cancel);
             crate::task::run_waiting();
             if self.is_empty() && self.live_tasks() == 0 {
                 return;

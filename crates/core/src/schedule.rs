@@ -1,6 +1,7 @@
 //! How a runnable reaches its executor, and how an executor orders runnables.
 
 use crate::fairness::ReadyBound;
+use crate::queue::RunQueue;
 use crate::task::Runnable;
 use core::fmt;
 
@@ -21,11 +22,21 @@ pub enum Why {
 
 /// The one call by which a task that was spawned or woken reaches its executor, from any thread.
 ///
-/// An executor that has shut down cancels the runnable ([`Runnable::cancel`]) on the calling thread. The call runs no
-/// foreign code otherwise, holds no lock when it returns, and does not block but for short critical sections.
+/// The call runs no foreign code, holds no lock when it returns, and does not block but for short critical sections.
+///
+/// After the end, too, a wake's runnable is only taken in: whoever wakes may hold a lock that the future's drop wants. It is
+/// cancelled by those that [attend](crate::TaskSpace::attend), who [drain](Self::drain). A spawn from a thread that does not
+/// attend passes [`Runnable::unless_late`] first, which cancels the task if nobody would come for it.
 pub trait Schedule: fmt::Debug + Send + Sync + 'static {
     /// Takes over `runnable`.
     fn schedule(&self, runnable: Runnable, why: Why);
+
+    /// Gives everything out that was taken in and nobody has taken since, but for what a thread that attends keeps to itself: that
+    /// one hands it over, or gives it out here, before it goes. Called once the space is [closed](crate::TaskSpace::close), from
+    /// any thread.
+    fn drain(&self) -> RunQueue {
+        RunQueue::new()
+    }
 
     /// Reads the clock, which moves the [coarse one](crate::tick) on. Called before a task is stamped by a thread that runs
     /// no tasks of this executor, because those that do may all be asleep.

@@ -1,7 +1,7 @@
 //! The one door to concurrency: std, `parking_lot` or loom behind the same names.
 //!
 //! Under `--cfg polyloop_loom` every atomic, cell and lock below is loom's, so that a model explores the real code.
-//! What has a model goes through here: core, and the pool's gate and idle sets. Locks and counters of other crates that no
+//! What has a model goes through here: core, and the pool's idle sets. Locks and counters of other crates that no
 //! model looks at name `std` or `parking_lot` directly.
 
 #[cfg(not(polyloop_loom))]

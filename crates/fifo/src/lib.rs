@@ -34,10 +34,10 @@ use polyloop_core::shim::atomic::{
 };
 use polyloop_core::shim::sync::{Condvar, Mutex};
 use polyloop_core::{
-    Driver, Entered, Fairness, Gauges, Hooks, JoinHandle, Meta, RunQueue, Runnable, Schedule, Staff,
-    TaskSpace, Unpark, Why, WorkerCounts, WorkerMetrics, is_host_of, push_as_guest, take_as_guest,
+    Attendant, Driver, Entered, Fairness, Gauges, Hooks, JoinHandle, Meta, RunQueue, Runnable, Schedule,
+    Staff, TaskSpace, Unpark, Why, WorkerCounts, WorkerMetrics, is_host_of, push_as_guest, take_as_guest,
 };
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ pub struct Fifo {
 /// What wakers reach.
 struct Shared {
     seat: Mutex<Seat>,
-    /// After the end: the thread in the seat has let its tasks go.
+    /// After the end: the thread in the seat attends no more.
     settled: Condvar,
     /// Whether the inbox has something; looked at by the seated thread before it takes the lock.
     mail: AtomicBool,
@@ -80,9 +80,10 @@ struct Seat {
     turned: bool,
     /// Threads inside `block_on` that wait for the seat.
     waiting: Vec<Arc<Parking>>,
+    /// Whether the thread in the seat [attends](TaskSpace::attend): it may poll or drop the executor's tasks. One that stays
+    /// there after the end does not.
+    attended: bool,
     closed: bool,
-    /// After the end: the thread in the seat has none of the executor's tasks left.
-    settled: bool,
 }
 
 /// Who is told that there is something to do.
@@ -110,11 +111,6 @@ impl Seat {
             },
         }
     }
-
-    /// Whether the thread in the seat may still have tasks to cancel, or be polling one.
-    fn is_unsettled(&mut self) -> bool {
-        (self.holder.is_some() && !self.settled) || self.turn != Phase::None
-    }
 }
 
 impl Fifo {
@@ -133,8 +129,8 @@ impl Fifo {
             watched: false,
             turned: false,
             waiting: Vec::new(),
+            attended: false,
             closed: false,
-            settled: false,
         };
         let shared = Arc::new(Shared {
             seat: Mutex::new(seat),
@@ -214,7 +210,13 @@ impl Fifo {
 
     fn guest(&self) -> (Guest<'_>, Box<dyn ThreadParker>) {
         let post = Post::new(&self.stalls, &self.space);
-        let host = Guest { fifo: self, post, seated: Cell::new(false), listed: Cell::new(false) };
+        let host = Guest {
+            fifo: self,
+            post,
+            seated: Cell::new(false),
+            listed: Cell::new(false),
+            attends: RefCell::default(),
+        };
         (host, Box::new(OsThread::current()))
     }
 
@@ -228,70 +230,62 @@ impl Fifo {
         })
     }
 
-    /// Cancels all tasks and ends the driver. Whatever is spawned or woken afterwards is cancelled at once.
+    /// Cancels all tasks and ends the driver. Whatever is spawned afterwards is cancelled at once.
     ///
     /// What another thread inside `block_on` has queued, and what it is polling, that one cancels itself before its next
     /// poll; this waits for it, `patience` at most. Called by the task that is being polled, it leaves that task alone.
     /// Returns whether everything has ended but for such tasks; those that are left are the space's
     /// [unfinished](TaskSpace::unfinished) ones.
     pub fn shut_down(&self, patience: Duration) -> bool {
-        self.cancel_all();
+        self.close();
+        drop(self.space.attend());
         let settled = is_host_of(self.shared.address()) || turn::is_inside(&self.shared) || {
             let mut seat = self.shared.seat.lock();
             if !patience.is_zero() {
-                self.shared.settled.wait_while_for(&mut seat, Seat::is_unsettled, patience);
+                self.shared.settled.wait_while_for(&mut seat, |seat| seat.attended, patience);
             }
-            !seat.is_unsettled()
+            !seat.attended
         };
         self.driver.close();
         self.space.retire();
         settled
     }
 
-    /// Takes in nothing from now on, and cancels what is queued or idle.
-    ///
-    /// The door is shut first: what other threads spawn meanwhile, and what the cancelled futures spawn and wake in their
-    /// drops, is cancelled where it arrives.
-    fn cancel_all(&self) {
-        let (mut queued, call) = {
+    /// Nothing is polled from now on but what is being polled.
+    fn close(&self) {
+        let call = {
             let mut seat = self.shared.seat.lock();
-            let was_open = !std::mem::replace(&mut seat.closed, true);
-            if was_open {
-                // The thread in the seat has the rest; it may go to sleep just now.
-                self.shared.mail.store(true, Release);
-            }
-            (std::mem::take(&mut seat.inbox), if was_open { seat.whom_to_call() } else { Call::Nobody })
-        };
-        self.shared.call(call);
-        loop {
-            while let Some(runnable) = queued.pop_front() {
-                runnable.cancel();
-            }
-            self.space.cancel_idle();
-            // By its own task: then this thread has a queue of its own.
-            queued = take_as_guest(self.shared.address());
-            if queued.is_empty() {
+            if std::mem::replace(&mut seat.closed, true) {
                 return;
             }
-        }
+            self.space.close();
+            // The thread in the seat has the rest; it may go to sleep just now.
+            self.shared.mail.store(true, Release);
+            seat.whom_to_call()
+        };
+        self.shared.call(call);
     }
 }
 
 impl Schedule for Shared {
-    fn schedule(&self, runnable: Runnable, _why: Why) {
+    fn schedule(&self, runnable: Runnable, why: Why) {
         let Err(runnable) = push_as_guest(self.address(), runnable) else { return };
+        let Some(runnable) = runnable.unless_late(why) else { return };
         let call = {
             let mut seat = self.seat.lock();
-            if seat.closed {
-                drop(seat);
-                return runnable.cancel_woken();
-            }
             seat.inbox.push_back(runnable);
             // Ordering: Release, so that whoever sees the flag finds the runnable; the lock does so anyway.
             self.mail.store(true, Release);
             seat.whom_to_call()
         };
         self.call(call);
+    }
+
+    fn drain(&self) -> RunQueue {
+        // In its own task this thread has a queue of its own.
+        let mut queued = take_as_guest(self.address());
+        queued.append(&mut self.seat.lock().inbox);
+        queued
     }
 
     fn tell_time(&self) {
@@ -349,11 +343,30 @@ struct Guest<'a> {
     post: Post,
     seated: Cell<bool>,
     listed: Cell<bool>,
+    attends: RefCell<Option<Attendant<'a>>>,
 }
 
 impl Guest<'_> {
     fn shared(&self) -> &Shared {
         &self.fifo.shared
+    }
+
+    /// This thread polls no more of the executor's tasks: those it has queued are anybody's. After the end it cancels what is
+    /// left of them.
+    fn retire(&self, entered: &Entered<'_>) {
+        // From here on wakes find the inbox, not this thread's queue.
+        entered.host(None);
+        let mut rest = entered.take_rest();
+        {
+            let mut seat = self.shared().seat.lock();
+            // What this thread had taken over is older than what came since.
+            rest.append(&mut seat.inbox);
+            std::mem::swap(&mut seat.inbox, &mut rest);
+            self.shared().mail.store(true, Release);
+        }
+        turn::inside(self.shared(), || drop(self.attends.take()));
+        self.shared().seat.lock().attended = false;
+        self.shared().settled.notify_all();
     }
 }
 
@@ -384,23 +397,20 @@ impl Host for Guest<'_> {
             seat.holder = Some(Arc::clone(parking));
             seat.thread = Some(std::thread::current().id());
             self.seated.set(true);
-            entered.host(Some(self.shared().address()));
+            if !seat.closed {
+                seat.attended = true;
+                *self.attends.borrow_mut() = Some(self.fifo.space.attend());
+                entered.host(Some(self.shared().address()));
+            }
         }
         self.shared().mail.store(false, Relaxed);
-        let mut inbox = std::mem::take(&mut seat.inbox);
-        let closed = seat.closed;
-        drop(seat);
-        entered.append(&mut inbox);
-        if closed {
-            // From here on wakes find the closed seat, not this thread's queue.
-            entered.host(None);
-            let mut rest = entered.take_rest();
-            while let Some(runnable) = rest.pop_front() {
-                runnable.cancel();
-            }
-            self.fifo.cancel_all();
-            self.shared().seat.lock().settled = true;
-            self.shared().settled.notify_all();
+        if !seat.closed {
+            let mut inbox = std::mem::take(&mut seat.inbox);
+            drop(seat);
+            entered.append(&mut inbox);
+        } else if seat.attended {
+            drop(seat);
+            self.retire(entered);
         }
     }
 
@@ -417,28 +427,20 @@ impl Host for Guest<'_> {
     }
 
     fn leave(&self, entered: &Entered<'_>, parking: &Arc<Parking>) {
-        let mut rest = if self.seated.get() { entered.take_rest() } else { RunQueue::new() };
-        entered.host(None);
-        let (call, closed) = {
+        if self.seated.get() {
+            self.retire(entered);
+        }
+        let call = {
             let mut seat = self.shared().seat.lock();
             seat.waiting.retain(|waiting| !Arc::ptr_eq(waiting, parking));
             if self.seated.replace(false) {
-                // What this thread had taken over is older than what came since.
-                rest.append(&mut seat.inbox);
-                std::mem::swap(&mut seat.inbox, &mut rest);
-                self.shared().mail.store(true, Release);
                 seat.holder = None;
                 seat.thread = None;
             }
             // Also one that never had the seat passes it on: it may have been called to take it just now.
-            let call = if seat.holder.is_none() { seat.whom_to_call() } else { Call::Nobody };
-            (call, seat.closed)
+            if seat.holder.is_none() { seat.whom_to_call() } else { Call::Nobody }
         };
         self.shared().call(call);
-        if closed {
-            self.fifo.cancel_all();
-            self.shared().settled.notify_all();
-        }
     }
 }
 

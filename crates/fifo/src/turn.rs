@@ -8,7 +8,7 @@ use crate::{Call, Fifo, Shared};
 use polyloop_blocking::stall::Post;
 use polyloop_core::block_on::{CHECK_POLLS, Nested, Watch, refuse_nested};
 use polyloop_core::time::Instant;
-use polyloop_core::{Ran, Turn, Wakes, context};
+use polyloop_core::{Attendant, Ran, Turn, Wakes, context};
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -35,37 +35,41 @@ pub struct Turned {
     pub next: Option<Instant>,
 }
 
-/// That this thread is in a turn of the executor of this address.
+/// That this thread has the seat of the executor of this address, although it hosts no tasks of it.
 struct Inside(usize);
 
-/// Whether the calling thread is in a turn.
+/// Runs `f`, in which whoever shuts down does not wait for this thread.
+pub(crate) fn inside<R>(shared: &Shared, f: impl FnOnce() -> R) -> R {
+    context::enter_scope(&Inside(shared.address()), f)
+}
+
+/// Whether the calling thread is [`inside`].
 pub(crate) fn is_inside(shared: &Shared) -> bool {
     context::with_scope(|inside: Option<&Inside>| inside.is_some_and(|inside| inside.0 == shared.address()))
 }
 
 /// Gives the seat up, also when the turn unwinds, and notes whether there is more to do.
 struct Leave<'a> {
-    fifo: &'a Fifo,
+    shared: &'a Shared,
     more: &'a Cell<bool>,
+    attends: Option<Attendant<'a>>,
 }
 
 impl Drop for Leave<'_> {
     fn drop(&mut self) {
-        let shared = &*self.fifo.shared;
-        let (call, closed) = {
+        let Self { shared, more, attends } = self;
+        inside(shared, || drop(attends.take()));
+        let call = {
             let mut seat = shared.seat.lock();
+            seat.attended = false;
             seat.turn = Phase::None;
             seat.thread = None;
-            self.more.set(!seat.inbox.is_empty());
+            more.set(!seat.inbox.is_empty());
             // The caller knows what is in the inbox; a thread that waits for the seat does not.
-            let call = if seat.waiting.is_empty() { Call::Nobody } else { seat.whom_to_call() };
-            (call, seat.closed)
+            if seat.waiting.is_empty() { Call::Nobody } else { seat.whom_to_call() }
         };
+        shared.settled.notify_all();
         shared.call(call);
-        if closed {
-            self.fifo.cancel_all();
-            shared.settled.notify_all();
-        }
     }
 }
 
@@ -88,15 +92,15 @@ impl Fifo {
                 return Ok(Turned::default());
             }
             seat.turned = true;
+            seat.attended = true;
             let ready = !seat.inbox.is_empty();
             seat.thread = Some(std::thread::current().id());
             seat.turn = if ready || most.is_zero() { Phase::Running } else { Phase::Waiting };
             ready
         };
         let more = Cell::new(false);
-        let leave = Leave { fifo: self, more: &more };
-        let inside = Inside(self.shared.address());
-        let turned = self.space.enter(|| context::enter_scope(&inside, || self.take_turn(most, ready)));
+        let leave = Leave { shared: &self.shared, more: &more, attends: Some(self.space.attend()) };
+        let turned = self.space.enter(|| inside(&self.shared, || self.take_turn(most, ready)));
         drop(leave);
         Ok(Turned { more: more.get(), ..turned })
     }
@@ -181,13 +185,7 @@ impl Fifo {
             desk.stir();
             match ran {
                 Ran::Yielded(runnable) | Ran::Woken(runnable) => {
-                    let mut seat = self.shared.seat.lock();
-                    if seat.closed {
-                        drop(seat);
-                        runnable.cancel();
-                    } else {
-                        seat.inbox.push_back(runnable);
-                    }
+                    self.shared.seat.lock().inbox.push_back(runnable);
                 }
                 Ran::Pending | Ran::Done => {}
             }

@@ -17,7 +17,6 @@
 
 mod block_in_place;
 mod config;
-mod gate;
 mod idle;
 mod policy;
 mod relief;

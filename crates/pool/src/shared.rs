@@ -1,6 +1,5 @@
 //! What workers, wakers and the monitor share.
 
-use crate::gate::Gate;
 use crate::idle::Idle;
 use crate::relief::{Crew, Mark};
 use crate::wary::Wary;
@@ -12,10 +11,14 @@ use polyloop_core::context;
 use polyloop_core::deadlock::AtRest;
 use polyloop_core::park::{Parking, ThreadParker};
 use polyloop_core::{
-    Desk, Driver, Fairness, Gauges, Notify, Runnable, Schedule, Scheduler, Staff, TaskSpace, Unpark, Why,
-    WorkerCounts, WorkerMetrics,
+    Desk, Driver, Fairness, Gauges, Notify, RunQueue, Runnable, Schedule, Scheduler, Staff, TaskSpace,
+    Unpark, Why, WorkerCounts, WorkerMetrics,
 };
 use std::fmt;
+use std::sync::atomic::{
+    AtomicBool,
+    Ordering::{Acquire, Release},
+};
 use std::sync::{Arc, Weak};
 use std::thread::{Thread, ThreadId};
 
@@ -28,7 +31,8 @@ pub(crate) struct Shared<S: Scheduler> {
     workers: usize,
     /// One for each worker, then those for whoever takes a stuck one's place.
     seats: Box<[Seat<S::Local>]>,
-    gate: Gate,
+    /// Whether the workers are to end.
+    closed: AtomicBool,
     pub(crate) wary: Wary,
     /// The workers that have not ended yet, by index, and a bell for whoever waits for that.
     pub(crate) alive: Mutex<Vec<usize>>,
@@ -69,7 +73,7 @@ impl<S: Scheduler> Shared<S> {
             workers,
             seats,
             driver,
-            gate: Gate::open(),
+            closed: AtomicBool::new(false),
             wary: Wary::new(),
             alive: Mutex::new(Vec::new()),
             ended: Condvar::new(),
@@ -94,7 +98,7 @@ impl<S: Scheduler> Shared<S> {
 
     /// Whether the workers are to end.
     pub(crate) fn is_closed(&self) -> bool {
-        self.gate.is_closed()
+        self.closed.load(Acquire)
     }
 
     /// All workers, if they rest. The moves of empty seats are counted as well, so that a seat that empties or fills is one.
@@ -107,33 +111,14 @@ impl<S: Scheduler> Shared<S> {
         })
     }
 
-    /// Tells the workers to end. From now on, whoever pushes also cancels.
-    pub(crate) fn close(&self) {
-        self.gate.close();
+    /// Tells the workers to end. From now on, whoever of them goes ends the tasks that are left; who closes the pool for good
+    /// [attends](TaskSpace::attend), too, in case that none is left.
+    pub(crate) fn close(&self, space: &TaskSpace) {
+        // Ordering: before the space, so that a worker that comes to a closed one does not poll.
+        self.closed.store(true, Release);
+        space.close();
         for seat in &self.seats {
             seat.parking.unpark();
-        }
-    }
-
-    /// Cancels everything that is queued or idle, and what that brings forth.
-    pub(crate) fn cancel_all(&self, space: &TaskSpace) {
-        self.cancel_queued();
-        space.cancel_idle();
-        self.cancel_queued();
-    }
-
-    /// Cancels everything that is queued, and what that brings forth.
-    fn cancel_queued(&self) {
-        self.drain_to(Runnable::cancel);
-    }
-
-    fn drain_to(&self, end: impl Fn(Runnable)) {
-        loop {
-            let queued = self.scheduler.drain();
-            if queued.is_empty() {
-                return;
-            }
-            queued.into_iter().for_each(&end);
         }
     }
 
@@ -195,14 +180,17 @@ impl<S: Scheduler> Schedule for Shared<S> {
         if let Some(notify) = notify {
             return self.notify(notify);
         }
-        let Some(runnable) = runnable else { return };
+        let Some(runnable) = runnable.and_then(|runnable| runnable.unless_late(why)) else { return };
         match self.scheduler.push(None, runnable, why) {
             Notify::Worker(index) => self.call_worker(index),
             Notify::None | Notify::One => self.call_one(),
         }
-        if self.gate.has_closed_on_push() {
-            self.drain_to(Runnable::cancel_woken);
-        }
+    }
+
+    fn drain(&self) -> RunQueue {
+        let mut queued = RunQueue::new();
+        queued.extend(self.scheduler.drain());
+        queued
     }
 
     fn tell_time(&self) {

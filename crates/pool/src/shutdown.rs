@@ -29,7 +29,7 @@ pub(crate) fn shut_down<S: Scheduler>(
     space: &Arc<TaskSpace>,
     patience: Duration,
 ) -> Report {
-    shared.close();
+    shared.close(space);
     // A worker that drops its own runtime would wait for itself.
     let own = context::with_scope(|here: Option<&Here<S>>| {
         here.filter(|here| here.works_for(shared)).map(|here| here.index)
@@ -43,7 +43,7 @@ pub(crate) fn shut_down<S: Scheduler>(
         alive.clone()
     };
     stuck.retain(|index| Some(*index) != own);
-    shared.cancel_all(space);
+    drop(space.attend());
     shared.driver().close();
     space.retire();
     stuck.sort_unstable();

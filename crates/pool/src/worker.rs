@@ -111,8 +111,8 @@ impl<S: Scheduler> Drop for Ended<S> {
 /// (C10).
 fn close_if_panicking<S: Scheduler>(shared: &Shared<S>, space: &TaskSpace) {
     if std::thread::panicking() {
-        shared.close();
-        shared.cancel_all(space);
+        shared.close(space);
+        drop(space.attend());
         shared.driver().close();
     }
 }
@@ -130,10 +130,6 @@ impl<S: Scheduler> Drop for Leave<'_, S> {
         seat.stand_up();
         seat.parking.leave();
         close_if_panicking(shared, space);
-        if shared.is_closed() {
-            // Whatever this worker was polling when the others left is idle or queued now.
-            shared.cancel_all(space);
-        }
     }
 }
 
@@ -153,6 +149,8 @@ fn live<S: Scheduler>(crew: &Arc<Crew<S>>, index: usize, busy: Option<Busy>) {
     crew.space.enter(|| {
         context::enter_scope(&on_worker, || {
             context::enter_scope(&*here, || {
+                // At the end it cancels what is left, here, where a future that shuts the pool down does not wait for this worker.
+                let _attends = crew.space.attend();
                 let driver = Arc::clone(shared.driver());
                 let mut worker = Worker {
                     shared,

@@ -2,29 +2,25 @@
 
 use polyloop_conformance::task;
 use polyloop_conformance::task::Tasks;
-use polyloop_core::{JoinHandle, Meta, Ran, Runnable, Schedule, TaskSpace, Why};
+use polyloop_core::{JoinHandle, Meta, Ran, RunQueue, Runnable, Schedule, TaskSpace, Why};
 use polyloop_traits::{Join, JoinFailed, OnDrop};
-use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-/// What is ready, in order. Once closed it cancels, as every executor does.
+/// What is ready, in order.
 #[derive(Debug, Default)]
-struct Queue {
-    ready: Mutex<VecDeque<Runnable>>,
-    closed: AtomicBool,
-}
+struct Queue(Mutex<RunQueue>);
 
 impl Schedule for Queue {
-    fn schedule(&self, runnable: Runnable, _: Why) {
-        if self.closed.load(SeqCst) {
-            return runnable.cancel();
-        }
-        self.ready.lock().unwrap().push_back(runnable);
+    fn schedule(&self, runnable: Runnable, why: Why) {
+        self.0.lock().unwrap().extend(runnable.unless_late(why));
+    }
+
+    fn drain(&self) -> RunQueue {
+        std::mem::take(&mut self.0.lock().unwrap())
     }
 }
 
@@ -41,7 +37,7 @@ impl Cells {
     }
 
     fn pop(&self) -> Option<Runnable> {
-        self.queue.ready.lock().unwrap().pop_front()
+        self.queue.0.lock().unwrap().pop_front()
     }
 }
 
@@ -66,15 +62,12 @@ impl Tasks for Cells {
     }
 
     fn queued(&self) -> usize {
-        self.queue.ready.lock().unwrap().len()
+        self.queue.0.lock().unwrap().len()
     }
 
     fn shut_down(&self) {
-        self.queue.closed.store(true, SeqCst);
-        while let Some(runnable) = self.pop() {
-            runnable.cancel();
-        }
-        self.space.cancel_idle();
+        self.space.close();
+        drop(self.space.attend());
         self.space.retire();
     }
 }

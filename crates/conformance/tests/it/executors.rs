@@ -4,7 +4,7 @@ use crate::mutants::finds;
 use polyloop_conformance::executor;
 use polyloop_conformance::executor::{Executor, Tasks, TestClock};
 use polyloop_core::time::Instant;
-use polyloop_core::{Driver, Fairness, Meta, Ran, Runnable, Schedule, TaskSpace, Turn, Wakes, Why};
+use polyloop_core::{Driver, Fairness, Meta, Ran, RunQueue, Runnable, Schedule, TaskSpace, Turn, Wakes, Why};
 use polyloop_reactor::Poll;
 use polyloop_time::Heap;
 use std::collections::VecDeque;
@@ -33,6 +33,12 @@ struct Queue(Mutex<VecDeque<Runnable>>);
 impl Schedule for Queue {
     fn schedule(&self, runnable: Runnable, _: Why) {
         self.0.lock().unwrap().push_back(runnable);
+    }
+
+    fn drain(&self) -> RunQueue {
+        let mut drained = RunQueue::new();
+        drained.extend(self.0.lock().unwrap().drain(..));
+        drained
     }
 }
 
@@ -124,12 +130,8 @@ impl<const FAULT: u8> Executor for Loop<FAULT> {
 
 impl<const FAULT: u8> Drop for Loop<FAULT> {
     fn drop(&mut self) {
-        loop {
-            let next = self.queue.0.lock().unwrap().pop_front();
-            let Some(runnable) = next else { break };
-            runnable.cancel();
-        }
-        self.space.cancel_idle();
+        self.space.close();
+        drop(self.space.attend());
         self.space.retire();
     }
 }

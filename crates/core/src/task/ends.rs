@@ -103,20 +103,9 @@ pub(super) fn end(end: End) {
     }
 }
 
-/// Runs `end` before the outermost end on this thread returns, but not within the present one; now, if there is none.
-///
-/// For an end that a wake leads to: whoever wakes while it is dropped may hold a lock that the other future's drop wants, too.
-pub(super) fn end_of_woken(end: End) {
-    let alone = context::with_scope(|ends: Option<&Ends>| match ends {
-        None => Some(end),
-        Some(ends) => {
-            ends.waiting.borrow_mut().push_back(end);
-            None
-        }
-    });
-    if let Some(end) = alone {
-        self::end(end);
-    }
+/// Whether an end would have to wait.
+pub(super) fn is_deep() -> bool {
+    context::with_scope(|ends: Option<&Ends>| ends.is_some_and(|ends| ends.depth.get() >= DEPTH))
 }
 
 /// Runs the ends that wait on this thread, for one who must not return before them.

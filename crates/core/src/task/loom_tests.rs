@@ -3,16 +3,20 @@
 //! Each test is a whole life of a task on real code; loom's cells and leak check see what the assertions do not. Which
 //! mutant each of them catches stands in `loom.toml`.
 
+use super::attendance::Attendance;
 use super::*;
 use crate::desk::Desk;
-use crate::queue::RunSlot;
+use crate::queue::{RunQueue, RunSlot};
 use crate::schedule::{Schedule, Why};
 use crate::time::Instant;
 use core::future::{Future, poll_fn};
 use core::panic::Location;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
-use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use loom::sync::atomic::{
+    AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use loom::sync::{Arc as LoomArc, Mutex};
 use loom::thread;
 use std::sync::Arc;
@@ -22,8 +26,14 @@ use std::sync::Arc;
 struct Queue(Mutex<Vec<Runnable>>);
 
 impl Schedule for Queue {
-    fn schedule(&self, runnable: Runnable, _: Why) {
-        self.0.lock().unwrap().push(runnable);
+    fn schedule(&self, runnable: Runnable, why: Why) {
+        self.0.lock().unwrap().extend(runnable.unless_late(why));
+    }
+
+    fn drain(&self) -> RunQueue {
+        let mut drained = RunQueue::new();
+        drained.extend(self.0.lock().unwrap().drain(..));
+        drained
     }
 }
 
@@ -63,9 +73,14 @@ impl World {
     /// What an executor does at its end.
     fn end(self) {
         self.run_queued();
-        self.space.cancel_idle();
+        self.close();
         self.space.retire();
         assert_eq!(self.space.allocated_bytes(), 0, "every task was freed");
+    }
+
+    fn close(&self) {
+        self.space.close();
+        drop(self.space.attend());
     }
 }
 
@@ -278,13 +293,10 @@ fn loom_shutdown_and_a_foreign_wake_end_a_task_once() {
         world.run_queued();
         let waker: Waker = slot.lock().unwrap().take().unwrap();
         let waking = thread::spawn(move || waker.wake());
-        world.space.cancel_idle();
-        waking.join().unwrap();
-        // Whoever came second: the wake's runnable is cancelled as the executor's queue is at its end.
-        while let Some(runnable) = world.pop() {
-            runnable.cancel();
-        }
+        world.close();
+        // Here, also if the wake came first and is still on its way into the queue.
         dropped_once(&drops);
+        waking.join().unwrap();
         drop(handle);
         world.end();
     });
@@ -307,15 +319,89 @@ fn loom_an_abort_while_the_executor_ends_ends_a_task_once_and_its_joiner_hears()
         let abort = handle.abort_handle();
         let aborting = thread::spawn(move || abort.abort());
         let joining = thread::spawn(move || loom::future::block_on(handle).unwrap_err().is_cancelled());
-        world.space.cancel_idle();
+        world.close();
         aborting.join().unwrap();
-        // What the abort made ready is cancelled as the executor's queue is at its end.
-        while let Some(runnable) = world.pop() {
-            runnable.cancel();
-        }
         assert!(joining.join().unwrap(), "the joiner hears of a cancelled task");
         dropped_once(&drops);
         world.end();
+    });
+}
+
+#[test]
+fn loom_a_spawn_while_the_executor_ends_is_ended_once() {
+    loom::model(|| {
+        let world = World::new();
+        let drops = LoomArc::new(AtomicUsize::new(0));
+        let (guard, space) = (Once(drops.clone()), world.space.clone());
+        let spawning = thread::spawn(move || {
+            let future = async move {
+                let _guard = guard;
+                core::future::pending::<()>().await;
+            };
+            space.spawn(future, Meta::new(Location::caller()))
+        });
+        world.close();
+        let handle = spawning.join().unwrap();
+        dropped_once(&drops);
+        assert!(handle.is_finished());
+        drop(handle);
+        assert!(world.pop().is_none());
+        world.end();
+    });
+}
+
+/// Relaxed: what orders the task and the end is the two fences, and nothing else.
+#[test]
+fn loom_a_late_spawn_sees_the_end_or_is_seen_by_whoever_leaves_last() {
+    loom::model(|| {
+        let (attendance, task) = (LoomArc::new(Attendance::new()), LoomArc::new(AtomicUsize::new(0)));
+        let ending = {
+            let (attendance, task) = (attendance.clone(), task.clone());
+            thread::spawn(move || {
+                attendance.join();
+                attendance.close();
+                let mut seen = false;
+                attendance.leave(|_| {
+                    seen = task.load(Relaxed) == 1;
+                    true
+                });
+                seen
+            })
+        };
+        task.store(1, Relaxed);
+        let late = attendance.is_late();
+        assert!(ending.join().unwrap() || late, "nobody comes for the task");
+    });
+}
+
+/// Two threads that attend leave at once, while a wake brings a runnable.
+#[test]
+fn loom_whoever_leaves_last_leaves_nothing_behind() {
+    loom::model(|| {
+        let attendance = LoomArc::new(Attendance::new());
+        let queued = LoomArc::new(AtomicUsize::new(0));
+        let live = LoomArc::new(AtomicUsize::new(1));
+        attendance.join();
+        attendance.join();
+        attendance.close();
+        let waking = {
+            let queued = queued.clone();
+            thread::spawn(move || drop(queued.fetch_add(1, Release)))
+        };
+        let leave = move || {
+            attendance.leave(|alone| {
+                if queued.swap(0, Acquire) == 1 {
+                    live.store(0, Relaxed);
+                }
+                !alone || live.load(Relaxed) == 0
+            });
+            live
+        };
+        let other = thread::spawn(leave.clone());
+        let live = leave();
+        other.join().unwrap();
+        waking.join().unwrap();
+        assert_eq!(live.load(Relaxed), 0, "the last one has waited for the wake");
     });
 }
 

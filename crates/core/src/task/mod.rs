@@ -7,8 +7,10 @@
 //! | [`JoinHandle`] | the right to the output | the bit `HANDLE` | take the output once done |
 //! | [`TaskSpace`] | the registry | nothing | claim idle tasks at shutdown |
 //!
-//! Which transitions there are, and who wins each race: `state.rs`. Where the memory comes from: `slab.rs`.
+//! Which transitions there are, and who wins each race: `state.rs`. Where the memory comes from: `slab.rs`. Who ends the tasks of
+//! an executor that has closed: `attendance.rs`.
 
+mod attendance;
 mod cell;
 mod ends;
 mod error;
@@ -28,6 +30,7 @@ mod state;
 mod tests;
 mod waker;
 
+pub use attendance::Attendant;
 pub use error::JoinError;
 pub use id::{Id, id, try_id};
 pub use info::{Phase, TaskInfo, TaskKind};

@@ -181,14 +181,26 @@ impl Runnable {
         }
     }
 
-    /// As [`cancel`](Self::cancel), for an executor that has closed and to which a wake has brought this.
+    /// This, unless a spawn has brought it to an executor whose space is [closed](super::TaskSpace::close): then the task is
+    /// cancelled here. What a wake brings is taken in all the same.
     ///
-    /// From within another task's end, it happens once that is over, because a future that wakes somebody as it is dropped may
-    /// hold a lock meanwhile that the other one's drop wants.
-    pub fn cancel_woken(self) {
-        if let Some(this) = self.unless_away() {
-            ends::end_of_woken(End::Future(this, JoinError::cancelled()));
+    /// Asked by a thread that does not [attend](super::TaskSpace::attend), before the task becomes reachable for others.
+    pub fn unless_late(self, why: Why) -> Option<Self> {
+        if why == Why::Spawn && self.0.space().attendance().is_late() {
+            self.refuse();
+            return None;
         }
+        Some(self)
+    }
+
+    /// Cancels a task that nobody has a handle of yet.
+    fn refuse(self) {
+        // If its end has to wait, its spawn returns before.
+        if !ends::is_deep() {
+            // Whoever waits for the last tasks does not wait for this one's drop, which may be his caller.
+            self.0.state().refuse();
+        }
+        ends::end(End::Future(self, JoinError::cancelled()));
     }
 
     /// This, unless the task is not `Send` and this is not its thread: then it goes back to its scheduler.

@@ -3,6 +3,7 @@
 //! Invariant: a space lives as long as any of its tasks' memory, so a waker that outlives its runtime still finds a
 //! scheduler, which has closed. The scheduler does not own its space.
 
+use super::attendance::{Attendance, Attendant};
 use super::cell::{Header, Kind, TaskPtr};
 use super::info::{self, TaskInfo};
 use super::slab::{self, Heap, PagePtr};
@@ -10,6 +11,7 @@ use super::{JoinHandle, Meta, Runnable, contain, context};
 use crate::budget::PollTime;
 use crate::context::Visitors;
 use crate::hooks::{Hooks, TaskHook};
+use crate::queue::RunQueue;
 use crate::schedule::{Schedule, Why};
 use crate::shim::sync::Mutex;
 use crate::time::Instant;
@@ -73,6 +75,7 @@ pub struct TaskSpace {
     /// Shared by threads that spawn without having entered; gone once the space is retired.
     outsiders: Mutex<Option<HeapPtr>>,
     rare: Rare,
+    attendance: Attendance,
     on_spawn: Option<TaskHook>,
     on_end: Option<TaskHook>,
     poll_time: Option<PollTime>,
@@ -100,6 +103,7 @@ impl TaskSpace {
             heaps: Mutex::new(heaps),
             outsiders: Mutex::new(Some(outsiders)),
             rare: Rare::default(),
+            attendance: Attendance::new(),
             on_spawn: hooks.task_spawn.clone(),
             on_end: hooks.task_terminate.clone(),
             poll_time: hooks.poll_time.clone(),
@@ -263,20 +267,40 @@ impl TaskSpace {
         unsafe { heap.0.as_ref().retire(self) };
     }
 
-    /// Cancels every task that waits for a wake. Those that are queued are the scheduler's to cancel, and those that
-    /// are being polled their worker's, which calls this again when it leaves.
+    /// From now on the executor polls nothing and its tasks end: each one that [attends](Self::attend) ends what is left when it
+    /// goes. Whoever closes must attend, too, afterwards, in case that nobody does.
+    pub fn close(&self) {
+        self.attendance.close();
+    }
+
+    /// Counts the calling thread among those that poll the space's tasks or end them, until the guard goes. An executor's
+    /// thread attends as long as it may have a runnable to itself.
     ///
-    /// Tasks that are not `Send` must be cancelled on their own thread.
-    pub fn cancel_idle(&self) {
-        let mut idle = Vec::new();
+    /// Not for a space whose tasks are not `Send`.
+    pub fn attend(&self) -> Attendant<'_> {
+        Attendant::new(self)
+    }
+
+    pub(crate) fn attendance(&self) -> &Attendance {
+        &self.attendance
+    }
+
+    pub(crate) fn drain(&self) -> RunQueue {
+        self.schedule.drain()
+    }
+
+    /// Takes the runnables of all tasks that wait for a wake. How many tasks there are besides that have not ended.
+    pub(crate) fn claim_idle(&self) -> (Vec<Runnable>, usize) {
+        let (mut idle, mut others) = (Vec::new(), 0);
         slab::for_each_slot(self, |slot, state| {
             if state.claim_idle() {
                 idle.push(Runnable::gained(TaskPtr(slot)));
+            } else {
+                let seen = state.load();
+                others += usize::from(!seen.vacant() && !seen.done());
             }
         });
-        for runnable in idle {
-            runnable.cancel();
-        }
+        (idle, others)
     }
 
     /// How many tasks have not ended. A walk over all pages: for reports, not for hot paths.

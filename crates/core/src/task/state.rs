@@ -31,7 +31,8 @@ use crate::shim::atomic::{
 };
 use core::fmt;
 
-/// The output is stored (or dropped) and the future is gone. Set once, by the completing thread, last of all.
+/// The output is stored (or dropped) and the future is gone. Set once, by the completing thread, last of all; a spawn that is
+/// refused sets it first, because nobody has the handle yet.
 const DONE: u64 = 1 << 0;
 /// A join handle exists and owns the output once `DONE` is set. Cleared once, by the handle.
 const HANDLE: u64 = 1 << 1;
@@ -370,6 +371,12 @@ impl State {
             std::process::abort();
         }
         self.uncount_wake();
+    }
+
+    /// For a spawn that comes too late: the task counts as ended, although its future is still to be dropped.
+    pub(crate) fn refuse(&self) {
+        // Ordering: Relaxed, because there is nothing to see yet.
+        self.0.fetch_or(DONE, Relaxed);
     }
 
     /// Gives up one reference; whether the caller frees the cell.

@@ -207,7 +207,7 @@ impl<S: Scheduler> Watched for Crew<S> {
 
     /// The scheduler has panicked: as when it does so on a worker, the pool ends, and every joiner hears of it (C10).
     fn give_up(&self) {
-        self.shared.close();
+        self.shared.close(&self.space);
     }
 
     fn inspect(&self, round: &Round) -> bool {

@@ -30,7 +30,7 @@ fn the_registry_passes_by_slots_that_are_vacant_again() {
     drop(world.spawn(waiting.stores(&counts, 0)));
     world.run_all();
     assert_eq!(world.space.live_tasks(), 1);
-    world.space.cancel_idle();
+    world.close();
     assert_eq!((world.space.live_tasks(), counts.drops()), (0, 2));
     drop(waiting);
     world.assert_empty();

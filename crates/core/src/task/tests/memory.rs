@@ -300,7 +300,7 @@ fn a_page_is_freed_by_whoever_is_last_while_its_heap_retires() {
         let (world, counts, shelf) = (World::new(), Counts::new(), Shelf::default());
         drop((0..4).map(|_| world.spawn(shelf.stores(&counts, 0))).collect::<Vec<_>>());
         world.run_all();
-        world.space.cancel_idle();
+        world.close();
         let start = std::sync::Barrier::new(3);
         let (space, wakers) = (Arc::downgrade(&world.space), shelf.take());
         std::thread::scope(|scope| {

@@ -15,6 +15,7 @@ mod registry;
 mod wakers;
 
 use super::*;
+use crate::queue::RunQueue;
 use crate::schedule::{Schedule, Why};
 use core::panic::Location;
 use core::pin::Pin;
@@ -24,21 +25,24 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread::ThreadId;
 
-/// A scheduler that collects. Once closed it cancels, as every executor does.
+/// A scheduler that collects.
 #[derive(Debug, Default)]
 struct Collect {
     queue: Mutex<VecDeque<(Runnable, Why)>>,
     schedules: AtomicUsize,
-    closed: AtomicBool,
 }
 
 impl Schedule for Collect {
     fn schedule(&self, runnable: Runnable, why: Why) {
         self.schedules.fetch_add(1, SeqCst);
-        if self.closed.load(SeqCst) {
-            return runnable.cancel();
-        }
+        let Some(runnable) = runnable.unless_late(why) else { return };
         self.queue.lock().unwrap().push_back((runnable, why));
+    }
+
+    fn drain(&self) -> RunQueue {
+        let mut drained = RunQueue::new();
+        drained.extend(self.queue.lock().unwrap().drain(..).map(|(runnable, _)| runnable));
+        drained
     }
 }
 
@@ -99,18 +103,21 @@ impl World {
         runs
     }
 
-    /// Shuts down as an executor does: nothing is accepted, what is queued or idle is cancelled, memory returns.
+    /// Cancels what is queued or idle, as an executor does at its end.
+    fn close(&self) {
+        self.space.close();
+        drop(self.space.attend());
+    }
+
+    /// The same, and memory returns.
     fn shut_down(&self) {
-        self.collect.closed.store(true, SeqCst);
-        while let Some((runnable, _)) = self.pop() {
-            runnable.cancel();
-        }
-        self.space.cancel_idle();
+        self.close();
         self.space.retire();
     }
 
     /// Shuts down in the middle of a poll of the oldest runnable, which is not cancelled by that.
     fn shut_down_but_for_the_first(&self) {
+        let _attends = self.space.attend();
         let (first, _) = self.pop().expect("a task is queued");
         self.shut_down();
         assert!(matches!(first.run(), Ran::Done));

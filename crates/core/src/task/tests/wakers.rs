@@ -164,13 +164,49 @@ fn woken_while_the_idle_are_cancelled() {
         };
         start.wait();
         world.shut_down();
-        waking.join().unwrap();
-        // One that was woken just before the close is queued.
-        world.shut_down();
+        // One that is being woken has been waited for.
         assert_eq!((counts.drops(), world.space.live_tasks()), (tasks, 0));
+        waking.join().unwrap();
         assert!(handles.into_iter().all(|handle| joined(handle).unwrap_err().is_cancelled()));
         world.assert_empty();
     }
+}
+
+#[test]
+fn what_is_woken_after_the_close_is_dropped_by_whoever_attends() {
+    let (world, counts, shelf) = (World::new(), Counts::new(), Shelf::default());
+    let woken = world.spawn(shelf.stores(&counts, 0));
+    world.run_all();
+    let attends = world.space.attend();
+    world.space.close();
+    let wakers = shelf.take();
+    std::thread::spawn(move || wakers.into_iter().for_each(Waker::wake)).join().unwrap();
+    assert_eq!((counts.drops(), world.queued()), (0, 1), "a wake drops nothing");
+    // Not the last one, but it takes what there is.
+    drop(world.space.attend());
+    assert_eq!((counts.drops(), world.queued()), (1, 0));
+    let late = world.spawn(scripted(&counts, |_| Poll::Ready(())));
+    assert_eq!((counts.drops(), counts.polls()), (2, 1));
+    drop(attends);
+    assert!(joined(woken).unwrap_err().is_cancelled() && joined(late).unwrap_err().is_cancelled());
+    world.assert_empty();
+}
+
+#[test]
+fn a_late_task_that_ends_its_space_as_it_is_dropped_does_not_wait_for_itself() {
+    struct Ends(Arc<TaskSpace>);
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            self.0.close();
+            drop(self.0.attend());
+        }
+    }
+    let world = World::new();
+    world.close();
+    let ends = Ends(world.space.clone());
+    let late = world.spawn(async move { drop(ends) });
+    assert!(joined(late).unwrap_err().is_cancelled());
+    world.assert_empty();
 }
 
 #[test]
