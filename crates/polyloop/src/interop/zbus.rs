@@ -7,7 +7,7 @@
 //! ```no_run
 //! # #[polyloop::main]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let connection = zbus::connection::Builder::session()?.runtime(polyloop::Handle::current()).build().await?;
+//! let connection = zbus::connection::Builder::session().runtime(polyloop::Handle::current()).build().await?;
 //! println!("{:?}", connection.unique_name());
 //! # Ok(())
 //! # }

@@ -55,7 +55,11 @@ impl Bell {
 }
 
 /// The object as those see it who call.
-#[zbus::proxy(interface = "test.polyloop.Bell", default_path = "/test/polyloop/Bell")]
+#[zbus::proxy(
+    interface = "test.polyloop.Bell",
+    default_service = "test.polyloop.Bell",
+    default_path = "/test/polyloop/Bell"
+)]
 pub trait Bell {
     /// Rings, tells everybody, and says how often it has rung.
     fn ring(&self) -> zbus::Result<u32>;
@@ -83,7 +87,7 @@ pub async fn pair(patience: Duration) -> zbus::Result<(Connection, Connection)> 
     let server = Builder::unix_stream(near)
         .server(Guid::generate())
         .p2p()
-        .serve_at(PATH, Bell::default())?
+        .serve_at(PATH, Bell::default())
         .runtime(Handle::current())
         .build();
     let client = Builder::unix_stream(far).p2p().method_timeout(patience).runtime(Handle::current()).build();

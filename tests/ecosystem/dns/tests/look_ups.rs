@@ -73,7 +73,8 @@ fn a_resolver_of_a_runtime_that_is_gone_says_so(combination: &str) {
     let resolver = gone.block_on(async { resolver("127.0.0.1:9".parse().unwrap()).unwrap() });
     let _ = gone.shutdown(Duration::from_secs(60));
     let other = polyloop::Runtime::from_name(combination).unwrap();
-    let asked = other.block_on(timeout(Duration::from_secs(60), resolver.ipv4_lookup("7.test.")));
+    let asked =
+        other.block_on(async { timeout(Duration::from_secs(60), resolver.ipv4_lookup("7.test.")).await });
     asked.expect("it does not hang").unwrap_err();
 }
 on_each!(a_resolver_of_a_runtime_that_is_gone_says_so);
