@@ -167,6 +167,8 @@ mod tests {
         let desk = Desk::new();
         let ((arrive, arrived), (begin, begins), (end, ends)) = (channel(), channel(), channel());
         std::thread::scope(|scope| {
+            // Dropped with a failure, so that the thread does not wait for them.
+            let (begin, end) = (begin, end);
             let _task = space.spawn(async move { ends.recv().unwrap() }, Meta::new(Location::caller()));
             let (queue, space, desk) = (&queue, &space, &desk);
             scope.spawn(move || {
@@ -186,8 +188,11 @@ mod tests {
                 Some(Witness { probe, thread, spaces: vec![Arc::clone(space)], own: None })
             };
             let mut case = Case::default();
-            for _ in 0..50 {
+            // So long that it cannot be taken for the time that the report below takes.
+            let first = now();
+            while first.elapsed() < Duration::from_millis(50) {
                 case.look(desk, &LOOK, &stalls, witness);
+                std::thread::yield_now();
             }
             let counts = stalls.counts();
             assert_eq!((counts.stalls, counts.blocked, counts.computing), (0, 0, 0), "it polls nothing");
@@ -198,8 +203,9 @@ mod tests {
                 case.look(desk, &LOOK, &stalls, witness);
                 std::thread::yield_now();
             }
+            let most = last.elapsed();
             let stall = told.recv().unwrap();
-            assert!(stall.lasted <= last.elapsed(), "{stall}");
+            assert!(stall.lasted <= most, "{stall}");
             end.send(()).unwrap();
         });
     }
