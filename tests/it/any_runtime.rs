@@ -104,7 +104,8 @@ fn a_task_of_a_runtime_of_unknown_type_keeps_the_place_of_its_spawn() {
         });
         let dump = runtime.handle().dump();
         let tasks = dump.tasks().iter().map(|task| task.location());
-        let mut seen: Vec<_> = tasks.filter(|place| place.file() == file!()).map(|place| place.line()).collect();
+        let mut seen: Vec<_> =
+            tasks.filter(|place| place.file() == file!()).map(|place| place.line()).collect();
         seen.sort_unstable();
         assert_eq!(seen, lines, "{name}: {dump}");
 
@@ -112,7 +113,10 @@ fn a_task_of_a_runtime_of_unknown_type_keeps_the_place_of_its_spawn() {
         let line = line!() + 1;
         let job = rt.spawn_blocking(move || gate.recv());
         let dump = runtime.handle().dump();
-        let job_is_named = dump.tasks().iter().any(|task| (task.location().file(), task.location().line()) == (file!(), line));
+        let job_is_named = dump
+            .tasks()
+            .iter()
+            .any(|task| (task.location().file(), task.location().line()) == (file!(), line));
         assert!(job_is_named, "{name}: {dump}");
         drop(open);
         rt.block_on(job).unwrap().unwrap_err();

@@ -45,8 +45,11 @@ pub trait DynRuntime: Send + Sync + 'static {
     fn dyn_block_on(&self, future: Pin<&mut dyn Future<Output = ()>>);
 
     /// Starts a task, as [`Spawn::spawn_at`].
-    fn dyn_spawn(&self, future: BoxFuture<'static, ()>, place: &'static Location<'static>)
-    -> Box<dyn DynTask>;
+    fn dyn_spawn(
+        &self,
+        future: BoxFuture<'static, ()>,
+        place: &'static Location<'static>,
+    ) -> Box<dyn DynTask>;
 
     /// Runs a closure that blocks, as [`SpawnBlocking::spawn_blocking_at`].
     fn dyn_spawn_blocking(
@@ -586,11 +589,7 @@ impl AsFd for AnyFile {
 trait DynWatched: Send + Sync {
     fn readable(&self) -> BoxFuture<'_, io::Result<()>>;
     fn writable(&self) -> BoxFuture<'_, io::Result<()>>;
-    fn try_io(
-        &self,
-        direction: Direction,
-        operation: &mut dyn FnMut() -> io::Result<()>,
-    ) -> io::Result<()>;
+    fn try_io(&self, direction: Direction, operation: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()>;
 }
 
 #[cfg(unix)]
@@ -603,11 +602,7 @@ impl<W: Watched<AnyFile>> DynWatched for W {
         Box::pin(Watched::writable(self))
     }
 
-    fn try_io(
-        &self,
-        direction: Direction,
-        operation: &mut dyn FnMut() -> io::Result<()>,
-    ) -> io::Result<()> {
+    fn try_io(&self, direction: Direction, operation: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()> {
         Watched::try_io(self, direction, |_| operation())
     }
 }
@@ -655,11 +650,7 @@ impl<T: Send + Sync + 'static> Watched<T> for AnyWatched<T> {
         self.watch.0.writable().await
     }
 
-    fn try_io<R>(
-        &self,
-        direction: Direction,
-        operation: impl FnOnce(&T) -> io::Result<R>,
-    ) -> io::Result<R> {
+    fn try_io<R>(&self, direction: Direction, operation: impl FnOnce(&T) -> io::Result<R>) -> io::Result<R> {
         let (mut operation, mut found) = (Some(operation), None);
         self.watch.0.try_io(direction, &mut || {
             let operation = operation.take().expect("it is tried once");

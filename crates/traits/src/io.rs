@@ -62,11 +62,7 @@ pub trait Watched<T>: Send + Sync + 'static {
     ///
     /// Whatever `operation` says. `WouldBlock` comes also without a try, from runtimes that know that it would; then
     /// [`readable`](Self::readable) or [`writable`](Self::writable) waits until another one is worth it.
-    fn try_io<R>(
-        &self,
-        direction: Direction,
-        operation: impl FnOnce(&T) -> io::Result<R>,
-    ) -> io::Result<R>;
+    fn try_io<R>(&self, direction: Direction, operation: impl FnOnce(&T) -> io::Result<R>) -> io::Result<R>;
 
     /// Tries `operation` whenever a read is worth it, until it does something else than block.
     ///

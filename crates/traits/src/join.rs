@@ -98,10 +98,12 @@ impl fmt::Display for JoinFailed {
         match &self.0 {
             Why::Cancelled => f.write_str("the task was cancelled"),
             Why::NoThread(reason) => write!(f, "no thread could be had for the blocking closure: {reason}"),
-            Why::Panicked(payload) => match message(&**payload.lock().unwrap_or_else(PoisonError::into_inner)) {
-                Some(message) => write!(f, "the task panicked: {message}"),
-                None => f.write_str("the task panicked"),
-            },
+            Why::Panicked(payload) => {
+                match message(&**payload.lock().unwrap_or_else(PoisonError::into_inner)) {
+                    Some(message) => write!(f, "the task panicked: {message}"),
+                    None => f.write_str("the task panicked"),
+                }
+            }
         }
     }
 }

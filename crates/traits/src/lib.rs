@@ -63,6 +63,8 @@ mod time;
 #[cfg(feature = "tokio")]
 mod tokio;
 
+#[cfg(all(feature = "smol", unix))]
+pub use crate::smol::SmolWatched;
 #[cfg(feature = "smol")]
 #[doc(hidden)]
 pub use crate::smol::{LocalCancel, SendCancel};
@@ -70,17 +72,16 @@ pub use crate::smol::{LocalCancel, SendCancel};
 pub use crate::smol::{
     Smol, SmolJoin, SmolListener, SmolLocalJoin, SmolSleep, SmolStream, SmolUdpSocket, SmolYield,
 };
-#[cfg(all(feature = "smol", unix))]
-pub use crate::smol::SmolWatched;
-#[cfg(feature = "tokio")]
-pub use crate::tokio::{Tokio, TokioJoin, TokioListener, TokioStream, TokioUdpSocket, TokioYield};
 #[cfg(all(feature = "tokio", unix))]
 pub use crate::tokio::TokioWatched;
-pub use erased::{
-    AnyJoin, AnyListener, AnyRuntime, AnyStream, AnyUdpSocket, BoxFuture, DynRuntime, DynTask, Erasable, Moment,
-};
+#[cfg(feature = "tokio")]
+pub use crate::tokio::{Tokio, TokioJoin, TokioListener, TokioStream, TokioUdpSocket, TokioYield};
 #[cfg(unix)]
 pub use erased::{AnyFile, AnyWatch, AnyWatched};
+pub use erased::{
+    AnyJoin, AnyListener, AnyRuntime, AnyStream, AnyUdpSocket, BoxFuture, DynRuntime, DynTask, Erasable,
+    Moment,
+};
 pub use interval::{Interval, Missed};
 #[cfg(unix)]
 pub use io::{Direction, Io, Watched};

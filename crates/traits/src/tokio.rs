@@ -387,11 +387,7 @@ impl<T: Send + Sync + 'static> Watched<T> for TokioWatched<T> {
         self.watched.writable().await.map(drop)
     }
 
-    fn try_io<R>(
-        &self,
-        direction: Direction,
-        operation: impl FnOnce(&T) -> io::Result<R>,
-    ) -> io::Result<R> {
+    fn try_io<R>(&self, direction: Direction, operation: impl FnOnce(&T) -> io::Result<R>) -> io::Result<R> {
         let interest = match direction {
             Direction::Read => Interest::READABLE,
             Direction::Write => Interest::WRITABLE,

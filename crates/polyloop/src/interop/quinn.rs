@@ -164,7 +164,8 @@ mod tests {
         for combination in Combination::ALL {
             let runtime = Runtime::from_name(&combination.to_string()).unwrap();
             let (handle, socket) = (runtime.handle().clone(), new());
-            let (offload, again) = (UdpSocketState::new((&socket).into()).unwrap(), socket.try_clone().unwrap());
+            let (offload, again) =
+                (UdpSocketState::new((&socket).into()).unwrap(), socket.try_clone().unwrap());
             let socket = UdpSocket::from_std_on(handle.net_context(), socket).unwrap();
             let socket = Arc::new(Socket { socket, offload });
             let limited = runtime
@@ -181,30 +182,36 @@ mod tests {
     /// Datagrams over loopback find room, so the kernel's refusal is made up; the event that ends the wait is a real one.
     #[test]
     fn all_who_wait_for_room_are_woken_by_one_event() {
-        with_socket(|| StdSocket::bind("127.0.0.1:0").unwrap(), async |runtime: &Handle, socket: Arc<Socket>, again: StdSocket| {
-            let wakes = [(); 2].map(|()| Arc::new(Wakes::default()));
-            let mut pollers = [(); 2].map(|()| Arc::clone(&socket).create_io_poller());
-            let mut poll = |which: usize| {
-                let waker = Waker::from(wakes[which].clone());
-                pollers[which].as_mut().poll_writable(&mut Context::from_waker(&waker))
-            };
-            assert!(poll(0).is_ready() && poll(1).is_ready(), "there is room until the kernel says otherwise");
-            let full = || Err::<(), _>(ErrorKind::WouldBlock.into());
-            socket.socket.try_io(Interest::WRITABLE, full).unwrap_err();
-            let wait = [poll(0).is_pending(), poll(1).is_pending()];
-            // A worker may turn the driver in between, and hear of the room from reactors that tell states, not changes.
-            if runtime.combination().executor() == "fifo" {
-                assert_eq!(wait, [true; 2]);
-            }
-            // What has left makes room, which is a change.
-            again.send_to(b"x", again.local_addr().unwrap()).unwrap();
-            for (wakes, waits) in wakes.iter().zip(wait) {
-                while waits && wakes.0.load(SeqCst) == 0 {
-                    sleep(Duration::from_millis(1)).await;
+        with_socket(
+            || StdSocket::bind("127.0.0.1:0").unwrap(),
+            async |runtime: &Handle, socket: Arc<Socket>, again: StdSocket| {
+                let wakes = [(); 2].map(|()| Arc::new(Wakes::default()));
+                let mut pollers = [(); 2].map(|()| Arc::clone(&socket).create_io_poller());
+                let mut poll = |which: usize| {
+                    let waker = Waker::from(wakes[which].clone());
+                    pollers[which].as_mut().poll_writable(&mut Context::from_waker(&waker))
+                };
+                assert!(
+                    poll(0).is_ready() && poll(1).is_ready(),
+                    "there is room until the kernel says otherwise"
+                );
+                let full = || Err::<(), _>(ErrorKind::WouldBlock.into());
+                socket.socket.try_io(Interest::WRITABLE, full).unwrap_err();
+                let wait = [poll(0).is_pending(), poll(1).is_pending()];
+                // A worker may turn the driver in between, and hear of the room from reactors that tell states, not changes.
+                if runtime.combination().executor() == "fifo" {
+                    assert_eq!(wait, [true; 2]);
                 }
-            }
-            assert!(poll(0).is_ready() && poll(1).is_ready());
-        });
+                // What has left makes room, which is a change.
+                again.send_to(b"x", again.local_addr().unwrap()).unwrap();
+                for (wakes, waits) in wakes.iter().zip(wait) {
+                    while waits && wakes.0.load(SeqCst) == 0 {
+                        sleep(Duration::from_millis(1)).await;
+                    }
+                }
+                assert!(poll(0).is_ready() && poll(1).is_ready());
+            },
+        );
     }
 
     /// A connected socket is told by the kernel that its datagram found a closed port, by an error of the next call.

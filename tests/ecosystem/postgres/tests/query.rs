@@ -129,7 +129,8 @@ fn queries_are_answered_on_every_combination() {
             .unwrap_or_else(|late| panic!("{combination}: {late}"))
             .unwrap_or_else(|error| panic!("{combination}: {error}"));
 
-        let mut program = Program::start(env!("CARGO_BIN_EXE_query"), &combination, [&address.to_string(), USER]);
+        let mut program =
+            Program::start(env!("CARGO_BIN_EXE_query"), &combination, [&address.to_string(), USER]);
         let version = program.line();
         assert!(version.starts_with("PostgreSQL "), "{combination}: {version}");
         program.facts().assert_native(&combination);
