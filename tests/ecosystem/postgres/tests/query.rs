@@ -111,13 +111,13 @@ fn queries_are_answered_on_every_combination() {
     let mut database = Database::start(&programs);
     let address = database.address;
     let ready = Runtime::from_name("fifo+poll+heap").unwrap();
-    let reached = ready.block_on(timeout(PATIENCE, async {
+    let mut reached = async || {
         while connect(address, USER).await.is_err() {
             assert_eq!(database.server.try_wait().unwrap(), None, "the server ended");
             sleep(Duration::from_millis(50)).await;
         }
-    }));
-    reached.expect("the server answers");
+    };
+    ready.block_on(async { timeout(PATIENCE, reached()).await.expect("the server answers") });
     for combination in Combination::ALL {
         let combination = combination.to_string();
         let runtime = Runtime::from_name(&combination).unwrap();
