@@ -128,15 +128,12 @@ pub fn abort_after_a_panic_keeps_the_panic<R: Runtime, K>(new: New<R, K>) {
 /// The end of a runtime is told to those who wait for its tasks: no value, and nobody has panicked.
 pub fn a_task_of_a_runtime_that_is_gone_was_cancelled<R: Runtime, K>(new: New<R, K>) {
     let (rt, alive) = new();
-    let waiting = rt.block_on(async {
-        let (begun, began) = oneshot::channel();
-        let waiting = rt.spawn(async move {
-            begun.send(()).unwrap();
-            pending::<()>().await;
-        });
-        began.await.unwrap();
-        waiting
+    let (begun, began) = oneshot::channel();
+    let waiting = rt.spawn(async move {
+        begun.send(()).unwrap();
+        pending::<()>().await;
     });
+    rt.block_on(began).unwrap();
     let unpolled = rt.spawn(pending::<()>());
     drop((rt, alive));
     for task in [waiting, unpolled] {

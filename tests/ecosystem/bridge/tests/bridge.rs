@@ -5,8 +5,10 @@
 use ecosystem_bridge::{ALIVE, REQUEST, serve};
 use ecosystem_support::{Program, on_each};
 use futures::FutureExt;
+use polyloop::Handle;
 use polyloop::compat::tokio::{compat, handle, within};
 use polyloop::net::{TcpListener, TcpStream};
+use polyloop::task::budgeted;
 use polyloop::time::Instant;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -159,6 +161,28 @@ async fn our_calls_work_inside_the_bridge_and_tokios_after_a_constructor() {
     // Made in the context, it finds its reactor when it is polled outside of it.
     let sleep = within(|| tokio::time::sleep(Duration::from_millis(5)));
     sleep.await;
+}
+
+/// With one thread another task has its turn only in between.
+#[polyloop::test(all, workers = 1)]
+async fn a_busy_future_in_the_bridge_lets_others_run_where_it_asks_our_budget() {
+    for asks in [true, false] {
+        let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
+        (0..1000).for_each(|n| send.send(n).unwrap());
+        let busy = compat(async move {
+            let other = polyloop::spawn(async {});
+            for n in 0..1000 {
+                let received = if asks { budgeted(receive.recv()).await } else { receive.recv().await };
+                assert_eq!(received, Some(n));
+            }
+            other.is_finished()
+        });
+        let had_its_turn = polyloop::spawn(busy).await.unwrap();
+        // On a pool a fresh worker may have come if the machine let this one not run.
+        if asks || Handle::current().combination().executor() == "fifo" {
+            assert_eq!(had_its_turn, asks);
+        }
+    }
 }
 
 fn the_hidden_thread_starts_with_its_first_use(combination: &str) {

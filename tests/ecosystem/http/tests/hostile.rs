@@ -12,8 +12,8 @@ use hyper::body::Bytes;
 use hyper::client::conn::{http1, http2};
 use polyloop::interop::hyper::Io;
 use polyloop::net::unix::UnixStream;
-use polyloop::{Handle, time};
 use polyloop::time::Instant;
+use polyloop::{Handle, time};
 use std::time::Duration;
 
 /// By then every deadline of the server has passed several times over.

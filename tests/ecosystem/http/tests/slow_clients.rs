@@ -102,7 +102,10 @@ fn a_thousand_slow_clients_do_not_hold_up_a_good_one(combination: &str) {
     let kept = kept.filter(|error| error.kind() == ErrorKind::WouldBlock).count();
     assert_eq!(kept, 0, "{combination}: slow clients were not closed");
     let closed_meanwhile = came_again.iter().filter(|came_again| **came_again).count();
-    assert!(closed_meanwhile >= SLOW / 10, "{combination}: {closed_meanwhile} were closed while the good one asked");
+    assert!(
+        closed_meanwhile >= SLOW / 10,
+        "{combination}: {closed_meanwhile} were closed while the good one asked"
+    );
     let wave = p99(took.split_off(IN_PEACE));
     let peace = p99(took);
     assert!(peace <= BOUND && wave <= BOUND, "{combination}: p99 {peace} and {wave} ticks");

@@ -111,13 +111,13 @@ fn queries_are_answered_on_every_combination() {
     let mut database = Database::start(&programs);
     let address = database.address;
     let ready = Runtime::from_name("fifo+poll+heap").unwrap();
-    let reached = ready.block_on(timeout(PATIENCE, async {
+    let mut reached = async || {
         while connect(address, USER).await.is_err() {
             assert_eq!(database.server.try_wait().unwrap(), None, "the server ended");
             sleep(Duration::from_millis(50)).await;
         }
-    }));
-    reached.expect("the server answers");
+    };
+    ready.block_on(async { timeout(PATIENCE, reached()).await.expect("the server answers") });
     for combination in Combination::ALL {
         let combination = combination.to_string();
         let runtime = Runtime::from_name(&combination).unwrap();
@@ -129,7 +129,8 @@ fn queries_are_answered_on_every_combination() {
             .unwrap_or_else(|late| panic!("{combination}: {late}"))
             .unwrap_or_else(|error| panic!("{combination}: {error}"));
 
-        let mut program = Program::start(env!("CARGO_BIN_EXE_query"), &combination, [&address.to_string(), USER]);
+        let mut program =
+            Program::start(env!("CARGO_BIN_EXE_query"), &combination, [&address.to_string(), USER]);
         let version = program.line();
         assert!(version.starts_with("PostgreSQL "), "{combination}: {version}");
         program.facts().assert_native(&combination);
