@@ -147,9 +147,9 @@ impl<E, R, T> Runtime<E, R, T> {
         self.handle.try_block_on(future)
     }
 
-    /// Ends the runtime: cancels all tasks and all blocking jobs that have not begun, but for writes to files; waits for these and
-    /// for the polls and jobs that are under way until `deadline` has passed, and says what became of everything. [`Duration::MAX`] waits as long as it
-    /// takes. Whatever is spawned from now on is cancelled at once.
+    /// Ends the runtime: cancels all tasks and all blocking jobs that have not begun, but for writes to files; waits for these and for
+    /// the polls and jobs that are under way until `deadline` has passed, and says what became of everything. [`Duration::MAX`]
+    /// waits as long as it takes. Whatever is spawned from now on is cancelled at once.
     ///
     /// Tasks are not run to their ends: await their handles before, if that is wanted. A task that does not end its poll
     /// by the deadline is named in the report, and dropped by its thread when the poll ends; a job that does not end is

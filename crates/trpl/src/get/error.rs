@@ -187,8 +187,8 @@ impl From<GetError> for io::Error {
             GetErrorKind::Incomplete => io::ErrorKind::UnexpectedEof,
             GetErrorKind::BadResponse | GetErrorKind::BadCertificate => io::ErrorKind::InvalidData,
             _ => {
-                let source = error.source.as_ref().and_then(|source| source.downcast_ref::<io::Error>());
-                source.map_or(io::ErrorKind::Other, io::Error::kind)
+                let source = error.source.as_ref().and_then(|source| source.downcast_ref::<Self>());
+                source.map_or(io::ErrorKind::Other, Self::kind)
             }
         };
         Self::new(kind, error)
