@@ -59,13 +59,13 @@ async fn sum(one: u32, (two, three): (u32, u32)) -> u32 {
 }
 
 #[polyloop::main(crate = polyloop, combination = "fifo")]
-async fn size_of_all<'a, T, const N: usize>(name: &'a str, _: impl Send) -> (&'a str, usize) {
-    (name, N * size_of::<T>())
+async fn size_of_all<'a, T, const N: usize>(name: &'a str, other: &'a str, _: impl Send) -> (&'a str, usize) {
+    (if name.is_empty() { other } else { name }, N * size_of::<T>())
 }
 
 #[test]
 fn a_generic_function_is_what_its_caller_chose() {
-    assert_eq!(size_of_all::<u32, 3>("three", ()), ("three", 12));
+    assert_eq!(size_of_all::<u32, 3>("three", "none", ()), ("three", 12));
 }
 
 #[test]
