@@ -392,7 +392,8 @@ impl<S: Scheduler> Worker<'_, S> {
     /// Tells the scheduler how long a poll takes here.
     fn observe(&mut self, now: Instant) {
         let counted = self.pacer.polls();
-        let Stretch { since, from } = std::mem::replace(&mut self.stretch, Stretch { since: now, from: counted });
+        let Stretch { since, from } =
+            std::mem::replace(&mut self.stretch, Stretch { since: now, from: counted });
         let polls = counted - from;
         if polls > 0 {
             self.seat.counts.polled(polls, now - since);
