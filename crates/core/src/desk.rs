@@ -287,7 +287,7 @@ mod tests {
             moved();
             desk.rise();
             moved();
-            desk.apart(|| moved());
+            desk.apart(&mut moved);
             moved();
             desk.goes_on();
             moved();
