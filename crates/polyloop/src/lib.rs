@@ -18,7 +18,8 @@
 //!
 //! A runtime is chosen by type (`Runtime::<Steal, Mio, Wheel>::typed()`), by name ([`Runtime::from_name`]), or by the
 //! environment variable `POLYLOOP` ([`Runtime::from_env`]). What the program says wins, then the variable, then the default
-//! `steal+mio+wheel` (without the feature `mio`, another reactor). Whatever is chosen, the program is the same; names follow tokio where the concept is the same.
+//! `steal+mio+wheel` (without the feature `mio`, another reactor). Whatever is chosen, the program is the same; names follow tokio
+//! where the concept is the same.
 //!
 //! Invariant: this is the only crate that names both an executor and a reactor.
 

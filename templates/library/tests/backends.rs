@@ -19,7 +19,9 @@ fn promised() -> Vec<String> {
             names.extend(["wheel", "heap"].map(|timers| format!("{executor}+{reactor}+{timers}")));
         }
     }
-    names.extend(["global", "percore", "fair", "edf"].map(|executor| format!("{executor}+{}+wheel", reactors()[0])));
+    names.extend(
+        ["global", "percore", "fair", "edf"].map(|executor| format!("{executor}+{}+wheel", reactors()[0])),
+    );
     names
 }
 
@@ -43,7 +45,10 @@ fn the_combinations_are_those_of_the_features() {
 
 #[test]
 fn the_tests_are_those_of_the_combinations() {
-    let listed = Command::new(std::env::current_exe().unwrap()).args(["--list", "--format", "terse"]).output().unwrap();
+    let listed = Command::new(std::env::current_exe().unwrap())
+        .args(["--list", "--format", "terse"])
+        .output()
+        .unwrap();
     let listed = String::from_utf8(listed.stdout).unwrap();
     let made: BTreeSet<&str> =
         listed.lines().filter_map(|line| line.strip_prefix("runs::")?.strip_suffix(": test")).collect();

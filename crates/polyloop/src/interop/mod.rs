@@ -11,7 +11,7 @@
 //! | `hyper` 1 | `hyper` | `rt::{Executor, Timer}` for [`Handle`](crate::Handle), `rt::Sleep`; `hyper::Io` for `rt::{Read, Write}` |
 //! | `hyper-util` 0.1 | `hyper-util` | `hyper_util::Connector` for its pooled client |
 //! | `quinn` 0.11 | `quinn` | `Runtime` for [`Handle`](crate::Handle) |
-//! | `hickory-net` 0.26 | `hickory` | `RuntimeProvider`, `Spawn` and `Time` for [`Handle`](crate::Handle), `DnsUdpSocket` for [`Datagrams`], `DnsTcpStream` for [`Connection`] |
+//! | `hickory-net` 0.26 | `hickory` | `RuntimeProvider` for [`Handle`](crate::Handle), with [`Datagrams`] and [`Connection`] |
 //! | `zbus` 6 | `zbus` | `Runtime` for [`Handle`](crate::Handle) |
 //! | `async-rs` 0.8 | `async-rs` | `RuntimeKit` for [`Handle`](crate::Handle), for lapin and others |
 //! | `criterion` 0.8 | `criterion` | `AsyncExecutor`, for [`Handle`](crate::Handle) and [`Runtime`](crate::Runtime) |

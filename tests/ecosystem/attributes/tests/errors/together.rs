@@ -12,6 +12,6 @@ async fn all_of_one_flavor() {}
 #[polyloop::test(combination = "fifo", flavor = "current_thread")]
 async fn said_in_two_ways() {}
 
-#[test]
 #[polyloop::test]
+#[test]
 async fn two_tests() {}
