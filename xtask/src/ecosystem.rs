@@ -11,9 +11,9 @@ use crate::workspace::Workspace;
 
 const HELP: &str = "\
 Runs the tests of `tests/ecosystem`: real crates of the ecosystem (hyper, quinn, …) through our adapters on every combination.
-Without a name also the adapters' own tests, the examples in their documentation and in that of trpl's heavy half, and the template of a
-library with one reactor, two, and all. The first call fetches and builds those crates, which takes minutes. A test whose program is
-not installed (a database, a load generator) says so and counts as skipped.
+Without a name also the adapters' own tests, the examples in their documentation and in trpl's, and the template of a library with
+one reactor, two, and all. The first call fetches and builds those crates, which takes minutes. A test whose program is not
+installed (a database, a load generator) says so and counts as skipped.
 The last line is `N passed, N failed, N skipped`.
 
 Usage: cargo xtask ecosystem [MEMBER]…

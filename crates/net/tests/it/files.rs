@@ -158,6 +158,10 @@ fn what_a_file_is_not_watched_for_is_an_error(rig: &Rig) {
         assert_eq!(reader.writable().await.unwrap_err().kind(), io::ErrorKind::InvalidInput);
         let both = reader.ready(Interest::READABLE | Interest::WRITABLE).await;
         assert_eq!(both.unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        let tried = reader.try_io(Interest::WRITABLE, |_| Ok(()));
+        assert_eq!(tried.unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        let tried = reader.try_io(Interest::READABLE, |mut pipe| pipe.read(&mut [0; 8]));
+        assert_eq!(tried.unwrap_err().kind(), io::ErrorKind::WouldBlock);
         writer.write_all(b"piped").unwrap();
         let mut buffer = [0; 8];
         assert_eq!(reader.read_with(|mut pipe| pipe.read(&mut buffer)).await.unwrap(), 5);

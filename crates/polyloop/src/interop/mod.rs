@@ -5,7 +5,7 @@
 //!
 //! | crate | feature | what is implemented |
 //! |---|---|---|
-//! | `polyloop-traits` | always there | its traits, for [`Handle`](crate::Handle); sockets: [`Connection`], [`Listener`], [`Datagrams`]; any other file: [`WatchedFile`] |
+//! | `polyloop-traits` | always there | for [`Handle`](crate::Handle); [`Connection`], [`Listener`], [`Datagrams`], [`WatchedFile`] |
 //! | `futures-io` 0.3 | always there | its traits, for [`net`](crate::net)'s streams |
 //! | `futures` 0.3 | `futures` | `Spawn` and `LocalSpawn`, for [`Handle`](crate::Handle) |
 //! | `hyper` 1 | `hyper` | `rt::{Executor, Timer}` for [`Handle`](crate::Handle), `rt::Sleep`; `hyper::Io` for `rt::{Read, Write}` |
