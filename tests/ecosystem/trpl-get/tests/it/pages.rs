@@ -79,6 +79,7 @@ fn in_time<T: Send + 'static>(page: String, read: impl FnOnce(Html) -> T + Send 
 fn a_hostile_page_is_read_as_far_as_it_goes_and_keeps_nobody_waiting() {
     let numbered = |n: u32, make: &dyn Fn(u32) -> String| (0..n).map(make).collect::<String>();
     let brought_back = numbered(400, &|n| format!("<b a{n}>"));
+    let attributes = numbered(1_000_000, &|n| format!(" a{n}"));
     for (what, page) in [
         ("elements in elements", "<div>".repeat(1_000_000)),
         ("paragraphs that look for one to close", "<div><div>".repeat(5_000) + &"<p>".repeat(1_000_000)),
@@ -87,14 +88,14 @@ fn a_hostile_page_is_read_as_far_as_it_goes_and_keeps_nobody_waiting() {
         ("formatting that is brought back", format!("<p>{brought_back}{}", "</p><p>x".repeat(500_000))),
         ("ends of formatting", format!("<p>{brought_back}</p>{}", "</i>".repeat(3_000_000))),
         ("formatting in tables", "<table><b><i>".repeat(300_000)),
-        ("attributes", format!("<a {}>", numbered(1_000_000, &|n| format!(" a{n}")))),
+        ("attributes", format!("<a {attributes}>")),
         ("attributes without spaces", format!("<a {}>", numbered(1_000_000, &|n| format!("/a{n}")))),
         ("attributes behind values", format!("<a {}>", numbered(1_000_000, &|n| format!("a{n}='>'")))),
         ("attributes with signs of tags", format!("<a {}>", numbered(1_000_000, &|n| format!(" <a{n}")))),
-        ("attributes behind a comment", format!("<!-- <a x=\" --><a {}>", numbered(1_000_000, &|n| format!(" a{n}")))),
-        ("attributes behind a doctype", format!("<p><!DOCTYPE <a x=\"><a {}>", numbered(1_000_000, &|n| format!(" a{n}")))),
-        ("attributes behind an error", format!("<a x=1<y=\" {}>", numbered(1_000_000, &|n| format!(" a{n}")))),
-        ("attributes behind a null", format!("<a x=\"\0<y>\" {}>", numbered(1_000_000, &|n| format!(" a{n}")))),
+        ("attributes behind a comment", format!("<!-- <a x=\" --><a {attributes}>")),
+        ("attributes behind a doctype", format!("<p><!DOCTYPE <a x=\"><a {attributes}>")),
+        ("attributes behind an error", format!("<a x=1<y=\" {attributes}>")),
+        ("attributes behind a null", format!("<a x=\"\0<y>\" {attributes}>")),
         ("attributes that are added", numbered(500_000, &|n| format!("<html a{n}>"))),
         ("an end that many wait for", "<a><p>".repeat(300_000) + &"</a>".repeat(300_000)),
     ] {
