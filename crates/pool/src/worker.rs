@@ -293,10 +293,13 @@ impl<S: Scheduler> Worker<'_, S> {
             if self.pacer.polled(&self.driver) {
                 self.turn(ran);
             } else {
-                match ran {
-                    Ran::Yielded(runnable) => self.push(runnable, Why::Yield),
-                    Ran::Woken(runnable) => self.push(runnable, Why::Wake),
-                    Ran::Pending | Ran::Done => {}
+                let again = match ran {
+                    Ran::Yielded(runnable) => Some((runnable, Why::Yield)),
+                    Ran::Woken(runnable) => Some((runnable, Why::Wake)),
+                    Ran::Pending | Ran::Done => None,
+                };
+                if let Some((runnable, why)) = again {
+                    self.push(runnable, why);
                 }
             }
             let Some(next) = self.next() else { return };
