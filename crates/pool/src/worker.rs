@@ -288,10 +288,13 @@ impl<S: Scheduler> Worker<'_, S> {
                     return;
                 }
             } else {
-                match ran {
-                    Ran::Yielded(runnable) => self.push(runnable, Why::Yield),
-                    Ran::Woken(runnable) => self.push(runnable, Why::Wake),
-                    Ran::Pending | Ran::Done => {}
+                let again = match ran {
+                    Ran::Yielded(runnable) => Some((runnable, Why::Yield)),
+                    Ran::Woken(runnable) => Some((runnable, Why::Wake)),
+                    Ran::Pending | Ran::Done => None,
+                };
+                if let Some((runnable, why)) = again {
+                    self.push(runnable, why);
                 }
             }
             // Who is not watched hears no hail: for measuring what it costs to hear it.
