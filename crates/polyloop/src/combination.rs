@@ -18,8 +18,8 @@ use std::time::Duration;
 /// Parts may be left out from the end: `fifo` is `fifo+mio+wheel`, `steal:4+poll` is `steal:4+poll+wheel`. The default is
 /// `steal+mio+wheel`.
 ///
-/// Two options may follow, each once. [`block`](Self::block_policy): `block=none`, `block=detect`, `block=handoff`, `block=handoff:20ms`, or
-/// `block=handoff:20ms:8` with the most threads beyond the workers. The time may be in `ms` or `us`.
+/// Two options may follow, each once. [`block`](Self::block_policy): `block=none`, `block=detect`, `block=handoff`,
+/// `block=handoff:20ms`, or `block=handoff:20ms:8` with the most threads beyond the workers. The time may be in `ms` or `us`.
 /// [`lifo`](Self::lifo), of `steal` alone: `lifo=off`, `lifo=stealable`, or, as an [experiment](crate::Builder::experiments),
 /// `lifo=private`.
 ///

@@ -111,8 +111,8 @@ impl<S: Scheduler> Shared<S> {
         })
     }
 
-    /// Tells the workers to end, who look up after the poll that they are in. From now on, whoever of them goes ends the tasks that are left; who closes the pool for good
-    /// [attends](TaskSpace::attend), too, in case that none is left.
+    /// Tells the workers to end, who look up after the poll that they are in. From now on, whoever of them goes ends the tasks
+    /// that are left; who closes the pool for good [attends](TaskSpace::attend), too, in case that none is left.
     pub(crate) fn close(&self, space: &TaskSpace) {
         // Ordering: before the space, so that a worker that comes to a closed one does not poll.
         self.closed.store(true, Release);

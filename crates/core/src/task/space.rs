@@ -337,8 +337,8 @@ impl TaskSpace {
         ask(self).or_else(|| self.locals.lock().iter().find_map(|local| ask(local)))
     }
 
-    /// What the task in this slot is called, if the slot is one of this space's or of those told with it: for a caller who does not keep the task, and
-    /// so cannot know whether it is still the same one.
+    /// What the task in this slot is called, if the slot is one of this space's or of those told with it: for a caller who does
+    /// not keep the task, and so cannot know whether it is still the same one.
     pub(crate) fn meta_at(&self, slot: NonNull<Header>) -> Option<Meta> {
         let peek = |slot: NonNull<Header>| {
             // SAFETY: the slot's page is listed; below `filled`, every slot has a meta word.

@@ -2,7 +2,8 @@
 //!
 //! Invariant: two runs share no rounds, so their samples are not paired, and the machine may have been another one that
 //! day. A change is shown only if the interval of the ratio excludes 1 **and** it is larger than the noise floor of both
-//! runs, which each metric has its own of; everything else is `~`. What had a result before and has none now is a change, and never left out.
+//! runs, which each metric has its own of; everything else is `~`. What had a result before and has none now is a change,
+//! and never left out.
 
 mod show;
 
