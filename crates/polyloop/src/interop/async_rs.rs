@@ -7,6 +7,7 @@
 //!
 //! ```
 //! use async_rs::Runtime;
+//! use async_rs::traits::{Executor, Reactor};
 //! use polyloop::Handle;
 //! use std::time::Duration;
 //!
