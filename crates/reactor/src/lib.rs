@@ -1,11 +1,11 @@
 //! Reactors, of one shape: read one and you can read them all.
 //!
-//! Invariant: a reactor reads no clock, starts no thread, wakes no task and holds no lock while the kernel waits. It
+//! Invariant: a reactor knows no runtime's clock, starts no thread, wakes no task and holds no lock while the kernel waits. It
 //! keeps every registered file until its registration ends, and never reports an interrupted wait as an error.
 //!
 //! | reactor | kernel interface | reports | timeout | system calls: wait · unpark of a waiter · attach, rearm, detach |
 //! |---|---|---|---|---|
-//! | [`Mio`] | epoll, kqueue by `mio` | edges | 1 ms, rounded up | 1 · 1 · 1, 0, 1 |
+//! | [`Mio`] | epoll, kqueue by `mio` | edges | 1 ns | 1, and 1 more for a part of a millisecond · 1 · 1, 0, 1 |
 //! | [`Polling`] | epoll, kqueue by `polling` | edges | 1 ns | 5 · 1 · 1, 0, 1 |
 //! | [`Polling::oneshot`] | the same | once until rearmed | 1 ns | 5 · 1 · 1, 1, 1 |
 //! | [`Poll`] | poll(2) | once until rearmed | 1 ns | 1 · 2 · 0, 0, 0 (one more if somebody waits) |

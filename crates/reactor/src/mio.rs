@@ -1,11 +1,11 @@
 //! The reactor over mio: epoll on Linux, kqueue on the BSDs and macOS.
 //!
-//! Invariant: a file is registered once, edge-triggered, and never again until it is detached; a turn is one system
-//! call.
+//! Invariant: a file is registered once, edge-triggered, and never again until it is detached; a turn that looks, or waits for
+//! whole milliseconds or for ever, is one system call.
 //!
 //! epoll's timeout is a whole number of milliseconds, and mio rounds it up: a timer would be late by half a millisecond on
-//! average. So what is less than a millisecond of a wait is waited for by poll(2) on the epoll file. Only an event within
-//! that rest costs a second call.
+//! average. So the part of a millisecond that is left of a wait is waited for by poll(2) on the epoll file, a second call; and a
+//! third fetches what came within that part.
 
 use crate::bell::Bell;
 use crate::kept::{Change, KeptFiles};
