@@ -192,8 +192,8 @@ pub struct TurnPacer<'a> {
     desk: &'a Desk,
     /// Polls between the last turn and the last look at the clock.
     polls: u32,
-    /// How many polls were left at that look until the next one.
-    from: u32,
+    /// How many polls there were to be from that look to the next one.
+    stride: u32,
     /// How many polls there have been since a look last found that the interval had passed since the one before it.
     calm: u32,
     checked: Instant,
@@ -206,7 +206,7 @@ impl<'a> TurnPacer<'a> {
     /// A pacer that counts from now, for the thread whose desk this is.
     pub fn new(driver: &Driver, desk: &'a Desk) -> Self {
         let now = driver.now();
-        let mut pacer = Self { desk, polls: 0, from: 0, calm: 0, checked: now, turned: now, alone: 0 };
+        let mut pacer = Self { desk, polls: 0, stride: 0, calm: 0, checked: now, turned: now, alone: 0 };
         pacer.count_down();
         pacer
     }
@@ -231,17 +231,23 @@ impl<'a> TurnPacer<'a> {
         self.calm = if now - self.checked >= TURN_INTERVAL { 0 } else { self.calm.saturating_add(since) };
         (self.checked, self.polls) = (now, polls);
         self.count_down();
-        now - self.turned >= TURN_INTERVAL || polls + self.from > MAX_POLLS
+        now - self.turned >= TURN_INTERVAL || polls + self.stride > MAX_POLLS
     }
 
-    /// How many polls there are to the next look.
-    fn stride(&self) -> u32 {
-        (self.calm / CALM).clamp(1, CHECK_POLLS)
+    fn count_down(&mut self) {
+        self.stride = (self.calm / CALM).clamp(1, CHECK_POLLS);
+        self.alone = self.stride;
+        self.desk.count_down(self.stride);
     }
 
     /// The polls since the last turn.
     pub fn polls(&self) -> u32 {
-        self.polls + (self.from - self.left())
+        self.polls
+            + if cfg!(polyloop_without = "watch") {
+                self.stride - self.alone
+            } else {
+                self.desk.passed(self.stride)
+            }
     }
 
     /// Notes that the driver has turned, now.
@@ -249,16 +255,6 @@ impl<'a> TurnPacer<'a> {
         self.polls = 0;
         (self.checked, self.turned) = (now, now);
         self.count_down();
-    }
-
-    fn count_down(&mut self) {
-        let stride = self.stride();
-        self.desk.count_down(stride);
-        (self.from, self.alone) = (stride, stride);
-    }
-
-    fn left(&self) -> u32 {
-        if cfg!(polyloop_without = "watch") { self.alone } else { self.desk.left() }
     }
 
     /// Adds the polls since the last turn to `counts`.

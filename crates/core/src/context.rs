@@ -501,6 +501,24 @@ pub fn enter_scope<T: 'static, R>(value: &T, f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// Calls `f` with the values of type `T` whose [`enter_scope`] this thread is in, the innermost first, until it finds something.
+pub fn find_scope<T: 'static, R>(mut f: impl FnMut(&T) -> Option<R>) -> Option<R> {
+    let mut at = with_context(|context| context.scopes.get()).unwrap_or(null());
+    while !at.is_null() {
+        // SAFETY: scopes are linked for the length of the closure in `enter_scope`, further down this thread's stack.
+        let scope = unsafe { &*at };
+        if scope.kind == TypeId::of::<T>() {
+            // SAFETY: the type is right, and the borrow of the value outlives the scope.
+            let found = f(unsafe { &*scope.value.cast::<T>() });
+            if found.is_some() {
+                return found;
+            }
+        }
+        at = scope.previous;
+    }
+    None
+}
+
 /// Calls `f` with the innermost value of type `T` whose [`enter_scope`] this thread is in, or with `None`.
 ///
 /// # Examples

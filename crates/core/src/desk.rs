@@ -5,7 +5,8 @@
 //!
 //! Invariant: *the name that is told is that of the task whose poll was judged*. The thread only stores, and knows of nobody who
 //! looks; whoever looks follows no pointer to a task, but asks the registry what lies at the address that is shown, and then
-//! looks once more. The task is shown only while the runnable keeps it, and no two polls have the same number. So if nothing has
+//! looks once more. The task is shown only while the runnable keeps it, and no two polls have the same number; a poll that runs
+//! others has several, its own and theirs. So if nothing has
 //! changed between the two looks, it was there all the time.
 
 use crate::shim::atomic::{
@@ -78,16 +79,16 @@ impl Desk {
         epoch as u32 >= self.limit.load(Relaxed)
     }
 
-    /// The poll that goes on runs another one, which counts like any other, if the thread is not to look up before; whether it may.
-    pub(crate) fn takes_another(&self) -> bool {
-        let epoch = self.epoch.load(Relaxed).wrapping_add(POLL);
-        // The poll that goes on is counted when it is over.
-        let after = (epoch.wrapping_add(POLL) & !AT_WORK) as u32;
-        let has_room = after <= self.limit.load(Relaxed);
-        if has_room {
-            self.show(epoch);
-        }
-        has_room
+    /// Whether the poll that goes on may run another one, which counts like any other, before the thread is to look up: there is
+    /// room for it and for the poll itself, which is counted when it is over.
+    pub(crate) fn has_room(&self) -> bool {
+        let after = (self.epoch.load(Relaxed).wrapping_add(2 * POLL) & !AT_WORK) as u32;
+        after <= self.limit.load(Relaxed)
+    }
+
+    /// The poll that goes on runs another one.
+    pub(crate) fn goes_deeper(&self) {
+        self.show(self.epoch.load(Relaxed).wrapping_add(POLL));
     }
 
     /// After `polls` polls from now on, one at least, the thread is to look up.
@@ -100,14 +101,15 @@ impl Desk {
         self.show((epoch & !LOWER) | lower);
     }
 
-    /// How many of the polls that were to be counted down have not gone by.
-    pub fn left(&self) -> u32 {
+    /// How many polls have gone by since so many were to be [counted down](Self::count_down). It may be more: a poll runs another
+    /// one where there is no room, too.
+    pub fn passed(&self, polls: u32) -> u32 {
         let lower = (self.epoch.load(Relaxed) & !AT_WORK) as u32;
-        FULL.saturating_sub(lower) / POLL as u32
+        (lower - (FULL - POLL as u32 * polls)) / POLL as u32
     }
 
     /// The thread goes on to other code, which is no poll of its own.
-    fn stir(&self) {
+    pub(crate) fn stir(&self) {
         self.show(self.epoch.load(Relaxed).wrapping_add(OTHER));
     }
 
@@ -221,9 +223,9 @@ mod tests {
             }
             for polls in [1, 2, 61, 3] {
                 desk.count_down(polls);
-                assert_eq!(desk.left(), polls);
+                assert_eq!(desk.passed(polls), 0);
                 assert_eq!(polls_until_it_looks_up(&desk), polls as usize);
-                assert_eq!(desk.left(), 0);
+                assert_eq!(desk.passed(polls), polls);
             }
         }
     }
@@ -233,11 +235,17 @@ mod tests {
         let desk = Desk::new();
         desk.rise();
         desk.count_down(5);
-        assert_eq!((1..=100).take_while(|_| desk.takes_another()).count(), 4);
+        let deeper = || std::iter::from_fn(|| desk.has_room().then(|| desk.goes_deeper()));
+        assert_eq!(deeper().count(), 4);
+        assert_eq!(desk.passed(5), 4);
         assert!(desk.goes_on(), "the poll itself is the fifth");
+        desk.count_down(1);
+        desk.goes_deeper();
+        assert!(desk.goes_on());
+        assert_eq!(desk.passed(1), 2, "more than there was room for");
         desk.count_down(5);
         desk.hail();
-        assert!(!desk.takes_another(), "the thread is to look up");
+        assert!(!desk.has_room(), "the thread is to look up");
     }
 
     #[test]
@@ -252,7 +260,7 @@ mod tests {
             desk.rest();
             desk.apart(|| assert!(!desk.epoch().is_multiple_of(2)));
             assert!(desk.epoch().is_multiple_of(2));
-            assert_eq!(desk.left(), left);
+            assert_eq!(desk.passed(5), 5 - left);
         }
     }
 
@@ -265,7 +273,7 @@ mod tests {
         desk.hail();
         assert!(desk.goes_on());
         desk.take_hail();
-        assert_eq!(desk.left(), 8);
+        assert_eq!(desk.passed(10), 2);
         assert_eq!(polls_until_it_looks_up(&desk), 8);
         // There was none.
         desk.take_hail();

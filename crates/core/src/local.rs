@@ -87,25 +87,25 @@ pub fn has_local_queue() -> bool {
 ///
 /// The runnable, if the calling thread does not.
 pub fn push_as_guest(guest: usize, runnable: Runnable) -> Result<(), Runnable> {
-    context::with_scope(|mine: Option<&Mine>| match mine {
-        Some(mine) if mine.guest.get() == Some(guest) => {
-            mine.queue.borrow_mut().push_back(runnable);
-            Ok(())
-        }
-        _ => Err(runnable),
-    })
+    let mut runnable = Some(runnable);
+    with_host_of(guest, |mine| mine.queue.borrow_mut().extend(runnable.take()));
+    runnable.map_or(Ok(()), Err)
 }
 
 /// Whether the calling thread hosts the executor `guest`.
 pub fn is_host_of(guest: usize) -> bool {
-    context::with_scope(|mine: Option<&Mine>| mine.is_some_and(|mine| mine.guest.get() == Some(guest)))
+    with_host_of(guest, |_| ()).is_some()
 }
 
 /// Takes the runnables of the executor `guest` out of the calling thread's queue; none, if that thread does not host it.
 pub fn take_as_guest(guest: usize) -> RunQueue {
-    context::with_scope(|mine: Option<&Mine>| {
-        mine.filter(|mine| mine.guest.get() == Some(guest)).map(Mine::take_guests).unwrap_or_default()
-    })
+    with_host_of(guest, Mine::take_guests).unwrap_or_default()
+}
+
+/// Calls `f` with the queue of the calling thread that hosts the executor `guest`, also from within a set of tasks, which has a
+/// queue of its own.
+fn with_host_of<R>(guest: usize, mut f: impl FnMut(&Mine) -> R) -> Option<R> {
+    context::find_scope(|mine: &Mine| (mine.guest.get() == Some(guest)).then(|| f(mine)))
 }
 
 impl Mine {
@@ -349,10 +349,8 @@ impl Entered<'_> {
 impl Schedule for Shared {
     fn schedule(&self, runnable: Runnable, _why: Why) {
         let mut runnable = Some(runnable);
-        context::with_scope(|mine: Option<&Mine>| {
-            if let Some(mine) = mine.filter(|mine| core::ptr::eq(mine.shared, self)) {
-                mine.queue.borrow_mut().extend(runnable.take());
-            }
+        context::find_scope(|mine: &Mine| {
+            core::ptr::eq(mine.shared, self).then(|| mine.queue.borrow_mut().extend(runnable.take()))
         });
         let Some(runnable) = runnable else { return };
         // Kept beyond the push: the owner may be gone as soon as it has the runnable.

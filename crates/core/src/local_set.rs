@@ -217,18 +217,20 @@ impl LocalSet {
     fn run_some(&self, entered: &Entered<'_>) {
         context::with_scope(|desk: Option<&Desk>| {
             for ran in 0..CHECK_POLLS {
-                // The first is part of the poll that goes on, which is counted. Without it there would be no progress where the
-                // clock is looked at after every poll.
-                if ran > 0 && !desk.is_none_or(Desk::takes_another) {
-                    return;
+                // One in any case: else there would be no progress where the clock is looked at after every poll.
+                if ran > 0 && !desk.is_none_or(Desk::has_room) {
+                    break;
                 }
-                let Some(runnable) = entered.pop() else { return };
+                let Some(runnable) = entered.pop() else { break };
+                desk.inspect(|desk| desk.goes_deeper());
                 match runnable.run() {
                     Ran::Pending => {}
                     Ran::Yielded(runnable) | Ran::Woken(runnable) => entered.push(runnable),
                     Ran::Done => self.ended.set(self.ended.get() + 1),
                 }
             }
+            // What is left of the poll itself.
+            desk.inspect(|desk| desk.stir());
         });
     }
 

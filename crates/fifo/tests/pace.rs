@@ -1,15 +1,17 @@
-//! C2 where one poll runs others: the driver turns as often as if the executor had polled each of them.
+//! A poll that runs others, those of a set of tasks: the driver turns as often as if the executor had polled each of them (C2), and
+//! the executor is reached from within as from any poll of its own.
 
 use polyloop_core::block_on::{CHECK_POLLS, MAX_POLLS};
 use polyloop_core::time::{Clock, Instant, Wait};
 use polyloop_core::{Driver, LocalSet, Meta, yield_now};
 use polyloop_fifo::Fifo;
 use std::cell::Cell;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Moves by so many nanoseconds with every look.
 #[derive(Debug)]
@@ -29,6 +31,11 @@ impl Clock for Stepping {
     }
 }
 
+fn fifo(clock: Stepping) -> Fifo {
+    let reactor = polyloop_reactor::Poll::new().expect("the kernel has poll(2)");
+    Fifo::new(Driver::new(Box::new(reactor), Box::new(polyloop_time::Heap::new()), Arc::new(clock)))
+}
+
 fn here() -> Meta {
     Meta::new(Location::caller())
 }
@@ -36,13 +43,8 @@ fn here() -> Meta {
 /// The longest row of polls of a set's tasks between two turns, with a clock of such steps. `nested` tasks of the set run sets of
 /// their own.
 fn longest_row(step: u64, nested: bool) -> u32 {
-    let reactor = polyloop_reactor::Poll::new().expect("the kernel has poll(2)");
-    let driver = Driver::new(
-        Box::new(reactor),
-        Box::new(polyloop_time::Heap::new()),
-        Arc::new(Stepping(AtomicU64::new(0), step)),
-    );
-    let fifo = Fifo::new(Arc::clone(&driver));
+    let fifo = fifo(Stepping(AtomicU64::new(0), step));
+    let driver = fifo.driver().clone();
     // The last turn that was seen, the polls since, and the longest row.
     let row = Rc::new(Cell::new((driver.turns(), 0, 0)));
     let hog = {
@@ -89,4 +91,37 @@ fn the_tasks_of_a_local_set_let_the_driver_turn_sooner_when_time_passes() {
         let longest = longest_row(150_000, nested);
         assert!((1..=CHECK_POLLS).contains(&longest), "{longest} polls between two turns");
     }
+}
+
+/// Runs `future` within a set of tasks.
+fn within_a_set<F: Future>(fifo: &Fifo, future: F) -> F::Output {
+    let set = LocalSet::new();
+    let seat = set.seat();
+    let mut future = Box::pin(future);
+    fifo.try_block_on(poll_fn(|cx| set.poll_until(&seat, future.as_mut(), cx)), here()).unwrap()
+}
+
+#[test]
+fn a_set_of_tasks_whose_executor_is_ended_within_does_not_wait_for_its_own_thread() {
+    let fifo = fifo(Stepping(AtomicU64::new(0), 0));
+    let (ends, start) = (fifo.clone(), std::time::Instant::now());
+    assert!(within_a_set(&fifo, async move { ends.shut_down(Duration::from_secs(60)) }));
+    assert!(start.elapsed() < Duration::from_secs(30), "it waited until it was told that the time is over");
+}
+
+#[test]
+fn what_is_spawned_from_within_a_set_comes_before_the_next_poll_of_the_set() {
+    let fifo = fifo(Stepping(AtomicU64::new(0), 0));
+    let (log, told) = (Arc::new(Mutex::new(Vec::new())), fifo.clone());
+    let says = |what: &'static str| {
+        let log = Arc::clone(&log);
+        move || log.lock().unwrap().push(what)
+    };
+    let (spawned, yielded) = (says("spawned"), says("the set"));
+    within_a_set(&fifo, async move {
+        told.space().spawn_detached(async move { spawned() }, here());
+        yield_now().await;
+        yielded();
+    });
+    assert_eq!(*log.lock().unwrap(), ["spawned", "the set"]);
 }

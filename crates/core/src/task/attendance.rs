@@ -19,8 +19,8 @@ use crate::shim::thread::yield_now;
 const CLOSED: usize = 1;
 const ONE: usize = 2;
 
-/// How often the last one looks, with a yield in between: a good part of a second at least.
-const LOOKS: u32 = 100_000;
+/// How often the last one looks, with a yield in between: a second at least.
+const LOOKS: u32 = 1_000_000;
 
 /// Whether the space is closed, and how many attend, in one word: whoever leaves knows both at once.
 #[derive(Debug)]

@@ -111,7 +111,9 @@ impl Contestant {
                 // What breaks a contract is what an experiment shows.
                 builder = builder.experiments(true);
                 if frozen {
-                    builder = builder.start_paused(true).stall_threshold(None);
+                    // Not one that can be resumed, which is read under a lock.
+                    let clock = polyloop::ManualClock::automatic();
+                    builder = builder.clock(clock).stall_threshold(None);
                 }
                 let runtime = builder.blocking_resolver(slow_names::lookup).build()?;
                 let driver = runtime.handle().driver();
