@@ -98,7 +98,15 @@ fn abort_after_the_end_keeps_the_value(rt: impl Runtime) {
 
 fn abort_after_a_panic_keeps_the_panic(rt: impl Runtime) {
     rt.block_on(async {
-        let mut join = rt.spawn(async { std::panic::panic_any("before") });
+        let (sender, receiver) = mpsc::channel::<()>();
+        let mut join = rt.spawn(async move {
+            let _tells = sender;
+            std::panic::panic_any("before")
+        });
+        // Before the sender is dropped the panic is printed, which may take long; a little after its drop the task is certainly over.
+        while receiver.try_recv() != Err(mpsc::TryRecvError::Disconnected) {
+            rt.yield_now().await;
+        }
         rt.sleep(Duration::from_millis(20)).await;
         join.abort();
         assert_eq!(join.await.unwrap_err().to_string(), "the task panicked: before");
