@@ -12,7 +12,7 @@ use crate::workspace::Workspace;
 const HELP: &str = "\
 Runs the tests of `tests/ecosystem`: real crates of the ecosystem (hyper, quinn, …) through our adapters on every combination.
 Without a name also the adapters' own tests, the examples in their documentation and in trpl's, and the template of a library with
-one reactor, two, and all. The first call fetches and builds those crates, which takes minutes. A test whose program is not
+one reactor and with all. The first call fetches and builds those crates, which takes minutes. A test whose program is not
 installed (a database, a load generator) says so and counts as skipped.
 The last line is `N passed, N failed, N skipped`.
 
@@ -32,7 +32,7 @@ const EXAMPLES: &str = "hyper/client,hyper/server,hyper/http1,hyper-util/client-
 const LIBRARY: &str = "templates/library";
 
 /// With which of its features it is tested.
-const BACKENDS: [&str; 3] = ["", "polling", "mio,polling"];
+const BACKENDS: [&str; 2] = ["", "mio,polling"];
 
 pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
     let args = Args::parse(raw, HELP, &[], &[])?;

@@ -17,7 +17,7 @@ use std::io::{self, Seek, SeekFrom};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 
 /// An open file, read and written by [`AsyncReadExt`](crate::io::AsyncReadExt), [`AsyncWriteExt`](crate::io::AsyncWriteExt) and
@@ -291,13 +291,15 @@ impl File {
     /// # Errors
     ///
     /// The file, while a job of it is under way.
-    pub fn try_into_std(self) -> Result<Std, Self> {
+    pub fn try_into_std(mut self) -> Result<Std, Self> {
+        let is_held = Arc::get_mut(&mut self.std).is_none();
+        // A job lets the file go before it says what it has read, and nobody may have asked.
+        if is_held || self.inner.get_mut().poll_settle(&mut Context::from_waker(Waker::noop())).is_pending() {
+            return Err(self);
+        }
         let Self { std, mut inner, most } = self;
-        Arc::try_unwrap(std).inspect(|std| inner.get_mut().rewind_here(std)).map_err(|std| Self {
-            std,
-            inner,
-            most,
-        })
+        inner.get_mut().rewind_here(&std);
+        Arc::try_unwrap(std).map_err(|std| Self { std, inner, most })
     }
 
     /// The most bytes that one job reads or writes, and so the size of the buffer; 2 MiB unless said, at least 1.

@@ -128,7 +128,12 @@ impl Reactor for Handle {
         address: SocketAddr,
     ) -> impl Future<Output = io::Result<TcpStream>> + Send + 'static {
         let context = self.net_context().clone();
-        async move { TcpStream::connect_on(&context, address).await }
+        async move {
+            let stream = TcpStream::connect_on(&context, address).await?;
+            // Protocols above this wait for answers, and the trait has no way to ask for it.
+            stream.set_nodelay(true)?;
+            Ok(stream)
+        }
     }
 }
 

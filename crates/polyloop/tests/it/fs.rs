@@ -449,3 +449,33 @@ async fn a_file_is_given_back_and_cloned_where_its_reader_is() -> io::Result<()>
     assert_eq!(rest, "123456789");
     Ok(())
 }
+
+#[test]
+fn a_file_is_given_back_where_its_reader_is_though_nobody_heard_what_was_read_ahead() {
+    use std::io::Read;
+    for combination in Combination::ALL {
+        let directory = Directory::new();
+        let path = directory.at("file");
+        std::fs::write(&path, "0123456789").unwrap();
+        let runtime = with_one_thread(combination);
+        let mut file = runtime.block_on(File::open(&path)).unwrap();
+        let release = keep_a_thread(&runtime);
+        runtime.block_on(async {
+            let mut eight = [0; 8];
+            let mut given_up = pin!(file.read(&mut eight));
+            assert!(is_pending(given_up.as_mut()).await);
+        });
+        let mut file = file.try_into_std().expect_err("the job that holds it has not begun");
+        drop(release);
+        let mut std = loop {
+            match file.try_into_std() {
+                Ok(std) => break std,
+                Err(busy) => file = busy,
+            }
+            thread::yield_now();
+        };
+        let mut rest = String::new();
+        std.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "0123456789", "{combination}");
+    }
+}

@@ -143,12 +143,15 @@ fn tls(roots: &RootCertStore) -> Arc<ClientConfig> {
 /// The address, if it can be fetched.
 fn parsed(text: &str) -> Result<Url, GetError> {
     let bad = |why: String| GetError::new(text, GetErrorKind::BadUrl, why);
+    let no_scheme = || bad("the address must begin with http:// or https://".to_owned());
     let mut url = Url::parse(text).map_err(|error| match error {
-        url::ParseError::RelativeUrlWithoutBase => {
-            bad("the address must begin with http:// or https://".to_owned())
-        }
+        url::ParseError::RelativeUrlWithoutBase => no_scheme(),
         error => bad(format!("this is no address: {error}")),
     })?;
+    // What looks like a scheme is the name in `name:password@host`.
+    if !url.has_host() && text.contains('@') {
+        return Err(no_scheme());
+    }
     if !matches!(url.scheme(), "http" | "https") {
         return Err(bad(format!("`{}` is not spoken here, only http and https", url.scheme())));
     }

@@ -1,6 +1,7 @@
 //! Why there is no page.
 
 use polyloop::task::JoinError;
+use rustix::io::Errno;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -119,23 +120,11 @@ impl GetError {
 
 /// Whether an error of a connection is of this side, and not of the network or whoever answers there.
 pub(super) fn is_local(error: &io::Error) -> bool {
-    use io::ErrorKind as Kind;
-    !matches!(
-        error.kind(),
-        Kind::ConnectionRefused
-            | Kind::ConnectionReset
-            | Kind::ConnectionAborted
-            | Kind::HostUnreachable
-            | Kind::NetworkUnreachable
-            | Kind::NetworkDown
-            | Kind::AddrNotAvailable
-            | Kind::NotConnected
-            | Kind::NotFound
-            | Kind::BrokenPipe
-            | Kind::TimedOut
-            | Kind::UnexpectedEof
-            | Kind::PermissionDenied
-    )
+    match Errno::from_io_error(error) {
+        Some(errno) => matches!(errno, Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS),
+        // The runtime's word: it has shut down.
+        None => error.kind() == io::ErrorKind::Other,
+    }
 }
 
 /// An address without the name and password in it, if it has any: errors end in logs.
@@ -146,9 +135,9 @@ fn without_userinfo(address: String) -> String {
             let _ = (url.set_username(""), url.set_password(None));
             url.into()
         }
-        Ok(_) => address,
-        // Where they end cannot be known in what is no address.
-        Err(_) => match address.rsplit_once('@') {
+        Ok(url) if url.has_host() => address,
+        // Where they end cannot be known in what is no address, or whose name was taken for a scheme.
+        _ => match address.rsplit_once('@') {
             Some((_, rest)) => format!("…@{rest}"),
             None => address,
         },

@@ -68,6 +68,10 @@ enum At {
     /// In no tag.
     #[default]
     Outside,
+    /// Where people leave out what may look like thousands of tags.
+    Comment,
+    /// A doctype or the like, in which no comment begins, and which the first `>` ends.
+    Declaration,
     BeforeName,
     Name,
     AfterName,
@@ -82,9 +86,15 @@ impl Tag {
         if heard == Heard::Token {
             *self = Self::default();
         }
-        self.lost |= heard == Heard::Error;
-        if self.at == At::Outside && matches!(piece, [b'<', b'/' | b'a'..=b'z' | b'A'..=b'Z', ..]) {
-            self.at = At::Name;
+        // A comment is over with its token, and with nothing else.
+        self.lost |= heard == Heard::Error && self.at != At::Comment;
+        if self.at == At::Outside {
+            self.at = match piece {
+                [b'<', b'!', b'-', b'-', ..] => At::Comment,
+                [b'<', b'!' | b'?', ..] => At::Declaration,
+                [b'<', b'/' | b'a'..=b'z' | b'A'..=b'Z', ..] => At::Name,
+                _ => At::Outside,
+            };
         }
     }
 
@@ -98,10 +108,11 @@ impl Tag {
         }
         let before = self.at;
         self.at = match (before, byte) {
-            (At::Outside, _) => At::Outside,
+            (At::Outside | At::Comment, _) => before,
             (At::Quoted(quote), _) if byte == quote => At::BeforeName,
             (At::Quoted(_), _) => before,
             (_, b'>') => At::Outside,
+            (At::Declaration, _) => before,
             (At::BeforeName | At::Name | At::AfterName, b'/') => At::BeforeName,
             (At::Name | At::AfterName, b'=') => At::BeforeValue,
             (At::BeforeValue, b'"' | b'\'') => At::Quoted(byte),

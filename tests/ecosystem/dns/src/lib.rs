@@ -20,7 +20,7 @@ use std::time::Duration;
 /// How many texts there are under `long.test.`: more than a datagram holds.
 pub const TEXTS: usize = 200;
 
-/// What a resolver waits for an answer before it asks again.
+/// What a resolver that asks in vain waits for an answer.
 pub const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What the server was asked, in order: over what, and for which name.
@@ -153,12 +153,22 @@ fn number(name: &str) -> Ipv4Addr {
     Ipv4Addr::new(192, 0, 2, number)
 }
 
-/// A resolver on the current runtime that asks this server, and asks again after [`PATIENCE`].
+/// A resolver on the current runtime that asks this server, and waits for its answers however slow the machine is.
 ///
 /// # Errors
 ///
 /// hickory's word.
 pub fn resolver(server: SocketAddr) -> Result<Resolver<Handle>, Box<dyn Error>> {
+    resolver_within(server, Duration::from_secs(60))
+}
+
+/// As [`resolver`]; it makes two attempts, and waits for the answer to each no longer than `patience`. Within that hickory may send a
+/// datagram again.
+///
+/// # Errors
+///
+/// As there.
+pub fn resolver_within(server: SocketAddr, patience: Duration) -> Result<Resolver<Handle>, Box<dyn Error>> {
     let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut config| {
         config.port = server.port();
         config
@@ -167,7 +177,7 @@ pub fn resolver(server: SocketAddr) -> Result<Resolver<Handle>, Box<dyn Error>> 
     let config = ResolverConfig::from_parts(None, vec![], vec![server]);
     let mut builder = Resolver::builder_with_config(config, Handle::current());
     let options = builder.options_mut();
-    options.timeout = PATIENCE;
+    options.timeout = patience;
     options.attempts = 2;
     Ok(builder.build()?)
 }

@@ -3,7 +3,7 @@
 
 #![forbid(unsafe_code)]
 
-use ecosystem_dns::{Over, PATIENCE, TEXTS, resolver, serve};
+use ecosystem_dns::{Over, PATIENCE, TEXTS, resolver, resolver_within, serve};
 use ecosystem_support::{Program, on_each};
 use futures::future::join_all;
 use polyloop::time::{Instant, timeout};
@@ -16,7 +16,9 @@ async fn an_address_comes_over_udp() {
     let found = resolver(server).unwrap().ipv4_lookup("7.test.").await.unwrap();
     let found: Vec<_> = found.answers().iter().map(|record| record.data.ip_addr()).collect();
     assert_eq!(found, [Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)))]);
-    assert_eq!((asked.count(Over::Udp, "7.test."), asked.count(Over::Tcp, "7.test.")), (1, 0));
+    // hickory sends a datagram again when an answer is late, and so the number of them is the machine's affair.
+    assert!(asked.count(Over::Udp, "7.test.") >= 1);
+    assert_eq!(asked.count(Over::Tcp, "7.test."), 0);
 }
 
 #[polyloop::test(all)]
@@ -24,7 +26,8 @@ async fn what_does_not_fit_into_a_datagram_comes_over_tcp() {
     let (server, asked) = serve().await.unwrap();
     let found = resolver(server).unwrap().txt_lookup("long.test.").await.unwrap();
     assert_eq!(found.answers().len(), TEXTS);
-    assert_eq!((asked.count(Over::Udp, "long.test."), asked.count(Over::Tcp, "long.test.")), (1, 1));
+    assert!(asked.count(Over::Udp, "long.test.") >= 1);
+    assert_eq!(asked.count(Over::Tcp, "long.test."), 1);
 }
 
 #[polyloop::test(all)]
@@ -45,7 +48,7 @@ async fn a_hundred_at_once_have_each_their_own_answer() {
 #[polyloop::test(all)]
 async fn an_answer_that_is_lost_is_asked_for_again() {
     let (server, asked) = serve().await.unwrap();
-    let found = resolver(server).unwrap().ipv4_lookup("lost.test.").await.unwrap();
+    let found = resolver_within(server, PATIENCE).unwrap().ipv4_lookup("lost.test.").await.unwrap();
     assert_eq!(found.answers().len(), 1);
     assert!(asked.count(Over::Udp, "lost.test.") + asked.count(Over::Tcp, "lost.test.") >= 2);
 }
@@ -61,7 +64,7 @@ async fn a_name_that_nobody_has_is_an_error_at_once() {
 async fn a_server_that_says_nothing_is_given_up() {
     let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let start = Instant::now();
-    let asking = resolver(silent.local_addr().unwrap()).unwrap();
+    let asking = resolver_within(silent.local_addr().unwrap(), PATIENCE).unwrap();
     let given_up = timeout(Duration::from_secs(60), asking.ipv4_lookup("7.test.")).await;
     given_up.expect("hickory gives up first").unwrap_err();
     assert!(start.elapsed() >= PATIENCE, "{:?}", start.elapsed());
@@ -69,13 +72,18 @@ async fn a_server_that_says_nothing_is_given_up() {
 
 /// hickory's sockets and tasks are those of the runtime whose handle it has, and go with it.
 fn a_resolver_of_a_runtime_that_is_gone_says_so(combination: &str) {
-    let gone = polyloop::Runtime::from_name(combination).unwrap();
-    let resolver = gone.block_on(async { resolver("127.0.0.1:9".parse().unwrap()).unwrap() });
+    let [gone, other] = [(); 2].map(|()| polyloop::Runtime::from_name(combination).unwrap());
+    let (server, asked) = other.block_on(serve()).unwrap();
+    let late = gone.block_on(async { resolver(server).unwrap() });
     let _ = gone.shutdown(Duration::from_secs(60));
-    let other = polyloop::Runtime::from_name(combination).unwrap();
-    let asked =
-        other.block_on(async { timeout(Duration::from_secs(60), resolver.ipv4_lookup("7.test.")).await });
-    asked.expect("it does not hang").unwrap_err();
+    other.block_on(async {
+        let answer = timeout(Duration::from_secs(60), late.ipv4_lookup("7.test.")).await;
+        answer.expect("it does not hang").unwrap_err();
+        // The server is there, and has by now heard whatever was sent before this.
+        resolver(server).unwrap().ipv4_lookup("8.test.").await.unwrap();
+    });
+    assert!(asked.count(Over::Udp, "8.test.") >= 1);
+    assert_eq!(asked.count(Over::Udp, "7.test.") + asked.count(Over::Tcp, "7.test."), 0);
 }
 on_each!(a_resolver_of_a_runtime_that_is_gone_says_so);
 

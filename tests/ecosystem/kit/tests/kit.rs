@@ -28,6 +28,12 @@ async fn a_connection_is_made_by_name_and_carries_more_than_its_buffers() {
     assert!(ask(&kit(), &address, &long()).await.unwrap() == long().to_uppercase());
 }
 
+#[polyloop::test(all)]
+async fn what_is_written_is_not_held_back_for_more() {
+    let stream = kit().tcp_connect_addr(shouting(&kit()).unwrap()).await.unwrap();
+    assert!(stream.nodelay().unwrap());
+}
+
 /// In blocking mode, as the standard library makes it.
 #[polyloop::test(all)]
 async fn a_connection_of_the_standard_library_is_watched() {

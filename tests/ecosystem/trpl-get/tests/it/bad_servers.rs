@@ -226,6 +226,13 @@ fn what_is_wrong_here_is_not_said_of_the_server() {
     }
 }
 
+/// Whatever the kernel has against an address of a link without the link's name.
+#[polyloop::test(all)]
+async fn an_address_that_the_kernel_does_not_take_is_no_lack_of_this_side() {
+    let error = try_get("http://[fe80::1]/").await.unwrap_err();
+    assert_eq!(error.kind(), GetErrorKind::Unreachable, "{error}");
+}
+
 #[polyloop::test(all)]
 async fn what_is_no_answer_or_a_hostile_one() {
     let many = [OK, &b"x: y\r\n".repeat(5_000), b"\r\n"].concat();

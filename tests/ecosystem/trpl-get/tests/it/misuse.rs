@@ -22,6 +22,9 @@ async fn an_address_that_cannot_be_fetched() {
         ("http://user:secret@127.0.0.1/", "leave them out"),
         ("https:\\secret@host/a@b", "leave them out"),
         ("http://user:secret@[::1", "no address"),
+        ("alice:secret@example.org/", "must begin with http:// or https://"),
+        ("secret:x@example.org/", "must begin with http:// or https://"),
+        ("alice:/secret@example.org/", "must begin with http:// or https://"),
         ("http://user:sec ret:secret@a b/", "no address"),
     ] {
         let error = try_get(url).await.unwrap_err();

@@ -93,6 +93,11 @@ fn a_hostile_page_is_read_as_far_as_it_goes_and_keeps_nobody_waiting() {
         ("attributes behind values", format!("<a {}>", numbered(1_000_000, &|n| format!("a{n}='>'")))),
         ("attributes with signs of tags", format!("<a {}>", numbered(1_000_000, &|n| format!(" <a{n}")))),
         ("attributes behind a comment", format!("<!-- <a x=\" --><a {attributes}>")),
+        ("attributes behind a comment in a comment", format!("<!-- <!-- <a x=\" --><a {attributes}>")),
+        ("attributes behind a comment that is none", format!("<!--><a {attributes}>")),
+        ("attributes behind a comment in a text", format!("<style><!-- </style><a {attributes}>")),
+        ("attributes behind a comment in a doctype", format!("<p><!DOCTYPE x<!-- y><a {attributes}>")),
+        ("attributes behind a comment in data", format!("<svg><![CDATA[><!-- ]]><a {attributes}>")),
         ("attributes behind a doctype", format!("<p><!DOCTYPE <a x=\"><a {attributes}>")),
         ("attributes behind an error", format!("<a x=1<y=\" {attributes}>")),
         ("attributes behind a null", format!("<a x=\"\0<y>\" {attributes}>")),
@@ -123,6 +128,18 @@ fn a_large_page_of_people_is_read_whole() {
     assert!(page.len() > 4_000_000);
     let end = in_time(page, |page| page.select_first("#end").map(|end| end.inner_html()));
     assert_eq!(end.as_deref(), Some("end"));
+}
+
+#[test]
+fn a_large_comment_of_people_costs_nothing() {
+    let row = "<tr class='a b' id=c><td title=\"d > e\">some words</td></tr>\n".repeat(4_000);
+    assert!(row.len() > 200_000);
+    for comment in [format!("<!-- <table>{row}</table> -->"), format!("<!-- <!-- {row}{row} -->")] {
+        let end = in_time(format!("{comment}<i id=end>end</i>"), |page| {
+            page.select_first("#end").map(|end| end.inner_html())
+        });
+        assert_eq!(end.as_deref(), Some("end"));
+    }
 }
 
 #[test]
