@@ -31,7 +31,7 @@ const SILENCE: Duration = Duration::from_millis(1300);
 const LATE: Duration = Duration::from_millis(900);
 
 /// Nothing here takes half as long.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// What a case is to say, in the end.
 #[derive(Clone, Copy, PartialEq, Eq)]
