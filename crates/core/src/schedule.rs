@@ -22,7 +22,8 @@ pub enum Why {
 
 /// The one call by which a task that was spawned or woken reaches its executor, from any thread.
 ///
-/// The call runs no foreign code but the drop of a spawn that is refused (below), for which it holds no lock; holds none when it returns, and does not block but for short critical sections.
+/// The call runs no foreign code but the drop of a spawn that is refused (below), for which it holds no lock; it holds none when it
+/// returns, and does not block but for short critical sections.
 ///
 /// After the end, too, a wake's runnable is only taken in: whoever wakes may hold a lock that the future's drop wants. It is
 /// cancelled by those that [attend](crate::TaskSpace::attend), who [drain](Self::drain). A spawn from a thread that does not
