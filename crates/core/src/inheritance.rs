@@ -21,10 +21,10 @@ use std::sync::atomic::{
 use std::sync::{Mutex, MutexGuard};
 
 /// One change goes on through so many tasks at most.
-pub const MOST_STEPS: usize = 1024;
+pub const MOST_STEPS: usize = if cfg!(miri) { 64 } else { 1024 };
 
 /// So many changes are remembered for schedulers that have not looked.
-const REMEMBERED: usize = 256;
+const REMEMBERED: usize = MOST_STEPS / 4;
 
 /// A lock that tasks wait for. Forgotten when it is dropped.
 #[derive(Debug)]
