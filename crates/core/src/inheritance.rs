@@ -21,7 +21,7 @@ use std::sync::atomic::{
 use std::sync::{Mutex, MutexGuard};
 
 /// One change goes on through so many tasks at most.
-pub const MOST_STEPS: usize = if cfg!(miri) { 64 } else { 1024 };
+pub const MOST_STEPS: usize = if cfg!(miri) { 128 } else { 1024 };
 
 /// So many changes are remembered for schedulers that have not looked.
 const REMEMBERED: usize = MOST_STEPS / 4;
