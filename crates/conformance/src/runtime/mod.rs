@@ -57,7 +57,8 @@ macro_rules! runtime {
     };
 }
 
-/// Mounts what is asked of a runtime that has local tasks, [`runtime::local`](mod@crate::runtime::local), as [`runtime!`] does:
+/// Mounts what is asked of a runtime that has local tasks, [`runtime::local`](mod@crate::runtime::local), as
+/// [`runtime!`](macro@crate::runtime) does:
 /// `local_tasks!(name, constructor)`.
 #[macro_export]
 macro_rules! local_tasks {
@@ -75,7 +76,8 @@ macro_rules! local_tasks {
     };
 }
 
-/// Mounts what is asked of a runtime that watches files, [`runtime::files`](mod@crate::runtime::files), as [`runtime!`] does:
+/// Mounts what is asked of a runtime that watches files, [`runtime::files`](mod@crate::runtime::files), as
+/// [`runtime!`](macro@crate::runtime) does:
 /// `files!(name, constructor)`.
 #[cfg(unix)]
 #[macro_export]
