@@ -182,7 +182,7 @@ const CALM: u32 = 64;
 
 /// Decides when the driver is due, by polls and by the clock.
 ///
-/// The clock is looked at as often as polls have been long lately: after every poll of the [`CALM`] that come after one as long as
+/// The clock is looked at as often as polls have been long lately: after every poll of the 64 that come after one as long as
 /// the interval, because whoever takes long once does so again, and from there to every [`CHECK_POLLS`]. Where long polls
 /// come after many short ones, the monitor sees it before the count does, and hails the thread.
 ///
