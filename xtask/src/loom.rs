@@ -1,11 +1,13 @@
 //! A model that cannot fail proves nothing: each model holds on the code, and fails on each of its mutants.
 //!
-//! The code is built once as it is and once per mutant. Only crates of the workspace are rebuilt for a mutant: the mutant's
-//! name is added by a wrapper around rustc that cargo applies to members alone, so loom itself is built once.
+//! The code is built once as it is and once per mutant, each time only the crate whose models they are: a mutant is beside the
+//! code that it breaks, in the same crate. While the models run on one build, the next one is made.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -15,7 +17,6 @@ use crate::exec::{self, End};
 use crate::models::{self, Pair};
 use crate::stop::Stop;
 use crate::workspace::{Package, Workspace};
-use crate::wrapper;
 
 const HELP: &str = "\
 Runs the loom models: the tests named `loom_…` in the libraries that have a `loom.toml`. With --mutants, every model
@@ -46,6 +47,15 @@ struct Suite<'a> {
     pairs: Vec<Pair>,
 }
 
+impl Suite<'_> {
+    fn mutants(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.pairs.iter().map(|pair| pair.mutant.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
 /// A line of the table, and whether it is as it must be.
 struct Row {
     model: String,
@@ -67,13 +77,7 @@ pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
         return Ok(());
     }
     let runner = Runner { workspace: &workspace, preemptions, limit };
-    let mut rows = Vec::new();
-    for suite in &suites {
-        rows.extend(runner.models(suite)?);
-        if args.flag("--mutants") {
-            rows.extend(runner.mutants(suite)?);
-        }
-    }
+    let rows = runner.all(&suites, args.flag("--mutants"))?;
     print_table(&rows);
     match rows.iter().filter(|row| !row.good).count() {
         0 => Ok(()),
@@ -104,14 +108,40 @@ struct Runner<'a> {
 }
 
 impl Runner<'_> {
+    /// Every model on the code as it is, and on its mutants if that is wanted.
+    fn all(&self, suites: &[Suite<'_>], with_mutants: bool) -> Result<Vec<Row>, Stop> {
+        let (send, built) = mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                for suite in suites {
+                    let mutants = suite.mutants().into_iter().filter(|_| with_mutants);
+                    for mutant in std::iter::once(None).chain(mutants.map(Some)) {
+                        let binary = self.build(suite.package, mutant);
+                        let failed = binary.is_err();
+                        // Nobody listens any more if a run could not start.
+                        if send.send((suite, mutant, binary)).is_err() || failed {
+                            return;
+                        }
+                    }
+                }
+            });
+            let mut rows = Vec::new();
+            for (suite, mutant, binary) in built {
+                rows.extend(match mutant {
+                    None => self.models(suite, &binary?)?,
+                    Some(mutant) => self.mutant(suite, mutant, &binary?)?,
+                });
+            }
+            Ok(rows)
+        })
+    }
+
     /// Every model on the code as it is.
-    fn models(&self, suite: &Suite<'_>) -> Result<Vec<Row>, Stop> {
-        let binary = self.build(suite.package, None)?;
-        let listed = list(&binary)?;
+    fn models(&self, suite: &Suite<'_>, binary: &Path) -> Result<Vec<Row>, Stop> {
+        let listed = list(binary)?;
         let mut rows = Vec::new();
         for test in &listed {
-            let row = self.row(&binary, suite, test, None)?;
-            rows.push(row);
+            rows.push(self.row(binary, suite, test, None)?);
         }
         // A name without a test would be a model that never runs.
         for pair in &suite.pairs {
@@ -128,19 +158,13 @@ impl Runner<'_> {
         Ok(rows)
     }
 
-    /// Every model on its mutants, one build per mutant.
-    fn mutants(&self, suite: &Suite<'_>) -> Result<Vec<Row>, Stop> {
-        let mut names: Vec<&str> = suite.pairs.iter().map(|pair| pair.mutant.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
+    /// The models that must fail on this mutant.
+    fn mutant(&self, suite: &Suite<'_>, mutant: &str, binary: &Path) -> Result<Vec<Row>, Stop> {
+        let listed = list(binary)?;
         let mut rows = Vec::new();
-        for mutant in names {
-            let binary = self.build(suite.package, Some(mutant))?;
-            let listed = list(&binary)?;
-            for pair in suite.pairs.iter().filter(|pair| pair.mutant == mutant) {
-                if let Some(test) = listed.iter().find(|test| last_part(test) == pair.model) {
-                    rows.push(self.row(&binary, suite, test, Some(mutant))?);
-                }
+        for pair in suite.pairs.iter().filter(|pair| pair.mutant == mutant) {
+            if let Some(test) = listed.iter().find(|test| last_part(test) == pair.model) {
+                rows.push(self.row(binary, suite, test, Some(mutant))?);
             }
         }
         Ok(rows)
@@ -180,14 +204,18 @@ impl Runner<'_> {
     /// Builds the unit tests of a library for loom; gives the test binary.
     fn build(&self, package: &Package, mutant: Option<&str>) -> Result<PathBuf, Stop> {
         let folder = self.workspace.target.join("loom");
-        let mut cargo = exec::cargo(&["test", "--lib", "--no-run", "--release", "--message-format=json"]);
-        cargo.args(["--quiet", "-p", &package.name]);
+        // `rustc --profile=test` builds the unit tests, and hands what comes after `--` to this crate alone.
+        let mut cargo =
+            exec::cargo(&["rustc", "--lib", "--profile=test", "--message-format=json", "--quiet"]);
+        cargo.args(["-p", &package.name]);
         cargo.env("CARGO_TARGET_DIR", &folder).env("RUSTFLAGS", "--cfg polyloop_loom");
-        // Optimised, because loom runs a model a hundred thousand times; with assertions, because they are what fails.
-        cargo.env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true");
-        cargo.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+        // loom is optimised, because it runs a model a hundred thousand times. A mutant is soon caught, and so built as fast as
+        // can be. Both have assertions, because they are what fails.
+        cargo.args(["--config", "profile.dev.package.'*'.opt-level=3"]);
+        cargo.env("CARGO_PROFILE_DEV_OPT_LEVEL", if mutant.is_some() { "0" } else { "1" });
+        cargo.env("CARGO_PROFILE_DEV_DEBUG", "0").env("CARGO_PROFILE_DEV_INCREMENTAL", "false");
         if let Some(mutant) = mutant {
-            wrapper::add_cfg(&mut cargo, &folder.join("mutants"), "polyloop_mutant", mutant)?;
+            cargo.args(["--", "--cfg", &format!("polyloop_mutant=\"{mutant}\"")]);
         }
         eprintln!(
             "loom: building {} with {}",
