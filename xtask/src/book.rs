@@ -3,6 +3,7 @@
 use crate::exec;
 use crate::forward::{self, Peers};
 use crate::stop::Stop;
+use crate::workspace::Workspace;
 use std::process::{Command, ExitStatus};
 
 /// The programs that fetch pages bring TLS and an HTML parser; nobody waits for these who wants another one.
@@ -35,13 +36,12 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<(), Stop> {
 /// What CI runs: all programs on all combinations, and the learner's project.
 pub(crate) fn check() -> Result<(), Stop> {
     exec::check(book(true).arg("--all"))?;
+    // As from a fresh clone somewhere else, with its own lock file; that foreign crates are built once for all is cargo's doing.
+    let template = Workspace::template(TEMPLATE)?;
     for arguments in
         [&["test", "--quiet"][..], &["clippy", "--all-targets", "--quiet", "--", "-D", "warnings"]]
     {
-        let mut cargo = exec::cargo(arguments);
-        // As from a fresh clone somewhere else: its own lock file, and nothing of this workspace's target.
-        cargo.current_dir(exec::root().join(TEMPLATE));
-        exec::check(cargo.env("CARGO_TARGET_DIR", exec::root().join("target").join("chapter17")))?;
+        exec::check(&mut template.cargo(arguments))?;
     }
     Ok(())
 }

@@ -63,16 +63,19 @@ impl Workspace {
         Self::load_at(exec::root())
     }
 
-    /// The one with the foreign crates.
+    /// The one with the foreign crates, which are built beside ours: what both need is built once.
     pub(crate) fn ecosystem() -> Result<Self, Stop> {
-        Self::load_at(exec::root().join(ECOSYSTEM))
+        Self::beside(ECOSYSTEM)
     }
 
-    /// The project at `path`, of which nothing is built among what is ours.
+    /// The project at `path`, a stranger's. Cargo keeps its own crates and features apart from ours by their places and names.
     pub(crate) fn template(path: &str) -> Result<Self, Stop> {
-        let root = exec::root();
-        let target = root.join("target").join(path.rsplit('/').next().unwrap_or(path));
-        Ok(Self { target, ..Self::load_at(root.join(path))? })
+        Self::beside(path)
+    }
+
+    fn beside(path: &str) -> Result<Self, Stop> {
+        let own = Self::load()?;
+        Ok(Self { target: own.target, ..Self::load_at(own.root.join(path))? })
     }
 
     fn load_at(home: PathBuf) -> Result<Self, Stop> {
@@ -91,6 +94,10 @@ impl Workspace {
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
         let mut command = exec::cargo(arguments);
         command.current_dir(&self.home).env("CARGO_TARGET_DIR", &self.target);
+        if self.home != self.root {
+            // A template says nothing of it, and what differs in it is built again.
+            command.env("CARGO_PROFILE_DEV_DEBUG", "0");
+        }
         command
     }
 

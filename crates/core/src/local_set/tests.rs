@@ -259,9 +259,10 @@ fn a_set_that_is_closed_by_its_own_task_ends_the_others_and_whoever_they_spawn()
     assert_eq!(drops.get(), 5);
 }
 
+const MANY: usize = if cfg!(miri) { 20 } else { 1000 };
+
 #[test]
 fn any_number_of_those_who_wait_call_nobody() {
-    const MANY: usize = if cfg!(miri) { 40 } else { 1000 };
     let set = LocalSet::new();
     let _task = set.spawn(pending::<()>(), here());
     let all: Vec<_> = (0..MANY).map(|_| (set.seat(), Calls::new())).collect();
@@ -280,7 +281,7 @@ fn any_number_of_those_who_wait_call_nobody() {
 fn who_polls_no_more_is_forgotten_and_so_is_a_waker_that_is_replaced() {
     let set = LocalSet::new();
     let _task = set.spawn(pending::<()>(), here());
-    let (seat, all) = (set.seat(), Vec::from_iter((0..100).map(|_| Calls::new())));
+    let (seat, all) = (set.seat(), Vec::from_iter((0..MANY).map(|_| Calls::new())));
     for (_, waker) in &all {
         let waiting = pin!(pending::<()>());
         assert!(set.poll_until(&seat, waiting, &mut Context::from_waker(waker)).is_pending());

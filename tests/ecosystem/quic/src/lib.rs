@@ -22,6 +22,8 @@ fn endpoint(server: Option<ServerConfig>) -> io::Result<Endpoint> {
 fn transport(idle: Duration) -> Result<Arc<TransportConfig>, Box<dyn Error>> {
     let mut transport = TransportConfig::default();
     transport.max_idle_timeout(Some(IdleTimeout::try_from(idle)?));
+    // Who never answers is given up after some multiples of a guess; quinn's is of an ocean, and this is loopback.
+    transport.initial_rtt(Duration::from_millis(30));
     Ok(Arc::new(transport))
 }
 

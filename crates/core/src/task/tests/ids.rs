@@ -15,7 +15,8 @@ fn poll_join<T>(handle: &mut JoinHandle<T>) -> Result<T, JoinError> {
 fn every_task_has_its_own_also_in_a_slot_that_is_used_again() {
     let world = World::new();
     let mut seen = HashSet::new();
-    for _ in 0..1000 {
+    let tasks = if cfg!(miri) { 40 } else { 1000 };
+    for _ in 0..tasks {
         let handle = world.spawn(async { id() });
         let before = handle.id();
         world.run_all();
@@ -143,7 +144,8 @@ fn a_task_that_is_dropped_is_the_current_one_in_its_drop() {
 
 #[test]
 fn many_that_ask_at_once_hear_the_same() {
-    for _ in 0..200 {
+    let rounds = if cfg!(miri) { 10 } else { 200 };
+    for _ in 0..rounds {
         let world = World::new();
         let handle = world.spawn(async {});
         let heard = std::thread::scope(|scope| {

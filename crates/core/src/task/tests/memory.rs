@@ -137,7 +137,7 @@ fn a_future_of_a_quarter_mebibyte_fits_a_stack_of_two() {
 }
 
 const PAGE: usize = 64 * 1024;
-const BURST: usize = if cfg!(miri) { 250 } else { 100_000 };
+const BURST: usize = if cfg!(miri) { 80 } else { 100_000 };
 
 /// Spawns a burst of tasks that wait, runs them to their end, and says how much memory they took together.
 fn burst(world: &World, counts: &Arc<Counts>) -> usize {
@@ -269,7 +269,7 @@ fn slots_that_other_threads_freed_are_used_before_a_new_page_is_taken() {
 #[test]
 fn pages_of_a_thread_that_left_go_with_their_last_task() {
     let (world, counts, shelf) = (Arc::new(World::new()), Counts::new(), Shelf::default());
-    let tasks = if cfg!(miri) { 200 } else { 5_000 };
+    let tasks = if cfg!(miri) { 60 } else { 5_000 };
     let (there, there_counts, there_shelf) = (world.clone(), counts.clone(), shelf.clone());
     let handles = std::thread::spawn(move || {
         there.space.clone().enter(|| {

@@ -190,7 +190,7 @@ struct Scripted<F> {
 }
 
 /// Fewer tasks fill a page under Miri.
-const PADDING: usize = if cfg!(miri) { 1024 } else { 0 };
+const PADDING: usize = if cfg!(miri) { 3_500 } else { 0 };
 
 fn scripted<T, F>(counts: &Arc<Counts>, script: F) -> Scripted<F>
 where

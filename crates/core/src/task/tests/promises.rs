@@ -50,6 +50,7 @@ fn per_page<F: Future<Output = ()> + Send + 'static>(make: impl Fn() -> F) -> us
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "sizes are no other under Miri, which takes long over a thousand tasks")]
 fn an_empty_task_takes_64_bytes() {
     assert_eq!((size_of::<Header>(), size_of::<Result<(), JoinError>>()), (48, 8));
     let tasks = per_page(|| async {});
