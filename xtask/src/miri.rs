@@ -7,7 +7,7 @@ use crate::test;
 use crate::workspace::Workspace;
 
 const HELP: &str = "\
-Runs the unit tests of core, time and fifo under Miri. Needs the nightly components miri and rust-src.
+Runs the unit tests of core and time, and all tests of fifo, under Miri. Needs the nightly components miri and rust-src.
 
 Usage: cargo xtask miri [CRATE]… [--short] [--seeds N]
 
@@ -17,30 +17,33 @@ Usage: cargo xtask miri [CRATE]… [--short] [--seeds N]
 Example: cargo xtask miri core --seeds 64
 ";
 
-const CRATES: &[&str] = &["core", "time", "fifo"];
+/// A crate of ours, which of its tests run, and under which flags.
+type Part = (&'static str, &'static str, &'static str);
 
-/// For our own crates. Provenance is permissive because a contended lock of `parking_lot` turns integers into pointers.
+/// Provenance is permissive because a contended lock of `parking_lot` turns integers into pointers.
 const STRICT: &str = "-Zmiri-permissive-provenance -Zmiri-symbolic-alignment-check";
 /// For others that one names: crossbeam needs tree borrows, and a reactor needs the system.
 const LENIENT: &str = "-Zmiri-permissive-provenance -Zmiri-tree-borrows -Zmiri-symbolic-alignment-check -Zmiri-disable-isolation";
+
+const PARTS: &[Part] = &[("core", "--lib", STRICT), ("time", "--lib", STRICT), ("fifo", "--tests", STRICT)];
 
 pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
     let args = Args::parse(raw, HELP, &["--short"], &["--seeds"])?;
     let seeds = if args.flag("--short") { 1 } else { args.number("--seeds", 8)? };
     nightly::probe(&["miri", "rust-src"])?;
     let workspace = Workspace::load()?;
-    let names: Vec<&str> = match args.free.as_slice() {
-        [] => CRATES.to_vec(),
-        some => some.iter().map(String::as_str).collect(),
+    let known = |name: &str| PARTS.iter().copied().find(|part| part.0 == name);
+    let parts: Vec<(&str, &str, &str)> = match args.free.as_slice() {
+        [] => PARTS.to_vec(),
+        some => some.iter().map(|name| known(name).unwrap_or((name, "--lib", LENIENT))).collect(),
     };
-    let flags = if names.iter().all(|name| CRATES.contains(name)) { STRICT } else { LENIENT };
-    let mut cargo = nightly::cargo(&["miri", "test", "--lib"]);
-    for name in names {
-        cargo.args(["-p", &workspace.member(name)?.name]);
+    for (name, tests, flags) in parts {
+        let mut cargo = nightly::cargo(&["miri", "test", tests, "-p", &workspace.member(name)?.name]);
+        let many = if seeds > 1 { format!(" -Zmiri-many-seeds=0..{seeds}") } else { String::new() };
+        cargo.env("MIRIFLAGS", format!("{flags}{many}"));
+        // A backtrace costs Miri half a minute, and panics that are meant have no use for one.
+        cargo.env("RUST_BACKTRACE", "0");
+        test::instrumented(&mut cargo)?;
     }
-    let many = if seeds > 1 { format!(" -Zmiri-many-seeds=0..{seeds}") } else { String::new() };
-    cargo.env("MIRIFLAGS", format!("{flags}{many}"));
-    // A backtrace costs Miri half a minute, and panics that are meant have no use for one.
-    cargo.env("RUST_BACKTRACE", "0");
-    test::instrumented(&mut cargo)
+    Ok(())
 }
