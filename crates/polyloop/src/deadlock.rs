@@ -7,6 +7,7 @@ use polyloop_blocking::{BlockingPool, census, monitor};
 use polyloop_core::deadlock::{AtRest, DeadlockHook, Lookout, RestGauge};
 use polyloop_core::{Driver, TaskSpace};
 use std::fmt;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,7 +48,10 @@ impl Deadlocks {
             report: self
                 .hook
                 .clone()
-                .unwrap_or_else(|| Arc::new(|deadlock| eprintln!("polyloop: {deadlock}"))),
+                // Which may be closed.
+                .unwrap_or_else(|| {
+                    Arc::new(|deadlock| _ = writeln!(std::io::stderr(), "polyloop: {deadlock}"))
+                }),
             returned: self.hook,
         });
     }
