@@ -81,7 +81,8 @@ impl Builder {
         self.thread_name_fn(move || name.clone())
     }
 
-    /// Asks `name` for the name of each thread that the runtime starts.
+    /// Asks `name` for the name of each thread that the runtime starts. For one that takes a blocked worker's place the asker is the
+    /// thread that watches all runtimes of the process, so `name` must not wait for anything: least of all for what a task may hold.
     #[must_use]
     pub fn thread_name_fn(mut self, name: impl Fn() -> String + Send + Sync + 'static) -> Self {
         self.threads.name = Some(Arc::new(name));
