@@ -468,7 +468,11 @@ fn child() {
             println!("<{} hand-off>", runtime.metrics().hand_offs_count());
         }
         // The monitor starts eight, and then the kernel refuses.
-        "refused" => explode(32, 2 + 8),
+        "refused" => {
+            // Also by whoever says it.
+            let _held = std::io::stderr().lock();
+            explode(32, 2 + 8);
+        }
         milliseconds => be_busy(Duration::from_millis(milliseconds.parse().unwrap())),
     }
 }
