@@ -113,7 +113,8 @@ impl Builder {
     }
 
     /// Called by a worker that has nothing to do, before it waits. It may spawn and wake; then the worker does not wait. On
-    /// `fifo` the worker is the thread inside `block_on`.
+    /// `fifo` the worker is the thread inside `block_on`. A worker may wait before `build` has returned, when no runtime is
+    /// [current](crate::Handle::try_current) yet.
     #[must_use]
     pub fn on_thread_park(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
         self.threads.hooks.park = Some(Arc::new(hook));
