@@ -8,12 +8,13 @@
 #![forbid(unsafe_code)]
 
 use polyloop::sync::Notify;
-use polyloop::{Runtime, time};
+use polyloop::{Runtime, SystemClock, time};
 use polyloop_conformance::{LIMIT, Sentinels, TICKS_IN_20_MS, Ticks, block_thread, watched};
+use polyloop_core::time::Clock;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Barrier, Mutex, PoisonError, mpsc};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 /// So many ticks of the timer, round trips and wakes from outside while workers are blocked.
@@ -160,10 +161,15 @@ fn ticking(runtime: &Runtime, clock: &Ticks) -> mpsc::Receiver<u64> {
     told
 }
 
-/// For k = 1 to N - 1, one after the other, so that they do not disturb each other.
-fn nothing_is_held_back(executor: &str, reactors: &[&str], how: How) {
+/// One after the other, so that they do not disturb each other.
+fn alone() -> MutexGuard<'static, ()> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// For k = 1 to N - 1.
+fn nothing_is_held_back(executor: &str, reactors: &[&str], how: How) {
+    let _alone = alone();
     for reactor in reactors {
         for policy in ["none", "detect", "handoff"] {
             for (workers, blocked) in [(2, 1), (4, 1), (4, 2), (4, 3)] {
@@ -186,6 +192,69 @@ fn workers_that_sleep_hold_nothing_back() {
 #[test]
 fn workers_that_spin_hold_nothing_back() {
     nothing_is_held_back("steal", &["mio", "polling", "poll"], How::Spins);
+}
+
+/// How many polls of 1 ms, of two tasks that always yield, there are until all that lay with a blocked worker has run. Nobody else is
+/// there to run it than the worker that has those two.
+fn polls_until_all_ran(name: &str) -> u32 {
+    let runtime = Runtime::from_name(name).unwrap();
+    all_workers_run(&runtime, 2);
+    let (polls, gate) = (Arc::new(AtomicU32::new(0)), Arc::new(Gate::default()));
+    let (begun, has_begun) = mpsc::channel();
+    let (count, over) = (polls.clone(), gate.clone());
+    // By one task, so that both have one home, where tasks have one.
+    runtime.spawn(async move {
+        for _ in 0..2 {
+            let (count, over, begun) = (count.clone(), over.clone(), begun.clone());
+            polyloop::spawn(async move {
+                while !over.0.load(SeqCst) {
+                    count.fetch_add(1, SeqCst);
+                    spin(Duration::from_millis(1));
+                    let _ = begun.send(());
+                    polyloop::task::yield_now().await;
+                }
+            });
+        }
+    });
+    has_begun.recv().unwrap();
+    let ((ran, runs), (blocks, is_blocked)) = (mpsc::channel(), mpsc::channel());
+    let (count, held) = (polls, gate.clone());
+    runtime.spawn(async move {
+        for _ in 0..TRAPPED {
+            let (ran, count) = (ran.clone(), count.clone());
+            polyloop::spawn(async move { ran.send(count.load(SeqCst)).unwrap() });
+        }
+        blocks.send((count.load(SeqCst), std::thread::current())).unwrap();
+        held.block(How::Sleeps);
+    });
+    let (before, thread) = is_blocked.recv().unwrap();
+    let last = (0..TRAPPED).map(|_| runs.recv().unwrap()).max().unwrap();
+    gate.0.store(true, SeqCst);
+    thread.unpark();
+    last - before
+}
+
+fn spin(length: Duration) {
+    let begun = SystemClock.now();
+    while SystemClock.now() - begun < length {
+        std::hint::spin_loop();
+    }
+}
+
+/// Two looks of the monitor, and a few turns; not dozens of polls for each task. A busy machine has the monitor look late.
+#[test]
+fn siblings_that_are_busy_with_long_polls_hold_nothing_back() {
+    let _alone = alone();
+    for executor in ["steal", "global", "percore", "fair", "edf"] {
+        for policy in ["none", "detect"] {
+            let name = format!("{executor}:2,block={policy}");
+            watched(&name.clone(), LIMIT, move || {
+                let polls = polls_until_all_ran(&name);
+                println!("{name}: {polls} polls");
+                assert!(polls <= 120, "{name}: {polls} polls");
+            });
+        }
+    }
 }
 
 /// Whoever has a queue for each worker has to give it away, and whoever has one for all must not forget to call somebody.

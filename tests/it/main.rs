@@ -33,6 +33,7 @@ mod schedulers;
 mod seed;
 mod shutdown;
 mod shutdown_report;
+mod storm;
 mod subjects;
 mod sync;
 mod threads;

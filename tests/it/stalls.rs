@@ -425,9 +425,54 @@ fn child() {
             });
             println!("<{}>", runtime.metrics().contained_panics_count());
         }
-        "capped" => explode(4, 2 + 4),
+        "capped" => {
+            explode(4, 2 + 4);
+            all_is_told();
+        }
+        "locked" | "broken" => {
+            // A monitor that stands still counts no more, and a pool that has ended runs no more.
+            std::thread::spawn(|| {
+                block_thread(6 * LIMIT);
+                std::process::exit(1);
+            });
+            let _held = (part == "locked").then(|| std::io::stderr().lock());
+            explode(4, 2 + 4);
+        }
+        "some" => {
+            let policy = BlockPolicy::HandOff { after: Duration::from_millis(4), max_threads: 1 };
+            let runtime = builder("steal:2").block_policy(policy).build().unwrap();
+            let over = Arc::new(AtomicBool::new(false));
+            let blocks = || {
+                let over = over.clone();
+                runtime.spawn(async move {
+                    while !over.load(SeqCst) {
+                        block_thread(THRESHOLD);
+                    }
+                })
+            };
+            let blocked = [blocks(), blocks()];
+            let yields = || {
+                let over = over.clone();
+                runtime.spawn(async move {
+                    while !over.load(SeqCst) {
+                        task::yield_now().await;
+                    }
+                })
+            };
+            let busy = [yields(), yields()];
+            while runtime.metrics().refused_hand_offs_count() < 20 {
+                block_thread(THRESHOLD);
+            }
+            over.store(true, SeqCst);
+            blocked.into_iter().chain(busy).for_each(|task| runtime.block_on(task).unwrap());
+            println!("<{} hand-off>", runtime.metrics().hand_offs_count());
+        }
         // The monitor starts eight, and then the kernel refuses.
-        "refused" => explode(32, 2 + 8),
+        "refused" => {
+            // Also by whoever says it.
+            let _held = std::io::stderr().lock();
+            explode(32, 2 + 8);
+        }
         milliseconds => be_busy(Duration::from_millis(milliseconds.parse().unwrap())),
     }
 }
@@ -460,6 +505,20 @@ fn explode(max_threads: usize, at_once: usize) {
     over.store(true, SeqCst);
     let ended = tasks.into_iter().map(|task| runtime.block_on(task).unwrap()).count();
     println!("<{most} at once, {ended} ended>");
+}
+
+/// Waits until nobody is there who tells.
+fn all_is_told() {
+    let tells = |thread: std::io::Result<std::fs::DirEntry>| {
+        std::fs::read_to_string(thread.ok()?.path().join("comm"))
+            .ok()
+            .filter(|name| name.trim() == "polyloop-stalls")
+    };
+    while std::fs::read_dir("/proc/self/task")
+        .is_ok_and(|threads| threads.into_iter().any(|thread| tells(thread).is_some()))
+    {
+        std::thread::yield_now();
+    }
 }
 
 /// Four workers and a thread in `block_on`, busy all the time with polls of 200 µs, and with some of 8 ms, which are long and no stalls.
@@ -577,6 +636,22 @@ fn when_everything_blocks_threads_are_no_more_than_allowed_and_that_is_said() {
     assert_eq!(said, "6 at once, 12 ended");
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains("none can be replaced: all of the 4 threads beyond the workers"), "{lines:?}");
+}
+
+#[test]
+fn as_long_as_some_worker_runs_tasks_nothing_is_said_of_those_that_cannot_be_replaced() {
+    let _alone = alone();
+    assert_eq!(run("some", Some("off")), ("1 hand-off".to_owned(), vec![]));
+}
+
+/// It is said by somebody who may wait, and who may find nobody to listen; the monitor does neither.
+#[test]
+fn when_everything_blocks_and_nobody_can_be_told_the_others_go_on() {
+    let _alone = alone();
+    assert_eq!(run("locked", Some("off")).0, "6 at once, 12 ended");
+    let mut child = start("broken", &["env"], Some("off")).unwrap();
+    drop(child.stderr.take());
+    assert_eq!(said(child).0, "6 at once, 12 ended");
 }
 
 #[test]

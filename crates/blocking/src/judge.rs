@@ -22,7 +22,7 @@ pub struct Seen {
     asleep: Option<(Sample, Duration)>,
     /// How long it was asleep, as far as that was seen.
     slept: Duration,
-    /// How long it was on the processor since the first look.
+    /// How long it was on the processor since the first look, as far as that is to be believed.
     ran: Duration,
     /// Whether it was asleep at the last two looks, with hardly any time on the processor in between.
     is_asleep: bool,
@@ -31,6 +31,9 @@ pub struct Seen {
     /// How much of that came since the last look, and how long it had been on the processor at that look.
     since_look: Duration,
     ran_before: Option<Duration>,
+    /// How long it may have run since the last look, if the monitor stood still since then.
+    may_have_run: Duration,
+    was_gap: bool,
     /// Whether the system tells what a thread does.
     is_known: bool,
 }
@@ -56,8 +59,10 @@ impl Seen {
             *self = Self { epoch, ..Self::default() };
             return true;
         }
+        self.may_have_run += round.elapsed + round.waited;
+        self.was_gap |= round.gap;
         if round.gap {
-            // Whether it was asleep or stopped with the rest of the process, nobody knows; what it has run, it has run.
+            // Whether it was asleep or stopped with the rest of the process, nobody knows.
             self.seen_age = Duration::ZERO;
             self.held = Duration::ZERO;
             self.since_look = Duration::ZERO;
@@ -125,7 +130,14 @@ impl Seen {
             let not_let_run = since.saturating_sub(sample.ran.saturating_sub(before));
             self.held = self.held.saturating_sub(not_let_run);
         }
-        let first = *self.first.get_or_insert(sample);
+        let first = self.first.get_or_insert(sample);
+        let most = std::mem::take(&mut self.may_have_run);
+        if std::mem::take(&mut self.was_gap)
+            && let Some(before) = before
+        {
+            // If the whole machine stood still, a guest's kernel may have counted that as time on the processor.
+            first.ran += sample.ran.saturating_sub(before).saturating_sub(most);
+        }
         self.ran = sample.ran.saturating_sub(first.ran);
     }
 
@@ -294,6 +306,39 @@ mod tests {
         assert_eq!(proven(&[(Running, 0), (Running, 2_000), (Asleep, 2_100), (Asleep, 2_100)]), us(4_600));
         assert_eq!(proven(&[(Asleep, 0), (Stopped, 0), (Asleep, 0)]), Duration::ZERO);
         assert_eq!(proven(&[(Unknown, 0); 4]), us(10_000), "there is nothing but time to go by");
+    }
+
+    /// A virtual machine that was paused: the monitor comes late, and was not ready meanwhile; the thread that was on the processor
+    /// seems to have run all the time.
+    #[test]
+    fn a_machine_that_stood_still_has_let_nobody_run() {
+        let mut seen = Seen::default();
+        let look = |seen: &mut Seen, ran, gap| {
+            seen.note(1, &Round { gap, ..TICK });
+            seen.judge(sample(Running, ran), AFTER)
+        };
+        seen.note(1, &TICK);
+        assert_eq!(look(&mut seen, 100, false), Unsure);
+        assert_eq!(look(&mut seen, 2_600, false), Unsure);
+        assert_eq!(look(&mut seen, 402_600, true), Unsure);
+        assert_eq!(seen.proven(), Duration::from_millis(5), "a tick of it may be true");
+        // What it runs afterwards counts as before.
+        let verdicts: Vec<_> = (1..=4).map(|at| look(&mut seen, 402_600 + at * 2_500, false)).collect();
+        assert_eq!(verdicts, [Unsure, Unsure, Unsure, Computing]);
+        assert_eq!(seen.proven(), Duration::from_millis(15));
+    }
+
+    /// As with relief, which looks at the thread only once its poll is old.
+    #[test]
+    fn a_machine_that_stood_still_between_two_looks_far_apart_has_let_nobody_run() {
+        let mut seen = Seen::default();
+        seen.note(1, &TICK);
+        seen.look(sample(Running, 0));
+        for gap in [false, true, false, false] {
+            seen.note(1, &Round { gap, ..TICK });
+        }
+        seen.look(sample(Running, 300_000));
+        assert_eq!(seen.proven(), Duration::from_millis(10));
     }
 
     #[test]

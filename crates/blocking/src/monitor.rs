@@ -52,7 +52,7 @@ pub trait Watched: Send + Sync + 'static {
     /// Looks, and does what is to be done. Whether work is going on. Runs on the monitor's thread and must not block.
     fn inspect(&self, round: &Round) -> bool;
 
-    /// The monitor goes to sleep: nothing has been at work for [`LINGER`].
+    /// The monitor goes to sleep: nothing has been at work for [`LINGER`]. A panic is counted, as one of a look, and contained.
     fn rest(&self) {}
 
     /// A look has panicked. The panic is counted ([`contained_panics`](polyloop_core::contained_panics)), and there will be
@@ -210,7 +210,7 @@ impl Monitor {
                 busy_looks = if passed > tick + LATE { BUSY_LOOKS } else { busy_looks.saturating_sub(1) };
                 continue;
             }
-            self.at_work(|| self.each(&mut pools, |_, pool| pool.rest()));
+            self.at_work(|| self.each(&mut pools, |_, pool| contain(|| pool.rest())));
             round = Round::FIRST;
             self.asleep.store(true, Relaxed);
             fence(SeqCst);

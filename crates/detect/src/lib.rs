@@ -45,6 +45,8 @@
 //! # What it does not see
 //!
 //! - A waker that somebody keeps for ever, as in a channel whose two ends are in the same task.
+//! - A wait for the lock that the last poll of the task did not poll, as that of a member of a `FuturesUnordered` which was not woken:
+//!   then the future that is left behind is told of by [`Detect::check`], with its lock, as [`Kind::PassedOver`].
 //! - A guard that was sent from one watched future to another one belongs to the first as long as that one runs.
 //! - A [`Lock`] around a semaphore or a read-write lock: that another holder may let the waiter in first.
 //! - A future that means to wait for ever, such as [`std::future::pending`], is a lost wake by the letter.

@@ -7,6 +7,7 @@ use polyloop_blocking::{BlockingPool, census, monitor};
 use polyloop_core::deadlock::{AtRest, DeadlockHook, Lookout, RestGauge};
 use polyloop_core::{Driver, TaskSpace};
 use std::fmt;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,7 +48,10 @@ impl Deadlocks {
             report: self
                 .hook
                 .clone()
-                .unwrap_or_else(|| Arc::new(|deadlock| eprintln!("polyloop: {deadlock}"))),
+                // Which may be closed.
+                .unwrap_or_else(|| {
+                    Arc::new(|deadlock| _ = writeln!(std::io::stderr(), "polyloop: {deadlock}"))
+                }),
             returned: self.hook,
         });
     }
@@ -81,6 +85,11 @@ impl Builder {
 
     /// Whether threads inside `block_on` look for deadlocks; they do unless said. Without that, their waits have no time
     /// limit from the beginning.
+    ///
+    /// One thing is taken for granted: a thread for blocking jobs, which ends when it
+    /// [has had nothing to do](Self::thread_keep_alive) for a while, wakes nobody by the destructor of a thread-local. A program that
+    /// relies on one sets [`on_thread_stop`](Self::on_thread_stop), because of which no deadlock is told while such a thread is there,
+    /// or switches this off.
     #[must_use]
     pub fn detect_deadlocks(mut self, detect: bool) -> Self {
         self.deadlocks.off = !detect;

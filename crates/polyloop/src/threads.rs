@@ -81,7 +81,8 @@ impl Builder {
         self.thread_name_fn(move || name.clone())
     }
 
-    /// Asks `name` for the name of each thread that the runtime starts.
+    /// Asks `name` for the name of each thread that the runtime starts. For one that takes a blocked worker's place the asker is the
+    /// thread that watches all runtimes of the process, so `name` must not wait for anything: least of all for what a task may hold.
     #[must_use]
     pub fn thread_name_fn(mut self, name: impl Fn() -> String + Send + Sync + 'static) -> Self {
         self.threads.name = Some(Arc::new(name));
@@ -112,7 +113,8 @@ impl Builder {
     }
 
     /// Called by a worker that has nothing to do, before it waits. It may spawn and wake; then the worker does not wait. On
-    /// `fifo` the worker is the thread inside `block_on`.
+    /// `fifo` the worker is the thread inside `block_on`. A worker may wait before `build` has returned, when no runtime is
+    /// [current](crate::Handle::try_current) yet.
     #[must_use]
     pub fn on_thread_park(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
         self.threads.hooks.park = Some(Arc::new(hook));

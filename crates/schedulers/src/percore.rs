@@ -13,15 +13,17 @@
 //! What it is for: caches, and programs that spread their load themselves. What it costs: a worker that has more than its share
 //! is not helped, and a wake from another thread has to call the one worker.
 //!
-//! Declared constants (C3): a worker looks at the orphans first every [`ORPHAN_INTERVAL`]th poll, so a task that is the n-th in its
-//! worker's queue is polled within n + n/60 + 1 polls of that worker, and one that is the n-th orphan within 61·n of any one.
+//! Declared constants (C3): a worker looks at the orphans first every [`ORPHAN_INTERVAL`]th poll and after each driver turn, but never
+//! twice without a poll from its own queue between. So a task that is the n-th in its worker's queue is polled within 2·n + 1 polls of
+//! that worker: n + n/60 + 1 while polls are short, twice as many when each is so long that the driver turns after it. One that is
+//! the n-th orphan is polled within 61·n polls of any one, or 2·n of long ones.
 
 use polyloop_core::shim::atomic::{AtomicUsize, Ordering::Relaxed};
 use polyloop_core::shim::sync::Mutex;
 use polyloop_core::{Notify, ReadyBound, RunQueue, Runnable, Scheduler, Why};
 use std::num::NonZeroUsize;
 
-/// Every so many polls a worker looks at the orphans before its own queue.
+/// Every so many polls, at the latest, a worker looks at the orphans before its own queue.
 pub const ORPHAN_INTERVAL: u32 = 61;
 
 /// The scheduler.
@@ -58,6 +60,8 @@ enum Owner {
 pub struct Local {
     index: usize,
     tick: u32,
+    /// Whether an orphan came first the last time, so that its own queue has its turn.
+    owes_own: bool,
 }
 
 impl PerCore {
@@ -110,11 +114,11 @@ impl Scheduler for PerCore {
     }
 
     fn ready_bound(&self) -> Option<ReadyBound> {
-        Some(|place| place + place / u64::from(ORPHAN_INTERVAL - 1) + 1)
+        Some(|place| 2 * place + 1)
     }
 
     fn local(&self, index: usize) -> Local {
-        Local { index, tick: 0 }
+        Local { index, tick: 0, owes_own: false }
     }
 
     fn push(&self, local: Option<&mut Local>, runnable: Runnable, _: Why) -> Notify {
@@ -135,7 +139,9 @@ impl Scheduler for PerCore {
 
     fn next(&self, local: &mut Local) -> Option<Runnable> {
         local.tick = local.tick.wrapping_add(1);
-        let early = local.tick.is_multiple_of(ORPHAN_INTERVAL).then(|| self.take_orphan()).flatten();
+        let is_early = !std::mem::take(&mut local.owes_own) && local.tick.is_multiple_of(ORPHAN_INTERVAL);
+        let early = is_early.then(|| self.take_orphan()).flatten();
+        local.owes_own = early.is_some();
         let own = || self.take_own(local.index);
         let mut runnable = early.or_else(own).or_else(|| self.take_orphan())?;
         runnable.set_note(local.index + 1);
@@ -156,6 +162,11 @@ impl Scheduler for PerCore {
 
     fn queued_at(&self, index: usize) -> usize {
         self.lanes[index].lock().queue.len()
+    }
+
+    fn observe_poll(&self, local: &mut Local, _: u64) {
+        // Long polls must not keep the orphans waiting for dozens of them.
+        local.tick = ORPHAN_INTERVAL - 1;
     }
 
     fn observe_stuck(&self, index: usize, stuck: bool) {

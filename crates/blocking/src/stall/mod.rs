@@ -17,6 +17,7 @@ pub use case::{Case, Witness};
 pub use place::{Place, Syscall};
 pub use post::Post;
 pub(crate) use report::look_after_reports;
+pub use report::tell;
 
 use crate::judge::Verdict;
 use polyloop_core::{Count, Meta};

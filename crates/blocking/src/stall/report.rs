@@ -11,6 +11,7 @@ use polyloop_core::contained_panics;
 use polyloop_core::task::contain;
 use std::collections::VecDeque;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How many lines about stalls there are in any minute.
@@ -103,9 +104,34 @@ fn serve() {
     }
 }
 
+/// Has a line written to stderr, and waits for nobody: not for whoever has stderr's lock, nor for a hook that is told of stalls. For what
+/// is rare, because it takes a thread; where there is none to be had, the caller writes, past the lock.
+pub fn tell(line: String) {
+    let line = Arc::new(line);
+    let told = Arc::clone(&line);
+    let started = std::thread::Builder::new().name("polyloop-stalls".to_owned()).spawn(move || say(&told));
+    if started.is_err() {
+        say_past_the_lock(&line);
+    }
+}
+
 /// A line on stderr, which may be closed.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "polyloop: {line}");
+}
+
+/// The same by a file of its own, as whoever has the lock may wait for the caller. There is no buffer to be passed by.
+#[cfg(unix)]
+fn say_past_the_lock(line: &str) {
+    use std::os::fd::AsFd;
+    if let Ok(file) = std::io::stderr().as_fd().try_clone_to_owned() {
+        let _ = std::fs::File::from(file).write_all(format!("polyloop: {line}\n").as_bytes());
+    }
+}
+
+#[cfg(not(unix))]
+fn say_past_the_lock(line: &str) {
+    say(line);
 }
 
 #[cfg(feature = "tracing")]

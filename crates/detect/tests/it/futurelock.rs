@@ -4,8 +4,9 @@ use crate::kit::{Bench, kinds};
 use futures::channel::oneshot;
 use futures::future::{Either, join, select};
 use futures::stream::{FuturesUnordered, StreamExt};
-use polyloop_detect::{Detect, Hold, Kind, Lock, watched};
+use polyloop_detect::{Certainty, Detect, Hold, Kind, Lock, watched};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Mutex;
 
 type Shared = Arc<Lock<Mutex<()>>>;
@@ -156,4 +157,34 @@ fn a_lock_of_async_lock_is_watched_as_well() {
     go_on.send(()).unwrap();
     assert!(!task.run());
     assert_eq!(futurelock(&detect), [("first".to_owned(), Hold::Holds, "task".to_owned())]);
+}
+
+/// A set polls only those of its members that were woken, so that the last poll of the task does not show that it waits for the lock.
+#[test]
+fn a_wait_in_a_set_that_was_told_nothing_is_found_by_a_check() {
+    let (detect, lock) = (Detect::new(), lock());
+    let guard = lock.get_ref().try_lock().unwrap();
+    let (timer, fires) = oneshot::channel::<()>();
+    let mut task = Bench::new(detect.task("task", async {
+        let first = Box::pin(watched("first", work(lock.clone())));
+        let Either::Right((_, _kept)) = select(first, fires).await else { panic!("the timer is first") };
+        let mut set = FuturesUnordered::from_iter([watched("second", work(lock.clone()))]);
+        set.next().await;
+    }));
+    assert!(task.poll().is_pending());
+    timer.send(()).unwrap();
+    assert!(!task.run());
+    drop(guard);
+    assert!(!task.run());
+    assert_eq!(kinds(&detect), []);
+    detect.check(Duration::ZERO);
+    detect.check(Duration::from_secs(1));
+    let (waited, lock) = (Some(Duration::from_secs(1)), Some("lock".to_owned()));
+    let told = detect.findings();
+    let of_lock =
+        told.iter().find(|finding| finding.kind == Kind::PassedOver { polls: 1, waited, lock: lock.clone() });
+    assert!(
+        of_lock.is_some_and(|finding| finding.future == "first" && finding.certainty == Certainty::Heuristic),
+        "{told:?}"
+    );
 }

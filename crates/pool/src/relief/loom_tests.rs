@@ -81,6 +81,40 @@ fn loom_a_thread_that_is_called_from_standby_finds_its_order() {
 }
 
 #[test]
+fn loom_one_who_is_dismissed_is_called_again_or_goes() {
+    loom::model(|| {
+        let roster = Arc::new(Roster::new(1, 2));
+        // Seat 0 was relieved by seat 1, came back, and nobody has had a use for it.
+        let mark = Mark::new();
+        roster.relieve(0, &mark, |_| true).unwrap();
+        roster.stand_by(0, &mark);
+        assert_eq!(roster.age(0), [0]);
+        let dismissed = {
+            let roster = roster.clone();
+            thread::spawn(move || {
+                let order = roster.order(0);
+                if order == Order::End {
+                    roster.vacate(0);
+                }
+                order
+            })
+        };
+        let mut hired = None;
+        let hire = |hire| {
+            hired = Some(hire);
+            true
+        };
+        let relieved = roster.relieve(1, &Mark::new(), hire);
+        let order = dismissed.join().unwrap();
+        match hired {
+            Some(Hire::Recall(_)) => assert_eq!(order, Order::Work, "nobody is on duty"),
+            Some(Hire::Start(_)) => assert_eq!((relieved, order), (Ok(()), Order::End)),
+            None => assert!(relieved.is_err() && order == Order::End),
+        }
+    });
+}
+
+#[test]
 fn loom_a_worker_that_is_relieved_does_not_sleep() {
     loom::model(|| {
         let (roster, mark) = (Roster::new(1, 2), Arc::new(Mark::new()));

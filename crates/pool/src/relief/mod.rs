@@ -17,7 +17,7 @@ use crate::worker;
 use parking_lot::Mutex;
 use polyloop_blocking::judge::{Seen, Verdict};
 use polyloop_blocking::monitor::{Round, TICK, Watched};
-use polyloop_blocking::stall::Case;
+use polyloop_blocking::stall::{self, Case};
 use polyloop_core::{Scheduler, TaskSpace, Unpark};
 use roster::{Hire, Refusal, Roster};
 use std::fmt;
@@ -161,13 +161,15 @@ impl<S: Scheduler> Crew<S> {
         }
         let on_duty = self.roster.on_duty();
         let suspects = on_duty.iter().copied().filter(|index| judgement.seats[*index].age() >= after / 2);
-        let mut candidate = None;
+        let (mut candidate, mut proven) = (None, 0);
         for index in suspects.collect::<Vec<_>>() {
-            match judgement.seats[index].judge(shared.seat(index).sample(), after) {
-                Verdict::Blocked => candidate = Some((index, Verdict::Blocked)),
-                Verdict::Computing => candidate = candidate.or(Some((index, Verdict::Computing))),
-                Verdict::Unsure => {}
+            let verdict = judgement.seats[index].judge(shared.seat(index).sample(), after);
+            match verdict {
+                Verdict::Blocked => candidate = Some((index, verdict)),
+                Verdict::Computing => candidate = candidate.or(Some((index, verdict))),
+                Verdict::Unsure => continue,
             }
+            proven += 1;
         }
         let all_stuck = || on_duty.iter().all(|index| judgement.seats[*index].age() >= after / 2);
         let Some((index, verdict)) = candidate.filter(|_| all_stuck() || shared.scheduler.has_work()) else {
@@ -179,13 +181,18 @@ impl<S: Scheduler> Crew<S> {
         match self.relieve(index) {
             Ok(()) if verdict == Verdict::Computing => judgement.computing = Some(index),
             Ok(()) => {}
-            Err(why) => self.complain(&why),
+            Err(why) if proven == on_duty.len() => self.complain(&why),
+            // Those that are left run the tasks.
+            Err(_) => {}
         }
     }
 
     fn complain(&self, why: &NoRelief) {
         if !self.complained.swap(true, Relaxed) {
-            eprintln!("polyloop: every worker is blocked, and none can be replaced: {why}; tasks wait");
+            // By somebody else: a blocked poll may have stderr's lock, and a stderr that is closed must not end the pool.
+            stall::tell(format!(
+                "every worker is stuck in a poll, and none can be replaced: {why}; tasks wait"
+            ));
         }
     }
 

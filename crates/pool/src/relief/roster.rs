@@ -23,8 +23,10 @@ enum Post {
     Relieved,
     /// Its thread waits to be called on duty again, since so many [`age`](Roster::age)s.
     Standby(u32),
-    /// Its thread is to end.
+    /// Its thread is to end, and has not heard of that yet.
     Dismissed,
+    /// Its thread has heard, and ends.
+    Leaving,
 }
 
 /// Who is to go on duty.
@@ -128,9 +130,18 @@ impl Roster {
 
     /// What the thread of seat `index`, which is on standby, is to do.
     pub(crate) fn order(&self, index: usize) -> Order {
-        match self.0.lock()[index] {
+        let mut posts = self.0.lock();
+        match posts[index] {
             Post::Standby(_) => Order::Wait,
-            Post::Dismissed | Post::Vacant => Order::End,
+            Post::Dismissed => {
+                // Under the same lock: from here on it cannot be called any more.
+                #[cfg(not(polyloop_mutant = "leaves_unheard"))]
+                {
+                    posts[index] = Post::Leaving;
+                }
+                Order::End
+            }
+            Post::Leaving | Post::Vacant => Order::End,
             Post::OnDuty | Post::Replacing | Post::Relieved => Order::Work,
         }
     }
@@ -176,14 +187,15 @@ impl Roster {
     }
 }
 
-/// Whoever came on standby last, because he is warm; else a new thread.
+/// Whoever came on standby last, because he is warm; else one who is about to be told to go; else a new thread.
 fn choose(posts: &[Post]) -> Option<Hire> {
     let standby = posts.iter().enumerate().filter_map(|(index, post)| match post {
         Post::Standby(age) => Some((*age, index)),
         _ => None,
     });
-    let vacant = || posts.iter().position(|post| *post == Post::Vacant).map(Hire::Start);
-    standby.min().map(|(_, index)| Hire::Recall(index)).or_else(vacant)
+    let find = |wanted| posts.iter().position(|post| *post == wanted);
+    let recalled = standby.min().map(|(_, index)| index).or_else(|| find(Post::Dismissed));
+    recalled.map(Hire::Recall).or_else(|| find(Post::Vacant).map(Hire::Start))
 }
 
 impl Hire {
@@ -243,5 +255,15 @@ mod tests {
         assert_eq!(roster.relieve(1, &Mark::new(), |_| true), Err(Refusal::Cap), "it has not left yet");
         roster.vacate(0);
         assert_eq!(roster.relieve(1, &Mark::new(), |hire| hire == Hire::Start(0)), Ok(()));
+    }
+
+    #[test]
+    fn one_who_is_dismissed_and_has_not_heard_of_it_is_called_again() {
+        let (roster, mark) = (Roster::new(1, 2), Mark::new());
+        roster.relieve(0, &mark, |_| true).unwrap();
+        roster.stand_by(0, &mark);
+        assert_eq!(roster.age(0), vec![0]);
+        assert_eq!(roster.relieve(1, &Mark::new(), |hire| hire == Hire::Recall(0)), Ok(()));
+        assert_eq!(roster.order(0), Order::Work);
     }
 }

@@ -104,3 +104,23 @@ fn an_orphan_is_found_by_a_worker_that_never_runs_dry() {
     let polls = (1..).find(|_| world.poll(0, 1) == Some(1000));
     assert_eq!(polls, Some(ORPHAN_INTERVAL));
 }
+
+#[test]
+fn orphans_and_a_worker_s_own_take_turns_where_each_poll_is_long() {
+    let mut world = World::new(per_core(2, 2), 2);
+    for number in 1..=4 {
+        let _ = world.push(Some(1), number, plain());
+    }
+    world.scheduler.observe_stuck(1, true);
+    let runnable = world.task(0, plain(), 1_000);
+    let _ = world.scheduler.push(Some(&mut world.locals[0]), runnable, Why::Spawn);
+    let long_poll = |world: &mut World<PerCore>| {
+        let polled = world.poll(0, 1_000_000);
+        // As the shell does after a turn of the driver.
+        world.scheduler.observe_poll(&mut world.locals[0], 1_000_000);
+        polled.unwrap()
+    };
+    assert_eq!(long_poll(&mut world), 0, "the turn before has not been yet");
+    let order: Vec<_> = (0..10).map(|_| long_poll(&mut world)).collect();
+    assert_eq!(order, [1, 0, 2, 0, 3, 0, 4, 0, 0, 0]);
+}

@@ -361,8 +361,10 @@ fn what_a_relieved_poll_wakes_and_spawns_before_it_ends_is_run() {
 fn relief_races_the_end_of_the_blocked_poll() {
     const EACH: u64 = 400;
     const TRIES: usize = 4_000;
+    let (all, least) = (Arc::new(AtomicUsize::new(0)), rounds(0, 100_000));
     for _ in 0..rounds(1, 250) {
-        no_hang(|| {
+        let all = all.clone();
+        no_hang(move || {
             let after = Duration::from_micros(200);
             let pool = pool(2, BlockPolicy::HandOff { after, max_threads: 6 });
             let driver = pool.driver().clone();
@@ -398,8 +400,12 @@ fn relief_races_the_end_of_the_blocked_poll() {
             join(ticker).unwrap();
             assert!(ticks.load(SeqCst) > 0);
             until(|| pool.relief().relieved == 0);
+            all.fetch_add(usize::try_from(pool.relief().hand_offs).unwrap(), SeqCst);
         });
     }
+    let all = all.load(SeqCst);
+    println!("{all} hand-offs");
+    assert!(all >= least, "{all} hand-offs: the polls end unseen");
 }
 
 #[test]
