@@ -114,7 +114,7 @@ pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
     }
     let mut totals = None;
     let ran = report.step("test", || {
-        let ran = *totals.insert(test::totals(&Workspace::load()?, &[], 1)?);
+        let ran = *totals.insert(test::totals(&Workspace::load()?, &[], test::Rounds::ONE)?);
         if ran.is_green() { Ok(()) } else { Err(Stop::failed("there are failed tests")) }
     });
     let Some(totals) = totals else { return ran };

@@ -39,7 +39,7 @@ pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
     let workspace = Workspace::ecosystem()?;
     let wanted = args.free.iter().map(|name| workspace.member(name)).collect::<Result<Vec<_>, _>>()?;
     fetch(&workspace)?;
-    let mut totals = test::totals(&workspace, &wanted, 1)?;
+    let mut totals = test::totals(&workspace, &wanted, test::Rounds::ONE)?;
     if wanted.is_empty() {
         let own = Workspace::load()?;
         for (kind, which) in [("--lib", MODULES), ("--doc", FOLDERS)] {

@@ -19,10 +19,11 @@ Runs the unit, integration and documentation tests of the workspace, through car
 if not. Foreign crates have a workspace and a command of their own, `cargo xtask ecosystem`, and with them trpl's heavy half.
 The last line is `N passed, N failed, N skipped`.
 
-Usage: cargo xtask test [-p CRATE]… [--repeat N]
+Usage: cargo xtask test [-p CRATE]… [--repeat N] [--long]
 
   -p CRATE    only this crate, `core` or `polyloop-core`; repeatable
   --repeat N  run unit and integration tests N times, to find the one that fails sometimes
+  --long      let tests that repeat a race do so for minutes: with `-p steal`, 100,000 hand-offs
 
 Example: cargo xtask test -p time -p core --repeat 20
 ";
@@ -57,17 +58,29 @@ impl AddAssign for Totals {
 }
 
 pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
-    let args = Args::parse(raw, HELP, &[], &["-p", "--repeat"])?;
+    let args = Args::parse(raw, HELP, &["--long"], &["-p", "--repeat"])?;
     args.nothing_else()?;
     let workspace = Workspace::load()?;
     let wanted = args.values("-p").map(|name| workspace.member(name)).collect::<Result<Vec<_>, _>>()?;
-    let totals = totals(&workspace, &wanted, args.number("--repeat", 1)?)?;
+    let rounds = Rounds { times: args.number("--repeat", 1)?, are_long: args.flag("--long") };
+    let totals = totals(&workspace, &wanted, rounds)?;
     println!("{totals}");
     if totals.is_green() { Ok(()) } else { Err(Stop::Said) }
 }
 
+/// How often the unit and integration tests run.
+pub(crate) struct Rounds {
+    times: u32,
+    /// Whether tests that repeat a race do so for minutes.
+    are_long: bool,
+}
+
+impl Rounds {
+    pub(crate) const ONE: Self = Self { times: 1, are_long: false };
+}
+
 /// Runs the tests of `wanted`, or of all members if that is empty.
-pub(crate) fn totals(workspace: &Workspace, wanted: &[&Package], rounds: u32) -> Result<Totals, Stop> {
+pub(crate) fn totals(workspace: &Workspace, wanted: &[&Package], rounds: Rounds) -> Result<Totals, Stop> {
     let chosen: Vec<&Package> = match wanted {
         [] => workspace.packages.iter().collect(),
         some => some.to_vec(),
@@ -79,8 +92,13 @@ pub(crate) fn totals(workspace: &Workspace, wanted: &[&Package], rounds: u32) ->
     let lean = Workspace::lean(&chosen);
     let selection: Vec<&str> = selection.into_iter().chain(lean.iter().map(String::as_str)).collect();
     let mut totals = Totals::default();
-    for _ in 0..rounds {
-        totals += one_round(workspace, &runner(&selection))?;
+    let words = runner(&selection);
+    for _ in 0..rounds.times {
+        let mut command = workspace.cargo(&words);
+        if rounds.are_long {
+            command.env("POLYLOOP_STRESS", "long");
+        }
+        totals += counted(workspace, command, &words)?;
     }
     // Only libraries have documentation tests, and cargo refuses to look for them if there is none.
     if chosen.iter().any(|package| package.has(&["lib", "rlib", "proc-macro"])) {
@@ -121,10 +139,13 @@ fn runner<'a>(selection: &[&'a str]) -> Vec<&'a str> {
 
 /// Runs one `cargo test` or `cargo nextest` in this workspace, and counts.
 pub(crate) fn one_round(workspace: &Workspace, words: &[&str]) -> Result<Totals, Stop> {
+    counted(workspace, workspace.cargo(words), words)
+}
+
+fn counted(workspace: &Workspace, mut command: Command, words: &[&str]) -> Result<Totals, Stop> {
     std::fs::create_dir_all(&workspace.target).map_err(|error| cannot_write(&workspace.target, &error))?;
     let skips = workspace.target.join("skipped-tests.txt");
     std::fs::write(&skips, "").map_err(|error| cannot_write(&skips, &error))?;
-    let mut command = workspace.cargo(words);
     command.env("POLYLOOP_SKIPPED", &skips);
     let mut totals = Totals::default();
     let count = if words[0] == "nextest" { count_nextest } else { count_libtest };
