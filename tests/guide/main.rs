@@ -1,10 +1,12 @@
 //! The scheduler of the guide's chapter "Writing your own scheduler": the suites run on it as on a built-in one.
 //!
-//! The other chapters' code runs as documentation tests of this package's library.
+//! The other chapters' code runs as documentation tests of this package's library; the cookbook's programs run here as well, on
+//! every combination.
 
 #![forbid(unsafe_code)]
 #![expect(unreachable_pub, reason = "the guide's scheduler is one for a crate of its own")]
 
+mod cookbook;
 mod lanes;
 
 use lanes::Lanes;
@@ -57,6 +59,24 @@ fn what_the_chapter_shows_is_what_runs_here() {
     let (_, scheduler) = here[0].split_once("\n\n").unwrap();
     assert_eq!(blocks[0].trim(), scheduler.trim(), "all of it is shown");
     assert!(scheduler.lines().count() < 100, "a scheduler has less than a hundred lines");
+}
+
+/// What needs crates that are not all in one package runs in the packages that have them.
+#[test]
+fn what_is_shown_without_running_runs_in_the_tests_of_the_ecosystem() {
+    let chapter = include_str!("../../docs/guide/ecosystem.md");
+    let there = [
+        include_str!("../ecosystem/dns/src/lib.rs"),
+        include_str!("../ecosystem/dbus/tests/peers.rs"),
+        include_str!("../ecosystem/kit/src/bin/shout.rs"),
+    ];
+    let (_, shown) = chapter.split_once("```rust,ignore\n").unwrap();
+    let (shown, rest) = shown.split_once("```").unwrap();
+    assert!(!rest.contains("ignore\n"), "a second block");
+    assert_eq!(shown.lines().count(), there.len());
+    for (line, file) in shown.lines().zip(there) {
+        assert!(file.contains(line), "{line}");
+    }
 }
 
 /// Spawns 20 slow tasks and then 20 fast ones from one poll, and says in which order they ran.
