@@ -79,6 +79,26 @@ fn what_is_shown_without_running_runs_in_the_tests_of_the_ecosystem() {
     }
 }
 
+/// The first table of the chapter on the ecosystem: crate, version, how it runs, by what, tests.
+#[test]
+fn the_ecosystems_crates_have_the_versions_and_the_tests_that_are_told() {
+    let chapter = include_str!("../../docs/guide/ecosystem.md");
+    let locked = include_str!("../ecosystem/Cargo.lock");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/ecosystem");
+    let rows = chapter.lines().map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
+    let rows: Vec<_> =
+        rows.filter(|row| row.len() == 7 && ["native", "bridge", "not"].contains(&row[3])).collect();
+    assert!(rows.len() >= 19, "{rows:?}");
+    for row in rows {
+        let name = row[1].split([',', ' ']).next().unwrap();
+        let package = format!("name = \"{name}\"\nversion = \"{}\"\n", row[2]);
+        assert!(locked.contains(&package), "{name} {} is not in the lock file", row[2]);
+        assert_eq!(row[5].is_empty(), row[3] == "not", "{row:?}");
+        let tests = std::path::Path::new(folder).join(row[5].trim_matches('`'));
+        assert!(tests.exists(), "{}", tests.display());
+    }
+}
+
 /// Spawns 20 slow tasks and then 20 fast ones from one poll, and says in which order they ran.
 fn order() -> Vec<u8> {
     let (_, runtime) = lanes("lanes:1+mio+wheel");
