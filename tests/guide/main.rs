@@ -1,10 +1,12 @@
 //! The scheduler of the guide's chapter "Writing your own scheduler": the suites run on it as on a built-in one.
 //!
-//! The other chapters' code runs as documentation tests of this package's library.
+//! The other chapters' code runs as documentation tests of this package's library; the cookbook's programs run here as well, on
+//! every combination.
 
 #![forbid(unsafe_code)]
 #![expect(unreachable_pub, reason = "the guide's scheduler is one for a crate of its own")]
 
+mod cookbook;
 mod lanes;
 
 use lanes::Lanes;
@@ -57,6 +59,44 @@ fn what_the_chapter_shows_is_what_runs_here() {
     let (_, scheduler) = here[0].split_once("\n\n").unwrap();
     assert_eq!(blocks[0].trim(), scheduler.trim(), "all of it is shown");
     assert!(scheduler.lines().count() < 100, "a scheduler has less than a hundred lines");
+}
+
+/// What needs crates that are not all in one package runs in the packages that have them.
+#[test]
+fn what_is_shown_without_running_runs_in_the_tests_of_the_ecosystem() {
+    let chapter = include_str!("../../docs/guide/ecosystem.md");
+    let there = [
+        include_str!("../ecosystem/dns/src/lib.rs"),
+        include_str!("../ecosystem/dbus/tests/peers.rs"),
+        include_str!("../ecosystem/kit/src/bin/shout.rs"),
+    ];
+    let (_, shown) = chapter.split_once("```rust,ignore\n").unwrap();
+    let (shown, rest) = shown.split_once("```").unwrap();
+    assert!(!rest.contains("ignore\n"), "a second block");
+    assert_eq!(shown.lines().count(), there.len());
+    for (line, file) in shown.lines().zip(there) {
+        assert!(file.contains(line), "{line}");
+    }
+}
+
+/// The first table of the chapter on the ecosystem: crate, version, how it runs, by what, tests.
+#[test]
+fn the_ecosystems_crates_have_the_versions_and_the_tests_that_are_told() {
+    let chapter = include_str!("../../docs/guide/ecosystem.md");
+    let locked = include_str!("../ecosystem/Cargo.lock");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/ecosystem");
+    let rows = chapter.lines().map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
+    let rows: Vec<_> =
+        rows.filter(|row| row.len() == 7 && ["native", "bridge", "not"].contains(&row[3])).collect();
+    assert!(rows.len() >= 19, "{rows:?}");
+    for row in rows {
+        let name = row[1].split([',', ' ']).next().unwrap();
+        let package = format!("name = \"{name}\"\nversion = \"{}\"\n", row[2]);
+        assert!(locked.contains(&package), "{name} {} is not in the lock file", row[2]);
+        assert_eq!(row[5].is_empty(), row[3] == "not", "{row:?}");
+        let tests = std::path::Path::new(folder).join(row[5].trim_matches('`'));
+        assert!(tests.exists(), "{}", tests.display());
+    }
 }
 
 /// Spawns 20 slow tasks and then 20 fast ones from one poll, and says in which order they ran.

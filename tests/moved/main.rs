@@ -1,5 +1,5 @@
 //! Three programs that were written for tokio, beside what they are here: the `use` lines and the paths of attributes differ, and
-//! nothing else. Both do the same, ours on every combination.
+//! nothing else. Both do the same, ours on every combination. And what programs name of tokio is here by the same paths.
 
 #![forbid(unsafe_code)]
 
@@ -13,6 +13,12 @@ mod chat {
 mod crawler {
     pub(crate) mod polyloop;
     pub(crate) mod tokio;
+}
+
+/// Nothing in them runs: that they compile says that the names are there.
+mod names {
+    mod polyloop;
+    mod tokio;
 }
 
 mod store {
@@ -38,6 +44,7 @@ fn only_imports_and_attributes_differ() {
     let programs = [
         ("chat", include_str!("chat/tokio.rs"), include_str!("chat/polyloop.rs")),
         ("crawler", include_str!("crawler/tokio.rs"), include_str!("crawler/polyloop.rs")),
+        ("names", include_str!("names/tokio.rs"), include_str!("names/polyloop.rs")),
         ("store", include_str!("store/tokio.rs"), include_str!("store/polyloop.rs")),
     ];
     for (name, theirs, ours) in programs {

@@ -134,6 +134,18 @@ impl Builder {
         self
     }
 
+    /// Does nothing, as [`enable_all`](Self::enable_all).
+    #[must_use]
+    pub fn enable_io(self) -> Self {
+        self
+    }
+
+    /// Does nothing, as [`enable_all`](Self::enable_all).
+    #[must_use]
+    pub fn enable_time(self) -> Self {
+        self
+    }
+
     /// The most threads that blocking jobs may have at a time; 512 unless said.
     #[must_use]
     pub fn max_blocking_threads(mut self, threads: usize) -> Self {

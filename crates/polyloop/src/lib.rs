@@ -49,7 +49,7 @@ pub mod net;
 #[cfg(unix)]
 pub mod process;
 mod registry;
-mod runtime;
+pub mod runtime;
 mod select;
 mod shutdown;
 #[cfg(unix)]
@@ -86,6 +86,7 @@ pub use polyloop_reactor::Polling;
 pub use polyloop_steal::Lifo;
 pub use polyloop_time::{Heap, ManualClock, PausableClock, SystemClock, Wheel};
 pub use registry::{NameError, Places, register_scheduler};
+#[doc(inline)]
 pub use runtime::Runtime;
 pub use shutdown::{Ended, Report};
 pub use task::spawn;

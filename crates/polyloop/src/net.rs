@@ -1,21 +1,42 @@
 //! Sockets on the current runtime; the same types whatever its reactor is.
 
+/// [`ToTarget`] by the name that it has in tokio.
+pub use polyloop_net::ToTarget as ToSocketAddrs;
 pub use polyloop_net::{
     AsyncFd, ByteStream, Context, Interest, OwnedReadHalf, OwnedWriteHalf, ReadHalf, Ready, ReadyGuard,
     Resolve, Resolving, ReuniteError, TcpListener, TcpSocket, TcpStream, ToTarget, UdpSocket, WriteHalf,
-    lookup_host, unix,
+    lookup_host,
 };
+#[cfg(unix)]
+pub use unix::{UnixDatagram, UnixListener, UnixStream};
 
 /// TCP, with the names that its parts have in tokio.
 pub mod tcp {
     pub use polyloop_net::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 }
 
+/// Unix sockets and pipes, with the names that their parts have in tokio.
+#[cfg(unix)]
+pub mod unix {
+    pub use polyloop_net::unix::*;
+
+    /// The reading half of a borrowed stream.
+    pub type ReadHalf<'a> = super::ReadHalf<'a, UnixStream>;
+    /// The writing half of a borrowed stream.
+    pub type WriteHalf<'a> = super::WriteHalf<'a, UnixStream>;
+    /// The reading half of a stream.
+    pub type OwnedReadHalf = super::OwnedReadHalf<UnixStream>;
+    /// The writing half of a stream. Dropping it ends writing, so that the peer reads to the end.
+    pub type OwnedWriteHalf = super::OwnedWriteHalf<UnixStream>;
+    /// The halves are of different streams; they come back.
+    pub type ReuniteError = super::ReuniteError<UnixStream>;
+}
+
 use crate::Handle;
 use polyloop_blocking::BlockingPool;
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs as ToStdAddrs};
 use std::sync::Arc;
 
 /// A function that looks a name up and blocks meanwhile.
@@ -43,7 +64,7 @@ impl Names {
 /// The system's resolver, which blocks.
 impl Default for Names {
     fn default() -> Self {
-        Self::Blocking(Arc::new(|host, port| (host, port).to_socket_addrs().map(Vec::from_iter)))
+        Self::Blocking(Arc::new(|host, port| ToStdAddrs::to_socket_addrs(&(host, port)).map(Vec::from_iter)))
     }
 }
 

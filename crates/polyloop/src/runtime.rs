@@ -1,18 +1,20 @@
-//! The runtime: owns an executor, a driver, and their end.
+//! The runtime: owns an executor, a driver, and their end. Beside it stands what tokio has in its module of this name.
 
-use crate::builder::{BuildError, Builder};
+use crate::Combination;
+use crate::builder::BuildError;
 use crate::dump::{Dump, Tracer};
 use crate::executors::Owned;
-use crate::handle::{EnterGuard, Handle};
 use crate::kinds::{Any, ExecutorKind, ReactorKind, TimersKind};
 use crate::shutdown::{self, GRACE_FOR_WRITES, Report};
-use crate::{Combination, RuntimeMetrics};
 use polyloop_core::JoinHandle;
 use polyloop_core::block_on::BlockOnError;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::time::Duration;
+
+#[doc(no_inline)]
+pub use crate::{Builder, EnterGuard, Handle, NoRuntime as TryCurrentError, RuntimeMetrics};
 
 /// A runtime of an executor `E`, a reactor `R` and a timer queue `T`; `Any` leaves a part to a name.
 ///

@@ -2,6 +2,7 @@
 
 mod bounded;
 
+use scraper::error::SelectorErrorKind;
 use scraper::{ElementRef, Selector};
 
 /// A page. However broken the text is, it is read as a browser would.
@@ -38,7 +39,15 @@ impl Html {
     pub fn select_first<'a>(&'a self, selector: &'a str) -> Option<ElementRef<'a>> {
         match Selector::parse(selector) {
             Ok(selector) => self.0.select(&selector).next(),
-            Err(error) => panic!("`{selector}` is no CSS selector, such as `title` or `p.note`: {error}"),
+            // What the parser says of these is two lines, and asks to be told to its authors.
+            Err(SelectorErrorKind::UnexpectedSelectorParseError(why)) => {
+                panic!("{}: {why:?}", refused(selector))
+            }
+            Err(error) => panic!("{}: {error}", refused(selector)),
         }
     }
+}
+
+fn refused(selector: &str) -> String {
+    format!("`{selector}` is no CSS selector, such as `title` or `p.note`")
 }

@@ -1,5 +1,5 @@
-//! Every name of the original with its signature: a file that names nothing else, so that it can be compiled against the
-//! original as well (`tests/ecosystem/trpl-original`).
+//! Every name of the original with its signature, but for pages: a file that names nothing else, so that it can be compiled against
+//! the original as well (`tests/ecosystem/trpl-original`). The programs on pages are compiled against both, too.
 //!
 //! That it compiles is most of the test.
 
@@ -58,6 +58,68 @@ fn what_needs_a_runtime_has_them_too() {
         let (one, two, three) = trpl::join!(async { 1 }, ready('b'), trpl::yield_now());
         assert_eq!((one, two, three), (1, 'b', ()));
     });
+}
+
+#[test]
+fn handles_errors_sleeps_and_intervals_have_the_originals_methods() {
+    trpl::run(async {
+        let handle = is_send(trpl::spawn_task(std::future::pending::<()>()));
+        let (id, abort) = (handle.id(), handle.abort_handle());
+        assert!(!handle.is_finished() && abort.id() == id && !format!("{handle:?}").is_empty());
+        abort.abort();
+        let cancelled = handle.await.unwrap_err();
+        assert!(
+            cancelled.is_cancelled()
+                && cancelled.id() == id
+                && !format!("{cancelled} {cancelled:?}").is_empty()
+        );
+        let cancelled = cancelled.try_into_panic().unwrap_err();
+        let _: Box<dyn std::error::Error + Send + Sync> = Box::new(cancelled);
+        let panicked = trpl::spawn_task(async { panic!("told") }).await.map(|(): ()| ()).unwrap_err();
+        assert!(panicked.try_into_panic().is_ok());
+
+        let mut sleep = pin!(trpl::sleep(Duration::from_secs(3600)));
+        let (due, soon) = (sleep.deadline(), Duration::from_millis(1));
+        assert!(!sleep.is_elapsed());
+        sleep.as_mut().reset(due - Duration::from_secs(3600) + soon);
+        sleep.as_mut().await;
+        assert!(sleep.is_elapsed());
+
+        let mut interval = trpl::interval(soon);
+        let first = std::future::poll_fn(|cx| interval.poll_tick(cx)).await;
+        interval.reset_immediately();
+        assert!(interval.tick().await >= first);
+        interval.reset_after(soon);
+        interval.reset_at(first + soon);
+        interval.tick().await;
+        let behavior = interval.missed_tick_behavior();
+        assert_eq!(format!("{behavior:?}"), "Burst");
+        interval.set_missed_tick_behavior(behavior);
+        assert!(!format!("{interval:?}").is_empty());
+        let mut ticks = IntervalStream::new(interval);
+        let _: &mut _ = ticks.as_mut();
+        assert_eq!(ticks.into_inner().period(), soon);
+    });
+}
+
+#[test]
+fn receivers_take_many_and_are_polled() {
+    let (sender, mut receiver) = is_send(trpl::channel());
+    (0..6_u8).for_each(|n| sender.send(n).unwrap());
+    let mut taken = Vec::new();
+    assert_eq!(receiver.blocking_recv_many(&mut taken, 2), 2);
+    trpl::run(async {
+        assert_eq!(std::future::poll_fn(|cx| receiver.poll_recv(cx)).await, Some(2));
+        assert_eq!(std::future::poll_fn(|cx| receiver.poll_recv_many(cx, &mut taken, 2)).await, 2);
+        assert_eq!(receiver.recv_many(&mut taken, 9).await, 1);
+    });
+    assert_eq!(taken, [0, 1, 3, 4, 5]);
+    assert!(receiver.try_recv().unwrap_err().to_string().contains("empty"));
+    let shown = format!("{sender:?} {receiver:?}");
+    assert!(!shown.is_empty());
+    drop(receiver);
+    let refused = sender.send(7).unwrap_err();
+    assert!(!format!("{refused} {refused:?}").is_empty());
 }
 
 #[test]
@@ -124,6 +186,13 @@ fn either_is_the_originals() {
     assert_eq!(trpl::run(future), 2);
     let same: Either<(char, u8), (char, i8)> = Either::Left(('a', 1));
     assert!(matches!(same.factor_first(), ('a', Either::Left(1))));
+    let same: Either<(u8, char), (i8, char)> = Either::Right((1, 'a'));
+    assert!(matches!(same.factor_second(), (Either::Right(1), 'a')));
+    let mut pinned: Pin<Box<Either<u8, char>>> = Box::pin(Either::Right('b'));
+    assert!(matches!(pinned.as_mut().as_pin_mut(), Either::Right(_)));
+    assert!(matches!(pinned.as_ref().as_pin_ref(), Either::Right(_)));
+    let stream: Either<_, trpl::ReceiverStream<u8>> = Either::Left(trpl::stream_from_iter([1_u8, 2]));
+    assert_eq!(trpl::run(stream.collect::<Vec<u8>>()), [1, 2]);
 }
 
 #[test]

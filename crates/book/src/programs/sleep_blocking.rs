@@ -35,9 +35,5 @@ pub(super) fn main(_: &[String]) {
 
 /// Nobody else moves before the nap is over.
 pub(super) fn predicted(_: &str) -> Predicted {
-    let nap = "Start sleeping\n1 seconds has passed\n2 seconds has passed\n3 seconds has passed\nEnd sleeping, what a nice nap!";
-    Predicted::chains(&[
-        &format!("{nap}\nTask 2: i = 0\nTask 2: i = 1\nTask 2: i = 2\nTask 2: i = 3"),
-        &format!("{nap}\nTask 3: j = 100\nTask 3: j = 101\nTask 3: j = 102\nTask 3: j = 103"),
-    ])
+    super::sleep_blocking_run::on_one_thread()
 }

@@ -34,7 +34,7 @@ pub(super) fn main(_: &[String]) {
 /// On one thread nobody else moves before the nap is over; on several the others have moved long before.
 pub(super) fn predicted(executor: &str) -> Predicted {
     if executor == "fifo" {
-        return super::sleep_blocking::predicted(executor);
+        return on_one_thread();
     }
     Predicted::chains(&[
         "Start sleeping\n1 seconds has passed\n2 seconds has passed\n3 seconds has passed\nEnd sleeping, what a nice nap!",
@@ -42,5 +42,13 @@ pub(super) fn predicted(executor: &str) -> Predicted {
         "Task 3: j = 100\nTask 3: j = 101\nTask 3: j = 102\nTask 3: j = 103",
         "Task 2: i = 1\n3 seconds has passed",
         "Task 3: j = 101\n3 seconds has passed",
+    ])
+}
+
+pub(super) fn on_one_thread() -> Predicted {
+    let nap = "Start sleeping\n1 seconds has passed\n2 seconds has passed\n3 seconds has passed\nEnd sleeping, what a nice nap!";
+    Predicted::chains(&[
+        &format!("{nap}\nTask 2: i = 0\nTask 2: i = 1\nTask 2: i = 2\nTask 2: i = 3"),
+        &format!("{nap}\nTask 3: j = 100\nTask 3: j = 101\nTask 3: j = 102\nTask 3: j = 103"),
     ])
 }

@@ -10,7 +10,7 @@
 //! [`budgeted_for`] gives a future a budget of time instead of one of operations, and
 //! [`Builder::poll_budget`](crate::Builder::poll_budget) all tasks of a runtime.
 //!
-//! Names are tokio's; [`cooperative`] is tokio's name for [`budgeted`].
+//! Names are tokio's; [`cooperative`] is tokio's name for [`budgeted`], and [`Coop`] for its type.
 //!
 //! Invariant: the wrappers here add nothing to what a future does but when it may do it.
 
@@ -21,7 +21,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-pub use self::budgeted as cooperative;
+pub use self::{Budgeted as Coop, budgeted as cooperative};
 pub use polyloop_core::budget::{
     OPERATIONS, Operation as RestoreOnPending, has_remaining as has_budget_remaining, poll_proceed,
 };

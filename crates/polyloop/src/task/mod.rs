@@ -18,3 +18,8 @@ pub use polyloop_core::{AbortHandle, JoinError, JoinHandle, Meta, YieldNow, yiel
 pub use spawn::{Builder, NotLocal, spawn, spawn_blocking, spawn_local, try_spawn_local};
 pub use task_local::{AccessError, LocalKey, TaskLocalFuture};
 pub use tracker::{TaskTracker, TaskTrackerToken, TaskTrackerWaitFuture, TrackedFuture};
+
+/// Futures that have a name, by the path that they have in tokio.
+pub mod futures {
+    pub use super::task_local::TaskLocalFuture;
+}

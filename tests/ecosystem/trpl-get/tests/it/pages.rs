@@ -154,5 +154,6 @@ fn selectors_are_css_and_a_wrong_one_is_said_to_be() {
         let payload = catch_unwind(|| Html::parse("").select_first(wrong).is_some()).unwrap_err();
         let said = payload.downcast_ref::<String>().unwrap();
         assert!(said.starts_with(&format!("`{wrong}` is no CSS selector")), "{said}");
+        assert!(said.lines().count() == 1 && !said.contains("report"), "{said}");
     }
 }

@@ -22,6 +22,7 @@ programs! {
     "join-macro" join_macro "../../../../../crates/book/src/programs/join_macro.rs"
     "messages" messages "../../../../../crates/book/src/programs/messages.rs"
     "page-title" page_title "../../../../../crates/book/src/programs/page_title.rs"
+    "sleep-blocking-run" sleep_blocking_run "../../../../../crates/book/src/programs/sleep_blocking_run.rs"
     "starvation" starvation "../../../../../crates/book/src/programs/starvation.rs"
     "stream-filter" stream_filter "../../../../../crates/book/src/programs/stream_filter.rs"
     "stream-merged" stream_merged "../../../../../crates/book/src/programs/stream_merged.rs"
