@@ -26,6 +26,11 @@ mod store {
     pub(crate) mod tokio;
 }
 
+mod tour {
+    pub(crate) mod polyloop;
+    pub(crate) mod tokio;
+}
+
 /// A program as its imports, whose order is rustfmt's, and its other lines; both with our name where tokio's may stand.
 fn moved(program: &str) -> (Vec<String>, Vec<String>) {
     let rename = |line: &str| {
@@ -46,6 +51,7 @@ fn only_imports_and_attributes_differ() {
         ("crawler", include_str!("crawler/tokio.rs"), include_str!("crawler/polyloop.rs")),
         ("names", include_str!("names/tokio.rs"), include_str!("names/polyloop.rs")),
         ("store", include_str!("store/tokio.rs"), include_str!("store/polyloop.rs")),
+        ("tour", include_str!("tour/tokio.rs"), include_str!("tour/polyloop.rs")),
     ];
     for (name, theirs, ours) in programs {
         assert!(theirs.contains("tokio::") && !ours.contains("tokio"), "{name}");
@@ -105,6 +111,23 @@ fn a_crawler() {
 }
 
 #[test]
+fn a_tour_of_what_programs_call() {
+    let expected = [
+        "pong! the rest",
+        "back",
+        "6869",
+        "Some(\"two\") None 8",
+        "through cat",
+        "Some(1) [2, 3] 2 9 once (\"all\", \"all\")",
+        "2 filled true",
+        "6 true 4 5 6",
+        "3 8 deadline has elapsed",
+        "more than four 14 14",
+    ];
+    compare(tour::tokio::scene, tour::polyloop::scene, &expected);
+}
+
+#[test]
 fn their_mains_run() {
     chat::tokio::main().unwrap();
     chat::polyloop::main().unwrap();
@@ -112,4 +135,6 @@ fn their_mains_run() {
     store::polyloop::main().unwrap();
     crawler::tokio::main().unwrap();
     crawler::polyloop::main().unwrap();
+    tour::tokio::main().unwrap();
+    tour::polyloop::main().unwrap();
 }

@@ -227,6 +227,25 @@ impl<T: AsFd + Send + Sync + 'static> AsyncFd<T> {
         self.registration.io(Direction::Write, || operation(&self.file)).await
     }
 
+    /// As [`read_with`](Self::read_with) or [`write_with`](Self::write_with), whichever the one direction that `interest` names asks for.
+    ///
+    /// # Errors
+    ///
+    /// As there; `InvalidInput` for both directions.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe if `operation` is.
+    pub async fn async_io<R>(
+        &self,
+        interest: Interest,
+        mut operation: impl FnMut(&T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let direction = interest.direction()?;
+        self.watches(direction)?;
+        self.registration.io(direction, || operation(&self.file)).await
+    }
+
     /// As [`read_with`](Self::read_with). Of several tasks that poll, the last one is woken.
     ///
     /// # Errors

@@ -119,7 +119,9 @@ fn any_file_can_be_watched(rig: &Rig) {
             // New files count as ready until they were tried.
             let tried = guard.try_io(|mut pipe| pipe.read(&mut buffer));
             assert_eq!(tried.unwrap_err().kind(), io::ErrorKind::WouldBlock);
-            let n = reader.read_with(|mut pipe| pipe.read(&mut buffer)).await.unwrap();
+            let n = reader.async_io(Interest::READABLE, |mut pipe| pipe.read(&mut buffer)).await.unwrap();
+            let both = reader.async_io(Interest::READABLE | Interest::WRITABLE, |_| Ok(())).await;
+            assert_eq!(both.unwrap_err().kind(), io::ErrorKind::InvalidInput);
             (n, buffer)
         });
         rig.sleep(2).await;

@@ -45,6 +45,16 @@ pin_project_lite::pin_project! {
 }
 
 impl<F> Timeout<F> {
+    /// The future, to be looked at.
+    pub fn get_ref(&self) -> &F {
+        &self.future
+    }
+
+    /// The future, to be changed.
+    pub fn get_mut(&mut self) -> &mut F {
+        &mut self.future
+    }
+
     /// The future, without its deadline.
     pub fn into_inner(self) -> F {
         self.future
