@@ -25,12 +25,21 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<(), Stop> {
     };
     let experiment = exec::output(book(with_pages).args([name, "--experiment"]))?;
     let subjects = subjects(&arguments);
-    if experiment.trim().is_empty() || subjects.is_empty() {
+    if let Some(why) = no_timeline(&experiment, &subjects) {
+        eprintln!("{why}");
         return Ok(());
     }
     eprintln!("The same program in the lab, which labels its futures; `--no-timeline` leaves it out:");
     let words = ["run", experiment.trim()].map(str::to_owned).into_iter().chain(subjects).collect::<Vec<_>>();
     forward::to_lab_in("dev", "cargo xtask lab", Peers::Without, &words)
+}
+
+/// Why there is nothing to see after the output, if there is not.
+fn no_timeline(experiment: &str, subjects: &[String]) -> Option<&'static str> {
+    if experiment.trim().is_empty() {
+        return Some("There is no timeline of this one, because the lab has no experiment like it.");
+    }
+    subjects.is_empty().then_some("With `--on SUBJECT` you also see the lab's timeline of it.")
 }
 
 /// What CI runs: all programs on all combinations, and the learner's project.
@@ -74,6 +83,14 @@ fn subjects(arguments: &[String]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_timeline_that_is_not_there_says_why() {
+        let on = ["--on".to_owned(), "fifo".to_owned()];
+        assert_eq!(no_timeline("sleep/async\n", &on), None);
+        assert!(no_timeline("\n", &on).is_some_and(|why| why.contains("no experiment")));
+        assert!(no_timeline("sleep/async\n", &[]).is_some_and(|why| why.contains("--on")));
+    }
 
     #[test]
     fn the_lab_gets_the_subjects_alone() {
