@@ -25,6 +25,9 @@ pub fn wakes_during_a_poll_make_one_more<R: Runtime, K>(new: New<R, K>) {
             1 => Poll::Pending,
             _ => Poll::Ready(()),
         }));
+        while polls.get() < 2 {
+            rt.sleep(Duration::from_millis(1)).await;
+        }
         // Whoever queued the task three times polls it again meanwhile.
         for _ in 0..20 {
             rt.yield_now().await;
