@@ -94,6 +94,9 @@ pub fn an_aborted_task_is_dropped_before_its_handle_resolves<R: Runtime, K>(new:
     });
 }
 
+/// After so long a value is stored whose future was dropped, however busy the machine: it takes a few instructions.
+const STORED: Duration = Duration::from_millis(100);
+
 /// An abort that comes after the end takes nothing away.
 pub fn abort_after_the_end_keeps_the_value<R: Runtime, K>(new: New<R, K>) {
     let (rt, _alive) = new();
@@ -105,7 +108,7 @@ pub fn abort_after_the_end_keeps_the_value<R: Runtime, K>(new: New<R, K>) {
             7
         });
         ended.await.unwrap_err();
-        rt.sleep(Duration::from_millis(20)).await;
+        rt.sleep(STORED).await;
         join.abort();
         assert_eq!(join.await.unwrap(), 7);
     });
@@ -121,7 +124,7 @@ pub fn abort_after_a_panic_keeps_the_panic<R: Runtime, K>(new: New<R, K>) {
             std::panic::panic_any(7);
         });
         ended.await.unwrap_err();
-        rt.sleep(Duration::from_millis(20)).await;
+        rt.sleep(STORED).await;
         join.abort();
         let failed = join.await.unwrap_err();
         assert_eq!(failed.into_panic().unwrap().downcast_ref(), Some(&7));
