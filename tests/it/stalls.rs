@@ -641,7 +641,10 @@ fn when_everything_blocks_threads_are_no_more_than_allowed_and_that_is_said() {
 #[test]
 fn as_long_as_some_worker_runs_tasks_nothing_is_said_of_those_that_cannot_be_replaced() {
     let _alone = alone();
-    assert_eq!(run("some", Some("off")), ("1 hand-off".to_owned(), vec![]));
+    let (said, lines) = run("some", Some("off"));
+    // One; on a machine that is busy the worker that goes on may be relieved, too.
+    assert!(said.ends_with(" hand-off") && !said.starts_with('0'), "{said}");
+    assert_eq!(lines, [""; 0]);
 }
 
 /// It is said by somebody who may wait, and who may find nobody to listen; the monitor does neither.

@@ -56,7 +56,7 @@ pub(crate) fn check() -> Result<(), Stop> {
 }
 
 fn book(with_pages: bool) -> Command {
-    let mut cargo = exec::cargo(&["run", "--quiet", "--package", "polyloop-book"]);
+    let mut cargo = exec::cargo(&["run", "--package", "polyloop-book"]);
     if with_pages {
         cargo.args(["--features", "pages"]);
     }

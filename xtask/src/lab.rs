@@ -14,7 +14,7 @@ Usage: cargo xtask lab COMMAND [ARGUMENTS]
   report    report.html and results.md again from a results.json
 
 The whole matrix: cargo xtask bench matrix. tokio and smol are built only where one is named; once they are, they stay.
-Who runs experiments alone waits for no optimizer: their sleeps take as long without. POLYLOOP_LAB_PROFILE=bench asks for it.
+Only what is measured waits for the optimizer: an experiment's sleeps take as long without. POLYLOOP_LAB_PROFILE=bench asks for it.
 
 Example: cargo xtask lab run starvation --on fifo+mio+heap --on steal+mio+heap
 ";
@@ -36,24 +36,21 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<(), Stop> {
             return Err(Stop::Usage(format!("there is no `{other}`; there are run, list, doctor, report")));
         }
     };
-    let profile = if runs_experiments(&arguments) { "dev" } else { forward::MEASURING };
+    let profile = if measures(&arguments) { forward::MEASURING } else { "dev" };
     forward::to_lab_in(profile, "cargo xtask lab", peers, &arguments)
 }
 
 /// The families of experiments, as the lab keeps them.
 const EXPERIMENTS: &str = include_str!("../../crates/lab/experiments.txt");
 
-/// Whether these are the arguments of a run of experiments alone, which show who waits for whom. What a pattern stands for only
-/// the lab knows.
-fn runs_experiments(arguments: &[String]) -> bool {
+/// Whether these are the arguments of a run of something else than experiments, which show who waits for whom. What a pattern
+/// stands for only the lab knows.
+fn measures(arguments: &[String]) -> bool {
     let is_experiment = |name: &str| EXPERIMENTS.lines().any(|family| name.split('/').next() == Some(family));
     let is_option = |word: &str| word.starts_with('-');
     // What stands behind an option may be its value.
-    let names = arguments.windows(2).filter(|pair| !is_option(&pair[0]) && !is_option(&pair[1]));
-    let mut names = names.map(|pair| pair[1].as_str()).peekable();
-    arguments.first().is_some_and(|command| command == "run")
-        && names.peek().is_some()
-        && names.all(is_experiment)
+    let mut names = arguments.windows(2).filter(|pair| !is_option(&pair[0]) && !is_option(&pair[1]));
+    arguments.first().is_some_and(|command| command == "run") && !names.all(|pair| is_experiment(&pair[1]))
 }
 
 #[cfg(test)]
@@ -61,15 +58,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_experiment_waits_for_no_optimizer_and_a_bench_has_it() {
-        let runs = |words: &str| runs_experiments(&words.split(' ').map(str::to_owned).collect::<Vec<_>>());
-        assert!(runs("run starvation --on fifo"));
-        assert!(runs("run sleep/blocking blocked/k-of-n/* --on fifo+poll+heap"));
-        assert!(!runs("run yield --on fifo"));
-        assert!(!runs("run sleep yield"));
-        assert!(!runs("run s*"));
-        assert!(!runs("run sleep --on fifo yield"));
-        assert!(runs("run sleep --on=fifo"));
-        assert!(!runs("list"));
+    fn only_what_is_measured_waits_for_the_optimizer() {
+        let measures = |words: &str| measures(&words.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        assert!(!measures("run starvation --on fifo"));
+        assert!(!measures("run sleep/blocking blocked/k-of-n/* --on fifo+poll+heap"));
+        assert!(measures("run yield --on fifo"));
+        assert!(measures("run sleep yield"));
+        assert!(measures("run s*"));
+        assert!(measures("run sleep --on fifo yield"));
+        assert!(!measures("run sleep --on=fifo"));
+        for words in ["list", "list --format json", "doctor", "report some/folder", "run", "run --help"] {
+            assert!(!measures(words), "{words}");
+        }
     }
 }

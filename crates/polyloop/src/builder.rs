@@ -348,8 +348,7 @@ pub(crate) fn start_workers<S: Scheduler>(
     Ok((pool, ambient))
 }
 
-/// Why a runtime could not be built.
-#[derive(Debug)]
+/// Why a runtime could not be built. A `main` that returns it says so in words: its two forms are the same.
 pub struct BuildError(Fault);
 
 #[derive(Debug)]
@@ -392,6 +391,12 @@ impl BuildError {
     /// Whether the combination is one for experiments only, which were not [allowed](Builder::experiments).
     pub fn is_experiment(&self) -> bool {
         matches!(self.0, Fault::Experiment)
+    }
+}
+
+impl fmt::Debug for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -299,9 +299,16 @@ fn known(part: Part, name: &str) -> Result<&'static str, CombinationError> {
     found.ok_or_else(|| CombinationError(Fault::Unknown { part, name: name.to_owned() }))
 }
 
-/// What is wrong with the name of a combination, and what is allowed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What is wrong with the name of a combination, and what is allowed. A `main` that returns it says so in words: its two forms are the
+/// same.
+#[derive(Clone, PartialEq, Eq)]
 pub struct CombinationError(Fault);
+
+impl fmt::Debug for CombinationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Fault {

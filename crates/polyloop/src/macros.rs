@@ -132,6 +132,7 @@ pub mod __macros {
     use super::*;
 
     /// Builds a runtime for `main`; if there is none, says so and ends the process.
+    #[track_caller]
     pub fn main<F: Future>(builder: Builder, main: F) -> F::Output {
         let runtime = builder.build().unwrap_or_else(|error| {
             // Nobody to tell if stderr is closed; the code says it as well.
@@ -174,5 +175,14 @@ mod tests {
         let held = Combination::ALL.map(|combination| combination.to_string());
         assert!(NAMED.iter().map(|(_, name)| *name).eq(held.iter().map(String::as_str)), "{NAMED:?}");
         assert!(NAMED.iter().all(|(id, name)| *id == name.replace('+', "_")));
+    }
+
+    #[test]
+    fn the_future_of_main_is_told_of_by_the_users_line() {
+        for combination in ["fifo+poll+heap", "steal:1+poll+heap"] {
+            let dump = async { crate::Handle::current().dump().to_string() };
+            let (line, told) = (line!(), __macros::main(__macros::builder(combination, None), dump));
+            assert!(told.contains(&format!("macros.rs:{line}")), "not line {line}: {told}");
+        }
     }
 }
