@@ -1,4 +1,4 @@
-//! Three programs that were written for tokio, beside what they are here: the `use` lines and the paths of attributes differ, and
+//! Programs that were written for tokio, beside what they are here: the `use` lines and the paths of attributes differ, and
 //! nothing else. Both do the same, ours on every combination. And what programs name of tokio is here by the same paths.
 
 #![forbid(unsafe_code)]
