@@ -14,7 +14,7 @@ use crate::hooks::Hooks;
 use crate::local::{Entered, LocalQueue, Unpark};
 use crate::park::{Parking, ThreadParker};
 use crate::probe::WorkerCounts;
-use crate::task::{Meta, Ran, TaskPtr, TaskSpace};
+use crate::task::{Meta, TaskPtr, TaskSpace};
 use crate::time::Instant;
 use core::fmt;
 use core::future::Future;
@@ -399,19 +399,17 @@ fn run(
         loop {
             host.collect(entered, parking);
             let Some(runnable) = entered.pop() else { break };
-            let ran = runnable.run();
-            let due = pacer.polled() && pacer.is_due(driver);
-            match ran {
+            let again = runnable.run().again();
+            // Apart from the rest, so that a poll after which nothing is due does not carry the question through what follows.
+            if pacer.polled() && pacer.is_due(driver) {
                 // What became ready during its poll comes first, which is seen only now.
-                Ran::Yielded(runnable) | Ran::Woken(runnable) if due => entered.set_aside(runnable),
-                Ran::Yielded(runnable) | Ran::Woken(runnable) => entered.push(runnable),
-                Ran::Pending | Ran::Done => {}
-            }
-            if finished() {
-                count(&pacer, driver.now());
-                return None;
-            }
-            if due {
+                if let Some(runnable) = again {
+                    entered.set_aside(runnable);
+                }
+                if finished() {
+                    count(&pacer, driver.now());
+                    return None;
+                }
                 if host.may_drive() {
                     turn(driver, &mut wakes);
                 }
@@ -420,6 +418,14 @@ fn run(
                 let now = driver.now();
                 count(&pacer, now);
                 pacer.turned(now);
+                continue;
+            }
+            if let Some(runnable) = again {
+                entered.push(runnable);
+            }
+            if finished() {
+                count(&pacer, driver.now());
+                return None;
             }
         }
         if finished() {

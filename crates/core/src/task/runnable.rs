@@ -29,6 +29,17 @@ pub enum Ran {
     Done,
 }
 
+impl Ran {
+    /// The runnable that goes back to its scheduler, for one to whom it is the same who woke it.
+    #[inline]
+    pub fn again(self) -> Option<Runnable> {
+        match self {
+            Self::Yielded(runnable) | Self::Woken(runnable) => Some(runnable),
+            Self::Pending | Self::Done => None,
+        }
+    }
+}
+
 /// The right to poll a task once.
 ///
 /// Whoever holds it runs it, hands it on, or cancels the task by dropping it.
