@@ -9,7 +9,7 @@ use crate::{Call, Fifo, Shared};
 use polyloop_blocking::stall::Post;
 use polyloop_core::block_on::{CHECK_POLLS, Nested, Watch, refuse_nested};
 use polyloop_core::time::Instant;
-use polyloop_core::{Attendant, Ran, Turn, Wakes, context};
+use polyloop_core::{Attendant, Turn, Wakes, context};
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -176,11 +176,8 @@ impl Fifo {
                 if seat.closed { None } else { seat.inbox.pop_front() }
             };
             let Some(runnable) = runnable else { return polled };
-            match runnable.run() {
-                Ran::Yielded(runnable) | Ran::Woken(runnable) => {
-                    self.shared.seat.lock().again.push_back(runnable);
-                }
-                Ran::Pending | Ran::Done => {}
+            if let Some(runnable) = runnable.run().again() {
+                self.shared.seat.lock().again.push_back(runnable);
             }
             // The turn is short, and the loop that called it looks at its own clock afterwards.
             let _ = desk.goes_on();
