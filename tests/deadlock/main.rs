@@ -2,7 +2,7 @@
 //!
 //! Invariant: each case has a process of its own, whose main thread it runs on, because a thread of a test harness is a
 //! stranger who might wake somebody. So the harness runs in another one: called without the variable below, it starts itself
-//! once for each combination, all at a time because most of them sleep, and judges by what they say.
+//! once for each combination, all at a time where they sleep, and judges by what they say.
 
 #![forbid(unsafe_code)]
 
@@ -18,6 +18,7 @@ use polyloop::Builder;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
@@ -48,10 +49,16 @@ struct Case {
     name: &'static str,
     says: Says,
     run: fn(Builder),
+    /// Whether it keeps a core busy, so that no more of them than there are cores run at a time.
+    is_busy: bool,
 }
 
 const fn case(name: &'static str, says: Says, run: fn(Builder)) -> Case {
-    Case { name, says, run }
+    Case { name, says, run, is_busy: false }
+}
+
+const fn busy(name: &'static str, says: Says, run: fn(Builder)) -> Case {
+    Case { is_busy: true, ..case(name, says, run) }
 }
 
 fn cases() -> impl Iterator<Item = &'static Case> {
@@ -79,16 +86,22 @@ fn main() -> ExitCode {
 }
 
 fn on_all_combinations(case: &'static Case) -> Result<(), Failed> {
-    let children: Vec<_> = subjects::names(&[1, 2])
-        .into_iter()
-        .map(|name| thread::spawn(move || judge(case, &name).map_err(|what| format!("{name}: {what}"))))
-        .collect();
-    let mut faults = String::new();
-    for child in children {
-        if let Err(what) = child.join().unwrap() {
-            writeln!(faults, "{what}").unwrap();
+    let names = subjects::names(&[1, 2]);
+    let at_a_time = if case.is_busy { thread::available_parallelism()?.get() } else { names.len() };
+    let (names, faults) = (Mutex::new(names.into_iter()), Mutex::new(String::new()));
+    let next = || names.lock().unwrap().next();
+    thread::scope(|scope| {
+        for _ in 0..at_a_time {
+            scope.spawn(|| {
+                while let Some(name) = next() {
+                    if let Err(what) = judge(case, &name) {
+                        writeln!(faults.lock().unwrap(), "{name}: {what}").unwrap();
+                    }
+                }
+            });
         }
-    }
+    });
+    let faults = faults.into_inner().unwrap();
     if faults.is_empty() { Ok(()) } else { Err(faults.into()) }
 }
 

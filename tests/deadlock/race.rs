@@ -1,15 +1,15 @@
 //! Wakes that arrive at the last moment, while somebody looks.
 
 use crate::Says::Ok as SaysOk;
-use crate::{Case, case, ok};
+use crate::{Case, busy, ok};
 use polyloop::sync::oneshot;
 use polyloop::{Builder, task};
 use std::time::Duration;
 
 pub(crate) const CASES: &[Case] = &[
-    case("race-with-a-job", SaysOk, with_a_job),
-    case("race-with-a-thread", SaysOk, with_a_thread),
-    case("race-between-tasks", SaysOk, between_tasks),
+    busy("race-with-a-job", SaysOk, with_a_job),
+    busy("race-with-a-thread", SaysOk, with_a_thread),
+    busy("race-between-tasks", SaysOk, between_tasks),
 ];
 
 /// In all processes together there are 10⁵ rounds and more.
