@@ -43,6 +43,22 @@ impl Combination {
 }
 
 /// Puts a runtime together. A wrong value is reported by [`build`](Self::build).
+///
+/// # Examples
+///
+/// ```
+/// use polyloop::{BlockPolicy, Builder};
+/// use std::time::Duration;
+///
+/// let runtime = Builder::new()
+///     .combination("steal+poll+heap")
+///     .worker_threads(2)
+///     .block_policy(BlockPolicy::HandOff { after: Duration::from_millis(5), max_threads: 8 })
+///     .thread_name("server")
+///     .build()?;
+/// assert_eq!(runtime.block_on(async { 42 }), 42);
+/// # Ok::<(), polyloop::BuildError>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Builder {
     combination: Combination,

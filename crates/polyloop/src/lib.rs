@@ -21,6 +21,21 @@
 //! `steal+mio+wheel` (without the feature `mio`, another reactor). Whatever is chosen, the program is the same; names follow tokio
 //! where the concept is the same.
 //!
+//! # Features
+//!
+//! On unless `default-features = false` says otherwise:
+//!
+//! - `mio`, `polling`, `poll`: a reactor each, and what has its name in a combination. At least one is needed; the default combination
+//!   has the first of these that there is.
+//! - `macros`: `#[polyloop::main]`, `#[polyloop::test]` and `for_each_combination!`.
+//!
+//! Off unless named:
+//!
+//! - `tracing`: a stalled poll is also an event of `tracing`.
+//! - `futures`, `hyper`, `hyper-util`, `quinn`, `hickory`, `async-rs`, `zbus`, `criterion`: the runtime behind the traits of that crate, in
+//!   [`interop`].
+//! - `compat-tokio`: a hidden thread of tokio's, for libraries that know no other runtime.
+//!
 //! Invariant: this is the only crate that names both an executor and a reactor.
 
 #![forbid(unsafe_code)]
