@@ -4,6 +4,7 @@ use crate::Says::Ok as SaysOk;
 use crate::{Case, busy, ok};
 use polyloop::sync::oneshot;
 use polyloop::{Builder, task};
+use std::ops::Range;
 use std::time::Duration;
 
 pub(crate) const CASES: &[Case] = &[
@@ -12,8 +13,11 @@ pub(crate) const CASES: &[Case] = &[
     busy("race-between-tasks", SaysOk, between_tasks),
 ];
 
-/// In all processes together there are 10⁵ rounds and more.
-const ROUNDS: u32 = 6_000;
+/// In all processes of a case together there are 10⁵ rounds and more with `cargo xtask test --long`, and a quarter of that without.
+fn rounds() -> Range<u32> {
+    let is_long = std::env::var("POLYLOOP_STRESS").is_ok_and(|value| value == "long");
+    0..if is_long { 6_000 } else { 1_500 }
+}
 
 /// Whoever waits looks at once, and does so five times before it sleeps.
 fn hasty(builder: Builder) -> polyloop::Runtime {
@@ -30,7 +34,7 @@ fn dally(round: u32) {
 /// The wakes of threads that work for the runtime, and rest at once: there is no stranger who would betray them.
 fn with_a_job(builder: Builder) {
     let runtime = hasty(builder);
-    for round in 0..ROUNDS {
+    for round in rounds() {
         let woken = runtime.try_block_on(async {
             let (wake, wait) = oneshot::channel();
             drop(task::spawn_blocking(move || {
@@ -47,7 +51,7 @@ fn with_a_job(builder: Builder) {
 /// A stranger's last act is the wake, through a task; then there is none.
 fn with_a_thread(builder: Builder) {
     let runtime = hasty(builder);
-    for round in 0..ROUNDS {
+    for round in rounds() {
         let woken = runtime.try_block_on(async {
             let (wake, wait) = oneshot::channel();
             let task = polyloop::spawn(async move { wait.await.unwrap() });
@@ -65,7 +69,7 @@ fn with_a_thread(builder: Builder) {
 /// A chain of tasks that wake each other, each of which may be the last one at work, and a local one at its end.
 fn between_tasks(builder: Builder) {
     let runtime = hasty(builder);
-    for round in 0..ROUNDS {
+    for round in rounds() {
         let woken = runtime.try_block_on(async {
             let (first, mut wait) = oneshot::channel();
             for _ in 0..3 {

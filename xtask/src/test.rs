@@ -23,7 +23,8 @@ Usage: cargo xtask test [-p CRATE]… [--repeat N] [--long]
 
   -p CRATE    only this crate, `core` or `polyloop-core`; repeatable
   --repeat N  run unit and integration tests N times, to find the one that fails sometimes
-  --long      let tests that repeat a race do so for minutes: with `-p steal`, 100,000 hand-offs
+  --long      let tests that repeat a race do so for minutes: with `-p steal`, 100,000 hand-offs; with
+              `-p tests`, as many races of each kind for a deadlock
 
 Example: cargo xtask test -p time -p core --repeat 20
 ";
