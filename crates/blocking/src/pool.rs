@@ -5,6 +5,9 @@
 //! job, and looks at the queue once more before it ends; so as many jobs as there are idle threads are provided for, and
 //! only one more than that needs another thread. Where none can be had and none exists, the queue is failed.
 //!
+//! Threads that rest are called one at a time: whoever takes a job and leaves others in the queue calls the next one before it
+//! begins. So many short jobs at once wake no more threads than have something to do.
+//!
 //! All of it is one mutex: a job that blocks costs more than any contention on it, and sharded versions of this queue have
 //! lost jobs (tokio #8056). That is also why it names `parking_lot` itself; there is nothing here for a model to explore.
 //!
@@ -99,6 +102,8 @@ struct State {
     idle: usize,
     /// Those of them that wait for a job, asleep or about to be.
     resting: usize,
+    /// Whether one of them was called, and has not looked at the queue since.
+    called: bool,
     /// How often one of them has gone on.
     moves: u64,
     /// Those of them that run a job which has said that it waits ([`while_waiting`]).
@@ -414,7 +419,7 @@ impl Schedule for Shared {
                 state.busy = Some(self.driver.hold());
             }
             state.queue.push_back(runnable);
-            self.jobs.notify_one();
+            self.call_one(&mut state);
             state.promise_thread(self.limits.threads)
         };
         if start {
@@ -471,6 +476,14 @@ impl Shared {
         self.done(&mut state, promised);
     }
 
+    /// Calls a thread that rests, unless one that was called is still on its way: that one calls the next.
+    fn call_one(&self, state: &mut State) {
+        if !state.called && state.resting > 0 && !state.queue.is_empty() {
+            // If none waits, all who count as resting are about to look at the queue.
+            state.called = self.jobs.notify_one();
+        }
+    }
+
     /// A thread's life: jobs, as long as there are any within the keep-alive.
     fn serve(&self) {
         let mut state = self.state.lock();
@@ -486,9 +499,11 @@ impl Shared {
             // Who looks for deadlocks looks at the state, too: either he is seen here, or he sees that this one rests.
             MutexGuard::unlocked(&mut state, || self.driver.deadlocks().somebody_rests());
             // Meanwhile a job may have come, with nobody to be told.
-            let waited = state.queue.is_empty()
-                && !state.closed
-                && self.jobs.wait_for(&mut state, self.limits.keep_alive).timed_out();
+            let mut waited = false;
+            if state.queue.is_empty() && !state.closed {
+                waited = self.jobs.wait_for(&mut state, self.limits.keep_alive).timed_out();
+                state.called &= waited;
+            }
             state.resting -= 1;
             state.moves += 1;
             // A job may have come at the last moment, and nobody else may have been told.
@@ -513,6 +528,7 @@ impl Shared {
         let mandatory = is_mandatory(&runnable);
         state.idle -= 1;
         state.running += 1;
+        self.call_one(state);
         MutexGuard::unlocked(state, || {
             // For the stamp of its beginning: this thread may have waited for long.
             self.driver.now();
