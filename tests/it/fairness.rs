@@ -66,6 +66,9 @@ fn every_combination_is_mounted_and_declares_its_constants() {
             "{name}"
         );
         assert!(declared.ready_bound.is_some(), "{name} declares no bound for a ready task");
+        // Kept to in the scheduler's own tests, which have two workers and decide which of them is stuck.
+        let orphans = declared.orphan_bound.map(|polls| polls(1));
+        assert_eq!(orphans, (combination.executor() == "percore").then_some(61), "{name}");
     }
 }
 
@@ -86,7 +89,12 @@ fn every_peer_has_its_source() {
 #[test]
 fn a_constant_that_is_not_kept_is_found() {
     let tokio = || (Tokio::current_thread().unwrap(), ());
-    let never = Fairness { max_polls_between_turns: 1, polls_after_interval: None, ready_bound: Some(|_| 1) };
+    let never = Fairness {
+        max_polls_between_turns: 1,
+        polls_after_interval: None,
+        ready_bound: Some(|_| 1),
+        orphan_bound: None,
+    };
     let found = |property| {
         let check = || fairness::check("tokio_ct", "with wrong numbers", tokio, On::Caller, never, property);
         std::panic::catch_unwind(check).is_err()

@@ -3,7 +3,7 @@
 //! Invariant: what cannot be is an error of `build` or of a job's handle, never a panic and never a hang.
 
 use crate::subjects::{builder, names};
-use polyloop::{Builder, Handle, task};
+use polyloop::{BlockPolicy, Builder, Handle, Runtime, task};
 use polyloop_conformance::{LIMIT, watched};
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -57,6 +57,53 @@ fn the_kernel_knows_the_threads_by_their_names() {
     let next = AtomicUsize::new(0);
     let numbered = builder("steal:2").thread_name_fn(move || format!("web-{}", next.fetch_add(1, SeqCst)));
     assert_eq!(all_names(numbered), ["web-0", "web-1", "web-2"]);
+}
+
+/// The monitor starts those that take a blocked worker's place, and there is one monitor for all runtimes.
+#[test]
+fn a_function_that_names_threads_and_waits_holds_up_no_relief_elsewhere() {
+    watched("steal:1", LIMIT, || {
+        let hands_off = |builder: Builder| {
+            let policy = BlockPolicy::HandOff { after: BlockPolicy::LEAST_AFTER, max_threads: 4 };
+            builder.block_policy(policy).stall_threshold(None)
+        };
+        let ((asked, is_asked), (answer, answered)) = (channel(), channel::<()>());
+        let (next, answered) = (AtomicUsize::new(0), Mutex::new(answered));
+        let name = move || {
+            let number = next.fetch_add(1, SeqCst);
+            // The worker's, and the one in reserve.
+            if number >= 2 {
+                asked.send(()).unwrap();
+                let _ = answered.lock().unwrap().recv();
+            }
+            format!("web-{number}")
+        };
+        let named = hands_off(builder("steal:1").thread_name_fn(name)).build().unwrap();
+        let other = hands_off(builder("steal:1")).build().unwrap();
+        // Another task runs although the only worker is in a poll that ends no earlier.
+        let relieved = |runtime: &Runtime| {
+            let (release, released) = channel::<()>();
+            let (begin, begun) = channel();
+            let blocked = runtime.spawn(async move {
+                begin.send(()).unwrap();
+                let _ = released.recv();
+            });
+            begun.recv().unwrap();
+            let (tell, told) = channel();
+            drop(runtime.spawn(async move { tell.send(own_name()).unwrap() }));
+            (release, blocked, told)
+        };
+        let (release, blocked, told) = relieved(&named);
+        is_asked.recv().unwrap();
+        {
+            let (_release, _blocked, told) = relieved(&other);
+            told.recv().unwrap();
+        }
+        drop(answer);
+        assert_eq!(told.recv().unwrap(), "web-1");
+        drop(release);
+        named.block_on(blocked).unwrap();
+    });
 }
 
 /// Uses some 6 MiB of stack, three times what a thread has by default.

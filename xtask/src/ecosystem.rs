@@ -46,12 +46,14 @@ pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
             let mut words =
                 vec!["test", kind, "-p", "polyloop", "--all-features", "--features", EXAMPLES, "--"];
             words.extend(which);
-            totals += test::one_round(&own, &words)?;
+            totals += test::one_round(&own, &words)?.of_some(&which.join(", "))?;
         }
-        totals += test::one_round(&own, &["test", "--doc", "-p", "polyloop-trpl"])?;
+        let trpl = test::one_round(&own, &["test", "--doc", "-p", "polyloop-trpl"])?;
+        totals += trpl.of_some("trpl's examples")?;
         let library = Workspace::template(LIBRARY)?;
         for backends in BACKENDS {
-            totals += test::one_round(&library, &["test", "--no-fail-fast", "--features", backends])?;
+            let ran = test::one_round(&library, &["test", "--no-fail-fast", "--features", backends])?;
+            totals += ran.of_some(LIBRARY)?;
         }
     }
     println!("{totals}");

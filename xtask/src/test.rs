@@ -42,6 +42,16 @@ impl Totals {
     pub(crate) fn is_green(self) -> bool {
         self.failed == 0
     }
+
+    /// The same, if there was any test: a choice that no test meets any more must not look green.
+    pub(crate) fn of_some(self, chosen: &str) -> Result<Self, Stop> {
+        match self {
+            Self { passed: 0, failed: 0, skipped: 0 } => {
+                Err(Stop::Failed(format!("no test is among {chosen}, so nothing is shown")))
+            }
+            some => Ok(some),
+        }
+    }
 }
 
 impl fmt::Display for Totals {
@@ -258,6 +268,14 @@ mod tests {
         let line = "test result: FAILED. 3 passed; 1 failed; 2 ignored; 0 measured; 9 filtered out; finished in 0.00s";
         assert_eq!(count_libtest(line), Some(totals(3, 1, 2)));
         assert_eq!(count_libtest("test a::b ... ok"), None);
+    }
+
+    #[test]
+    fn a_choice_that_no_test_meets_is_no_pass() {
+        assert!(totals(0, 0, 0).of_some("a::").is_err());
+        for some in [totals(1, 0, 0), totals(0, 1, 0), totals(0, 0, 1)] {
+            assert!(some.of_some("a::").is_ok_and(|same| same == some));
+        }
     }
 
     #[test]

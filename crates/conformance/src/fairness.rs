@@ -48,6 +48,7 @@ pub const PEERS: &[Peer] = &[
             max_polls_between_turns: 61,
             polls_after_interval: None,
             ready_bound: Some(|place| place + place / 31 + 1),
+            orphan_bound: None,
         },
         source: "tokio 1.54.1, `Builder::event_interval` (61) and `global_queue_interval` (31): one of 31 tasks comes \
                  from outside, the others in their order; who yields is kept aside until the driver has turned",
@@ -60,6 +61,7 @@ pub const PEERS: &[Peer] = &[
             max_polls_between_turns: 61 * (1 + TOKIO_LIFO_POLLS),
             polls_after_interval: None,
             ready_bound: Some(|place| (1 + TOKIO_LIFO_POLLS) * (place + place / 2 + 1)),
+            orphan_bound: None,
         },
         source: "tokio 1.54.1, `event_interval` (61) ticks, each with up to `MAX_LIFO_POLLS_PER_TICK` (3) polls more from the \
                  LIFO slot; `global_queue_interval` tunes itself down to one tick of two; who yields is kept aside until the \
@@ -77,6 +79,7 @@ const SMOL: Fairness = Fairness {
     max_polls_between_turns: 200,
     polls_after_interval: None,
     ready_bound: Some(|place| place + 1),
+    orphan_bound: None,
 };
 
 const SMOL_SOURCE: &str = "async-executor 1.14.1, `Executor::run`: 200 tasks, then a yield to `async_io::block_on`, which \

@@ -30,6 +30,9 @@ pub struct Fairness {
     pub polls_after_interval: Option<(u64, Duration)>,
     /// C3; `None` where a ready task may have to wait for ever.
     pub ready_bound: Option<ReadyBound>,
+    /// C3 for a task whose worker is stuck or gone, its place being the one among those: within how many polls of any one worker
+    /// that is at work. `None` where such a task is in no other place than those that have a worker.
+    pub orphan_bound: Option<ReadyBound>,
 }
 
 impl Fairness {
@@ -39,7 +42,14 @@ impl Fairness {
             max_polls_between_turns: MAX_POLLS as u64,
             polls_after_interval: Some((CHECK_POLLS as u64, TURN_INTERVAL)),
             ready_bound,
+            orphan_bound: None,
         }
+    }
+
+    /// The same for a scheduler that keeps the tasks apart whose worker is stuck or gone.
+    #[must_use]
+    pub const fn with_orphans(self, orphan_bound: Option<ReadyBound>) -> Self {
+        Self { orphan_bound, ..self }
     }
 }
 
@@ -58,6 +68,10 @@ impl fmt::Display for Fairness {
                 bound(100)
             ),
             None => f.write_str("; no bound for a ready task"),
+        }?;
+        match self.orphan_bound {
+            Some(bound) => write!(f, "; the first whose worker is stuck within {} of another", bound(1)),
+            None => Ok(()),
         }
     }
 }
@@ -80,7 +94,17 @@ mod tests {
             "at most 976 polls between driver turns, 61 once 100µs have passed; \
              the first ready task is polled within 16 polls, the 100th within 808"
         );
-        let said = Fairness { max_polls_between_turns: 61, polls_after_interval: None, ready_bound: None };
+        let said = Fairness {
+            max_polls_between_turns: 61,
+            polls_after_interval: None,
+            ready_bound: None,
+            orphan_bound: None,
+        };
         assert_eq!(said.to_string(), "at most 61 polls between driver turns; no bound for a ready task");
+        assert_eq!(
+            said.with_orphans(Some(|place| 9 * place)).to_string(),
+            "at most 61 polls between driver turns; no bound for a ready task; \
+             the first whose worker is stuck within 9 of another"
+        );
     }
 }

@@ -131,6 +131,12 @@ pub trait Scheduler: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// The same for those whose worker is [stuck](Self::observe_stuck) or on standby, if they are kept apart: within how many polls
+    /// of any one worker that is at work.
+    fn orphan_bound(&self) -> Option<ReadyBound> {
+        None
+    }
+
     /// Makes the local part of worker `index`; called once for each worker before any other call with it.
     fn local(&self, index: usize) -> Self::Local;
 

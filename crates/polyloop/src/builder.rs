@@ -353,9 +353,11 @@ pub(crate) fn start_workers<S: Scheduler>(
     let ambient = Ambient::default();
     let here = ambient.clone();
     let (named, living) = (threads.clone(), threads.clone());
-    config.thread_name = Arc::new(move |index| named.name(format!("poly-worker-{index}")));
+    threads.ask_for_names(config.workers.get());
+    config.thread_name = Arc::new(move |index| named.name_at_hand(format!("poly-worker-{index}")));
     config.stack_size = threads.stack_size;
-    config.around = Arc::new(move |_, life| living.live(|| context::enter_scope(&here.at_work(), life)));
+    config.around =
+        Arc::new(move |_, life| living.live_as_worker(|| context::enter_scope(&here.at_work(), life)));
     config.hooks = threads.hooks.clone();
     let pool = Pool::start(scheduler, driver, config).map_err(|error| {
         let stack = threads.stack_size;

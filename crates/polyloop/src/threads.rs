@@ -4,18 +4,43 @@
 
 use crate::Builder;
 use polyloop_blocking::StartThread;
+use polyloop_core::task::contain;
 use polyloop_core::{Hooks, Meta, ThreadHook};
+use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What the builder was told about threads.
 #[derive(Clone, Default)]
 pub(crate) struct Threads {
-    name: Option<Arc<dyn Fn() -> String + Send + Sync>>,
+    name: Option<Arc<Names>>,
     pub(crate) stack_size: Option<usize>,
     start: Option<ThreadHook>,
     pub(crate) stop: Option<ThreadHook>,
     pub(crate) hooks: Hooks,
+}
+
+/// Names in the order in which the program gave them. There is one in reserve for the next worker that relief starts, because that is
+/// done by the monitor, which must not wait for the program.
+struct Names {
+    ask: Box<dyn Fn() -> String + Send + Sync>,
+    ahead: Mutex<VecDeque<String>>,
+}
+
+impl Names {
+    /// With no lock held meanwhile.
+    fn ask(&self) {
+        let name = (self.ask)();
+        self.ahead().push_back(name);
+    }
+
+    fn take(&self) -> Option<String> {
+        self.ahead().pop_front()
+    }
+
+    fn ahead(&self) -> MutexGuard<'_, VecDeque<String>> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Calls the hook of a thread's end, however it ends.
@@ -30,9 +55,33 @@ impl Drop for Stop<'_> {
 }
 
 impl Threads {
-    /// The next thread's name; `default` unless the program said otherwise.
-    pub(crate) fn name(&self, default: String) -> String {
-        self.name.as_ref().map_or(default, |name| name())
+    /// Asks for the names of so many workers, and for the one in reserve.
+    pub(crate) fn ask_for_names(&self, workers: usize) {
+        if let Some(names) = &self.name {
+            (0..=workers).for_each(|_| names.ask());
+        }
+    }
+
+    /// The next worker's name; `default` if the program gave none, or none is at hand.
+    pub(crate) fn name_at_hand(&self, default: String) -> String {
+        self.name.as_ref().and_then(|names| names.take()).unwrap_or(default)
+    }
+
+    /// Runs a worker's whole life. If it has taken the name that was in reserve, it asks for the next one.
+    pub(crate) fn live_as_worker(&self, life: impl FnOnce()) {
+        self.live(|| {
+            if let Some(names) = self.name.as_ref().filter(|names| names.ahead().is_empty()) {
+                contain(|| names.ask());
+            }
+            life();
+        });
+    }
+
+    /// The name of the next thread for blocking jobs; `default` unless the program said otherwise.
+    fn name(&self, default: String) -> String {
+        let Some(names) = &self.name else { return default };
+        names.ask();
+        names.take().unwrap_or(default)
     }
 
     /// Runs a thread's whole life.
@@ -81,11 +130,13 @@ impl Builder {
         self.thread_name_fn(move || name.clone())
     }
 
-    /// Asks `name` for the name of each thread that the runtime starts. For one that takes a blocked worker's place the asker is the
-    /// thread that watches all runtimes of the process, so `name` must not wait for anything: least of all for what a task may hold.
+    /// Asks `name` for the name of each thread that the runtime starts, and, if it has workers, for one more, which is kept for the
+    /// next one that takes a blocked worker's place: so nobody waits for `name` before that one starts. It asks for another one
+    /// itself, after [`on_thread_start`](Self::on_thread_start) and before it works; a panic then is contained. Who starts while
+    /// that goes on has the name that it would have by default.
     #[must_use]
     pub fn thread_name_fn(mut self, name: impl Fn() -> String + Send + Sync + 'static) -> Self {
-        self.threads.name = Some(Arc::new(name));
+        self.threads.name = Some(Arc::new(Names { ask: Box::new(name), ahead: Mutex::default() }));
         self
     }
 

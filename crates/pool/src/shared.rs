@@ -224,6 +224,7 @@ impl<S: Scheduler> Gauges for Dials<S> {
 
     fn fairness(&self) -> Fairness {
         Fairness::paced(self.shared.scheduler.ready_bound())
+            .with_orphans(self.shared.scheduler.orphan_bound())
     }
 
     fn worker_of(&self, thread: ThreadId) -> Option<usize> {

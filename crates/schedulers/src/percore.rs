@@ -117,6 +117,10 @@ impl Scheduler for PerCore {
         Some(|place| 2 * place + 1)
     }
 
+    fn orphan_bound(&self) -> Option<ReadyBound> {
+        Some(|place| u64::from(ORPHAN_INTERVAL) * place)
+    }
+
     fn local(&self, index: usize) -> Local {
         Local { index, tick: 0, owes_own: false }
     }
@@ -139,8 +143,13 @@ impl Scheduler for PerCore {
 
     fn next(&self, local: &mut Local) -> Option<Runnable> {
         local.tick = local.tick.wrapping_add(1);
-        let is_early = !std::mem::take(&mut local.owes_own) && local.tick.is_multiple_of(ORPHAN_INTERVAL);
-        let early = is_early.then(|| self.take_orphan()).flatten();
+        let is_orphans_turn = local.tick.is_multiple_of(ORPHAN_INTERVAL);
+        let owes_own = std::mem::take(&mut local.owes_own);
+        if is_orphans_turn && owes_own {
+            // Put off by one poll: a driver turn right after an orphan must not cost the next one its turn.
+            local.tick = local.tick.wrapping_sub(1);
+        }
+        let early = (is_orphans_turn && !owes_own).then(|| self.take_orphan()).flatten();
         local.owes_own = early.is_some();
         let own = || self.take_own(local.index);
         let mut runnable = early.or_else(own).or_else(|| self.take_orphan())?;

@@ -16,6 +16,7 @@ mod says;
 pub use case::{Case, Witness};
 pub use place::{Place, Syscall};
 pub use post::Post;
+use report::Outbox;
 pub(crate) use report::look_after_reports;
 pub use report::tell;
 
@@ -38,6 +39,8 @@ pub struct Stalls {
     /// From when on a poll is counted as blocked or computing; `None` counts none.
     pub detect: Option<Duration>,
     counts: Arc<Counts>,
+    /// What waits for the hook.
+    outbox: Arc<Outbox>,
 }
 
 #[derive(Default)]

@@ -1,8 +1,9 @@
 //! How a stall gets out: to the program's hook, as an event of `tracing`, or as a line on stderr.
 //!
 //! Invariant: *the monitor waits for nobody*. A hook may take its time, and stderr may be locked by the very task that stalls; so
-//! reports are told by a thread of their own, which is there only while there is something to tell. Lines are few: [`LINES`] in
-//! any [`MINUTE`], and one that says how many more there would have been.
+//! reports are told by a thread of their own, which is there only while there is something to tell: one for the lines of the whole
+//! process, and one for the hook of each runtime, so that a hook that blocks silences nobody else. Lines are few: [`LINES`] in any
+//! [`MINUTE`], and one that says how many more there would have been.
 
 use super::{Stall, StallHook, Stalls};
 use crate::monitor::now;
@@ -11,21 +12,27 @@ use polyloop_core::contained_panics;
 use polyloop_core::task::contain;
 use std::collections::VecDeque;
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 /// How many lines about stalls there are in any minute.
 const LINES: usize = 5;
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What waits to be told, at the most: a hook that blocks must not fill the memory.
+/// What waits for one hook, or to be a line, at the most: a hook that blocks must not fill the memory.
 const MOST_WAITING: usize = 256;
 
-static OUTBOX: Mutex<Outbox> = Mutex::new(Outbox { waiting: VecDeque::new(), is_served: false });
+/// What is told to no hook.
+static OUTBOX: LazyLock<Arc<Outbox>> = LazyLock::new(Arc::default);
 static LINES_SAID: Mutex<Limit> = Mutex::new(Limit::new());
 static PANICS: Mutex<Panics> = Mutex::new(Panics { known: 0, said: None });
 
-struct Outbox {
+/// What waits for the same thread.
+#[derive(Default)]
+pub(super) struct Outbox(Mutex<Letters>);
+
+#[derive(Default)]
+struct Letters {
     waiting: VecDeque<Report>,
     /// Whether there is a thread that tells.
     is_served: bool,
@@ -38,7 +45,8 @@ enum Report {
 
 /// Tells of a stall, as soon as may be.
 pub(super) fn report(stall: Stall, stalls: &Stalls) {
-    push(Report::Stall(stall, stalls.hook.clone()));
+    let outbox = if stalls.hook.is_some() { &stalls.outbox } else { &*OUTBOX };
+    outbox.push(Report::Stall(stall, stalls.hook.clone()));
 }
 
 /// What is due by the time alone. Called by the monitor at each look.
@@ -46,51 +54,60 @@ pub(crate) fn look_after_reports() {
     let now = now();
     let left_out = LINES_SAID.lock().due(now);
     if let Some(left_out) = left_out {
-        push(Report::Line(format!(
+        OUTBOX.push(Report::Line(format!(
             "{left_out} more reports of stalled polls were left out in the last minute"
         )));
     }
     let panics = PANICS.lock().due(contained_panics(), now);
     if let Some(panics) = panics {
         let times = if panics == 1 { "a panic".to_owned() } else { format!("{panics} panics") };
-        push(Report::Line(format!(
+        OUTBOX.push(Report::Line(format!(
             "{times} in wakers, in hooks or in drops of outputs and payloads went no further than there"
         )));
     }
 }
 
-fn push(report: Report) {
-    let start = {
-        let mut outbox = OUTBOX.lock();
-        if outbox.waiting.len() >= MOST_WAITING {
-            LINES_SAID.lock().leave_out(now());
-            return;
+impl Outbox {
+    fn push(self: &Arc<Self>, report: Report) {
+        let start = {
+            let mut letters = self.0.lock();
+            if letters.waiting.len() >= MOST_WAITING {
+                LINES_SAID.lock().leave_out(now());
+                return;
+            }
+            letters.waiting.push_back(report);
+            !std::mem::replace(&mut letters.is_served, true)
+        };
+        if start {
+            let outbox = Arc::clone(self);
+            let thread = std::thread::Builder::new().name("polyloop-stalls".to_owned());
+            if thread.spawn(move || outbox.serve()).is_err() {
+                // What waits is told with the next one.
+                self.0.lock().is_served = false;
+            }
         }
-        outbox.waiting.push_back(report);
-        !std::mem::replace(&mut outbox.is_served, true)
-    };
-    if start {
-        let started = std::thread::Builder::new().name("polyloop-stalls".to_owned()).spawn(serve);
-        if started.is_err() {
-            // What waits is told with the next one.
-            OUTBOX.lock().is_served = false;
+    }
+
+    fn serve(&self) {
+        while let Some(report) = self.next() {
+            report.tell();
         }
+    }
+
+    /// The thread that finds nothing ends; the next report has another one.
+    fn next(&self) -> Option<Report> {
+        let mut letters = self.0.lock();
+        let report = letters.waiting.pop_front();
+        letters.is_served = report.is_some();
+        report
     }
 }
 
-fn serve() {
-    loop {
-        let report = {
-            let mut outbox = OUTBOX.lock();
-            let Some(report) = outbox.waiting.pop_front() else {
-                outbox.is_served = false;
-                return;
-            };
-            report
-        };
-        match report {
-            Report::Line(line) => say(&line),
-            Report::Stall(stall, hook) => {
+impl Report {
+    fn tell(self) {
+        match self {
+            Self::Line(line) => say(&line),
+            Self::Stall(stall, hook) => {
                 #[cfg(feature = "tracing")]
                 contain(|| emit(&stall));
                 match hook {
@@ -105,7 +122,8 @@ fn serve() {
 }
 
 /// Has a line written to stderr, and waits for nobody: not for whoever has stderr's lock, nor for a hook that is told of stalls. For what
-/// is rare, because it takes a thread; where there is none to be had, the caller writes, past the lock.
+/// is rare, because it takes a thread; where there is none to be had, the caller writes, past the lock, and then waits for a pipe
+/// that is full.
 pub fn tell(line: String) {
     let line = Arc::new(line);
     let told = Arc::clone(&line);
@@ -210,7 +228,51 @@ impl Panics {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Cause, Phase, Place, What};
     use super::*;
+    use polyloop_core::Meta;
+    use std::panic::Location;
+    use std::sync::mpsc::channel;
+
+    fn stall() -> Stall {
+        Stall {
+            what: What::Task,
+            task: Meta::new(Location::caller()),
+            phase: Phase::Lasting,
+            lasted: Duration::from_millis(30),
+            cause: Cause::Unknown,
+            thread: None,
+            place: Place::default(),
+        }
+    }
+
+    fn told_to(hook: impl Fn() + Send + Sync + 'static) -> Stalls {
+        Stalls { hook: Some(Arc::new(move |_| hook())), ..Stalls::default() }
+    }
+
+    #[test]
+    fn a_hook_that_blocks_silences_no_other_and_no_line() {
+        let ((inside, is_inside), (release, released)) = (channel(), channel::<()>());
+        let released = Mutex::new(released);
+        let blocks = told_to(move || {
+            inside.send(()).unwrap();
+            let _ = released.lock().recv();
+        });
+        report(stall(), &blocks);
+        is_inside.recv().unwrap();
+        let (tell, told) = channel();
+        report(stall(), &told_to(move || tell.send(()).unwrap()));
+        told.recv().unwrap();
+        // A line has no hook that could say so: it is out of its box.
+        OUTBOX.push(Report::Line("a line in a test".to_owned()));
+        while OUTBOX.0.lock().is_served {
+            std::thread::yield_now();
+        }
+        report(stall(), &blocks);
+        assert_eq!(blocks.outbox.0.lock().waiting.len(), 1, "one report after the other");
+        drop(release);
+        is_inside.recv().unwrap();
+    }
 
     #[test]
     fn five_lines_in_any_minute_and_one_that_counts_the_rest() {

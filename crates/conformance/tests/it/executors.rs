@@ -27,6 +27,7 @@ const DECLARED: Fairness = Fairness {
     max_polls_between_turns: 100,
     polls_after_interval: Some((10, Duration::from_micros(100))),
     ready_bound: Some(|place| place),
+    orphan_bound: None,
 };
 
 #[derive(Debug, Default)]

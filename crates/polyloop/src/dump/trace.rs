@@ -77,13 +77,16 @@ impl Drop for Tracer {
     }
 }
 
-/// How often, if at all; or what was wrong.
+/// How often, if at all; or what was wrong. A variable that is empty is none.
 fn period(value: Result<String, VarError>) -> Result<Option<Duration>, String> {
     let value = match value {
         Ok(value) => value,
         Err(VarError::NotPresent) => return Ok(None),
         Err(VarError::NotUnicode(value)) => return Err(value.to_string_lossy().into_owned()),
     };
+    if value.is_empty() {
+        return Ok(None);
+    }
     match value.trim().parse() {
         Ok(0) => Ok(None),
         Ok(millis) if millis <= MOST => Ok(Some(Duration::from_millis(millis))),
@@ -127,10 +130,11 @@ mod tests {
         assert_eq!(period(" 1 "), Ok(Some(Duration::from_millis(1))));
         assert_eq!(period("0"), Ok(None));
         assert_eq!(period("86400000"), Ok(Some(Duration::from_secs(86_400))));
-        for wrong in ["", "-1", "1.5", "100ms", "86400001", "99999999999999999999999"] {
+        for wrong in [" ", "-1", "1.5", "100ms", "86400001", "99999999999999999999999"] {
             assert_eq!(period(wrong), Err(wrong.to_owned()));
         }
         assert_eq!(super::period(Err(VarError::NotPresent)), Ok(None));
+        assert_eq!(period(""), Ok(None), "as if it were not set");
     }
 
     #[test]

@@ -106,6 +106,39 @@ fn an_orphan_is_found_by_a_worker_that_never_runs_dry() {
 }
 
 #[test]
+fn orphans_have_what_is_declared_whenever_the_driver_turns() {
+    const ORPHANS: u32 = 6;
+    for interval in 1..=2 * ORPHAN_INTERVAL {
+        let mut world = World::new(per_core(2, 2), 2);
+        for number in 1..=ORPHANS {
+            let _ = world.push(Some(1), number, plain());
+        }
+        world.scheduler.observe_stuck(1, true);
+        let runnable = world.task(0, plain(), 100_000);
+        let _ = world.scheduler.push(Some(&mut world.locals[0]), runnable, Why::Spawn);
+        let bound = world.scheduler.orphan_bound().unwrap();
+        let mut place = 0;
+        for polls in 1.. {
+            let polled = world.poll(0, 1).unwrap();
+            if polled > 0 {
+                place += 1;
+                assert!(
+                    polls <= bound(place),
+                    "orphan {place} after {polls}, with a turn after each {interval}"
+                );
+                assert_eq!(u64::from(polled), place);
+            }
+            if place == u64::from(ORPHANS) {
+                break;
+            }
+            if polls % u64::from(interval) == 0 {
+                world.scheduler.observe_poll(&mut world.locals[0], 1);
+            }
+        }
+    }
+}
+
+#[test]
 fn orphans_and_a_worker_s_own_take_turns_where_each_poll_is_long() {
     let mut world = World::new(per_core(2, 2), 2);
     for number in 1..=4 {
