@@ -86,8 +86,7 @@ fn drawn(seen: &[(String, Recording)], look: Look) -> String {
     let mut out = draw::legend(timelines(), look) + "\n";
     let polls = timelines().flat_map(|timeline| &timeline.lanes).flat_map(|lane| &lane.polls);
     if polls.into_iter().any(|poll| poll.worker > 0) {
-        out +=
-            "worker 0 is the thread of `main`, the others are numbered in the order of their first polls\n";
+        out += "worker 0 is the thread of `main`; the others are numbered by their first polls\n";
     }
     out.push('\n');
     for (name, recording) in seen {

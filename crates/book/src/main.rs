@@ -31,7 +31,8 @@ struct Cli {
     name: Option<String>,
     /// Arguments of the program, in place of the book's own.
     arguments: Vec<String>,
-    /// The combination to run on; repeatable. On a peer (tokio-ct, tokio-mt, smol-1, smol-n) the lab runs it, if it is one of its experiments.
+    /// The combination to run on; repeatable. On a peer (tokio-ct, tokio-mt, smol-1, smol-n) the lab runs it, if it has it as an
+    /// experiment.
     #[arg(long, value_name = "SUBJECT")]
     on: Vec<String>,
     /// Runs all programs, on all combinations unless `--on` names some; sleeps take no time where that changes nothing.
