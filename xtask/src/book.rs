@@ -1,4 +1,4 @@
-//! `cargo xtask book …`: the programs of the Rust Book's chapter, and the lab's timeline of the same program.
+//! `cargo xtask book …`: the programs of the Rust Book's chapter, each with the timeline of that very run; on a peer the lab runs it.
 
 use crate::exec;
 use crate::forward::{self, Peers};
@@ -9,37 +9,38 @@ use std::process::{Command, ExitStatus};
 /// The programs that fetch pages bring TLS and an HTML parser; nobody waits for these who wants another one.
 const PAGES: [&str; 2] = ["page-title", "first-page"];
 
+/// The runtimes that are not ours, which only the lab runs.
+const PEERS: [&str; 4] = ["tokio-ct", "tokio-mt", "smol-1", "smol-n"];
+
 /// The learner's project, which is built as a stranger builds it.
 const TEMPLATE: &str = "templates/chapter17";
 
 pub(crate) fn run(arguments: Vec<String>) -> Result<(), Stop> {
     let has = |word: &str| arguments.iter().any(|argument| argument == word);
-    let name = arguments.first().filter(|first| !first.starts_with('-'));
     let with_pages = has("--all") || arguments.is_empty() || PAGES.iter().any(|page| has(page));
-    let status = status(book(with_pages).args(&arguments))?;
-    if !status.success() {
-        std::process::exit(status.code().unwrap_or(1));
-    }
-    let Some(name) = name.filter(|_| !has("--no-timeline") && !has("--experiment") && !has("--help")) else {
-        return Ok(());
+    let (own, peers) = without_peers(&arguments);
+    let Some(name) = name(&own).filter(|_| !peers.is_empty()) else {
+        return ends_well(status(book(with_pages).args(&arguments))?);
     };
-    let experiment = exec::output(book(with_pages).args([name, "--experiment"]))?;
-    let subjects = subjects(&arguments);
-    if let Some(why) = no_timeline(&experiment, &subjects) {
-        eprintln!("{why}");
-        return Ok(());
+    let asked = book(with_pages).args([name, "--experiment"]).output().map_err(cannot_run)?;
+    if !asked.status.success() {
+        eprint!("{}", String::from_utf8_lossy(&asked.stderr));
+        return ends_well(asked.status);
     }
-    eprintln!("The same program in the lab, which labels its futures; `--no-timeline` leaves it out:");
-    let words = ["run", experiment.trim()].map(str::to_owned).into_iter().chain(subjects).collect::<Vec<_>>();
-    forward::to_lab_in("dev", "cargo xtask lab", Peers::Without, &words)
-}
-
-/// Why there is nothing to see after the output, if there is not.
-fn no_timeline(experiment: &str, subjects: &[String]) -> Option<&'static str> {
-    if experiment.trim().is_empty() {
-        return Some("There is no timeline of this one, because the lab has no experiment like it.");
+    let experiment = String::from_utf8_lossy(&asked.stdout).trim().to_owned();
+    if experiment.is_empty() {
+        let peers = peers.join(", ");
+        return Err(Stop::Usage(format!(
+            "--on {peers}: on other runtimes than ours the lab runs it, and the lab has no experiment like `{name}`"
+        )));
     }
-    subjects.is_empty().then_some("With `--on SUBJECT` you also see the lab's timeline of it.")
+    if own.iter().any(|word| word == "--on" || word.starts_with("--on=")) {
+        ends_well(status(book(with_pages).args(&own))?)?;
+    }
+    eprintln!("On other runtimes than ours the lab runs it, as its experiment `{experiment}`:");
+    let on = peers.into_iter().flat_map(|peer| ["--on".to_owned(), peer]);
+    let words: Vec<String> = ["run".to_owned(), experiment].into_iter().chain(on).collect();
+    forward::to_lab_in("dev", "cargo xtask lab", Peers::With, &words)
 }
 
 /// What CI runs: all programs on all combinations, and the learner's project.
@@ -55,8 +56,11 @@ pub(crate) fn check() -> Result<(), Stop> {
     Ok(())
 }
 
+/// The book, run from where the person stands: relative paths in the arguments are theirs.
 fn book(with_pages: bool) -> Command {
-    let mut cargo = exec::cargo(&["run", "--package", "polyloop-book"]);
+    let mut cargo = Command::new("cargo");
+    cargo.args(["run", "--package", "polyloop-book", "--manifest-path"]);
+    cargo.arg(exec::root().join("Cargo.toml"));
     if with_pages {
         cargo.args(["--features", "pages"]);
     }
@@ -65,19 +69,52 @@ fn book(with_pages: bool) -> Command {
 }
 
 fn status(command: &mut Command) -> Result<ExitStatus, Stop> {
-    command.status().map_err(|error| Stop::failed(format!("cargo cannot be run: {error}")))
+    command.status().map_err(cannot_run)
 }
 
-/// The `--on` of the arguments, as the lab takes them.
-fn subjects(arguments: &[String]) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut words = arguments.iter();
-    while let Some(word) = words.next() {
-        let value = word.strip_prefix("--on=").map(str::to_owned);
-        let value = value.or_else(|| (word == "--on").then(|| words.next().cloned()).flatten());
-        found.extend(value.into_iter().flat_map(|value| ["--on".to_owned(), value]));
+fn cannot_run(error: std::io::Error) -> Stop {
+    Stop::failed(format!("cargo cannot be run: {error}"))
+}
+
+/// Whatever it said, its code is ours.
+fn ends_well(status: ExitStatus) -> Result<(), Stop> {
+    if !status.success() {
+        std::process::exit(status.code().unwrap_or(1));
     }
-    found
+    Ok(())
+}
+
+/// The arguments without those that name a peer, and these peers.
+fn without_peers(arguments: &[String]) -> (Vec<String>, Vec<String>) {
+    let (mut own, mut peers) = (Vec::new(), Vec::new());
+    let mut words = arguments.iter().peekable();
+    while let Some(word) = words.next() {
+        if let Some(peer) = word.strip_prefix("--on=").filter(|subject| is_peer(subject)) {
+            peers.push(peer.to_owned());
+        } else if let Some(peer) = words.next_if(|next| word == "--on" && is_peer(next)) {
+            peers.push(peer.clone());
+        } else {
+            own.push(word.clone());
+        }
+    }
+    (own, peers)
+}
+
+/// The program's name, if there is one.
+fn name(arguments: &[String]) -> Option<&String> {
+    let mut words = arguments.iter();
+    loop {
+        match words.next()? {
+            word if word == "--on" => _ = words.next(),
+            word if !word.starts_with('-') => return Some(word),
+            _ => {}
+        }
+    }
+}
+
+/// Whether this names a peer, with or without a number of workers.
+fn is_peer(subject: &str) -> bool {
+    PEERS.contains(&subject.split(':').next().unwrap_or(subject))
 }
 
 #[cfg(test)]
@@ -85,16 +122,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_timeline_that_is_not_there_says_why() {
-        let on = ["--on".to_owned(), "fifo".to_owned()];
-        assert_eq!(no_timeline("sleep/async\n", &on), None);
-        assert!(no_timeline("\n", &on).is_some_and(|why| why.contains("no experiment")));
-        assert!(no_timeline("sleep/async\n", &[]).is_some_and(|why| why.contains("--on")));
-    }
-
-    #[test]
-    fn the_lab_gets_the_subjects_alone() {
-        let words = "yields --on fifo --no-timeline --on=steal:2 --on".split(' ').map(str::to_owned);
-        assert_eq!(subjects(&words.collect::<Vec<_>>()), ["--on", "fifo", "--on", "steal:2"]);
+    fn the_lab_gets_the_peers_and_the_book_the_rest() {
+        let words = "yields --on fifo --on tokio-mt:4 --no-timeline --on=steal:2 --on=smol-1 --on";
+        let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+        let (own, peers) = without_peers(&words);
+        assert_eq!(own.join(" "), "yields --on fifo --no-timeline --on=steal:2 --on");
+        assert_eq!(peers, ["tokio-mt:4", "smol-1"]);
+        let swapped = ["--on", "fifo", "--no-timeline", "yields"].map(str::to_owned);
+        assert_eq!((name(&own), name(&swapped), name(&own[1..3])), (own.first(), swapped.last(), None));
+        assert!(!is_peer("tokio") && !is_peer("fifo+tokio-mt"));
     }
 }

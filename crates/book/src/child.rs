@@ -8,6 +8,22 @@ use std::process::{Command, ExitStatus, Stdio};
 /// The argument by which the executable is a program of the book instead of the book.
 const ARGUMENT: &str = "__program";
 
+/// The variable that names the file for the timeline.
+const TIMELINE: &str = "POLYLOOP_TIMELINE";
+
+/// How a program is run.
+#[derive(Clone, Copy, Debug)]
+pub struct How<'a> {
+    /// On what.
+    pub combination: &'a str,
+    /// Whether the clock is paused, so that sleeps take no time.
+    pub paused: bool,
+    /// Its arguments, in place of the book's own.
+    pub arguments: &'a [String],
+    /// Where it writes its timeline.
+    pub timeline: Option<&'a Path>,
+}
+
 /// How a program ended.
 #[derive(Debug)]
 pub struct Ran {
@@ -19,8 +35,7 @@ pub struct Ran {
     pub status: ExitStatus,
 }
 
-/// Runs the program in a process of `executable`, which must begin with [`run_here`], on `combination`. Each line is given to
-/// `told` as it comes.
+/// Runs the program in a process of `executable`, which must begin with [`run_here`]. Each line is given to `told` as it comes.
 ///
 /// # Errors
 ///
@@ -28,23 +43,25 @@ pub struct Ran {
 pub fn run_child(
     executable: &Path,
     program: &Program,
-    combination: &str,
-    paused: bool,
-    arguments: &[String],
+    how: How<'_>,
     mut told: impl FnMut(&str),
 ) -> io::Result<Ran> {
     #[cfg(feature = "pages")]
     let server = crate::pages::Server::start()?;
     let mut command = Command::new(executable);
-    command.args([ARGUMENT, program.name]).env("POLYLOOP", combination);
-    command.env("POLYLOOP_CLOCK", if paused { "paused" } else { "system" });
+    command.args([ARGUMENT, program.name]).env("POLYLOOP", how.combination);
+    command.env("POLYLOOP_CLOCK", if how.paused { "paused" } else { "system" });
     // A program that blocks is a lesson here, not a fault to be named in the middle of its output.
     command.env("POLYLOOP_STALLS", "off");
+    match how.timeline {
+        Some(file) => command.env(TIMELINE, file),
+        None => command.env_remove(TIMELINE),
+    };
     #[cfg(feature = "pages")]
-    if arguments.is_empty() {
+    if how.arguments.is_empty() {
         command.args(program.paths.iter().map(|path| server.url(path)));
     }
-    command.args(arguments);
+    command.args(how.arguments);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let errors = std::thread::spawn(move || {

@@ -2,9 +2,13 @@
 
 #![forbid(unsafe_code)]
 
+mod lanes;
+
 use clap::Parser;
+use lanes::Watching;
 use polyloop::Combination;
-use polyloop_book::{PROGRAMS, Program, Ran, judge, run_child, run_here};
+use polyloop_book::{How, PROGRAMS, Program, Ran, judge, run_child, run_here};
+use polyloop_timeline::Recording;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -27,15 +31,19 @@ struct Cli {
     name: Option<String>,
     /// Arguments of the program, in place of the book's own.
     arguments: Vec<String>,
-    /// The combination to run on; repeatable.
+    /// The combination to run on; repeatable. On a peer (tokio-ct, tokio-mt, smol-1, smol-n) the lab runs it, if it has it as an
+    /// experiment.
     #[arg(long, value_name = "SUBJECT")]
     on: Vec<String>,
     /// Runs all programs, on all combinations unless `--on` names some; sleeps take no time where that changes nothing.
     #[arg(long, conflicts_with = "name")]
     all: bool,
-    /// Shows no timeline of the lab afterwards.
+    /// Shows no timeline afterwards.
     #[arg(long)]
     no_timeline: bool,
+    /// Draws what a program of yours wrote there, by trpl's feature `timeline` and POLYLOOP_TIMELINE=FILE; repeatable.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "all", "on", "no_timeline"])]
+    timeline: Vec<PathBuf>,
     /// Says which experiment of the lab is the same program.
     #[arg(long, hide = true, requires = "name")]
     experiment: bool,
@@ -67,10 +75,14 @@ fn tell(cli: &Cli) -> io::Result<u8> {
         match name.parse::<Combination>() {
             Ok(combination) => combinations.push(combination),
             Err(error) => {
-                eprintln!("book: --on {name}: {error}; other runtimes are the lab's: `cargo xtask lab run`");
+                let peers = if is_known_executor(name) { "" } else { PEERS };
+                eprintln!("book: --on {name}: {error}{peers}");
                 return Ok(USAGE);
             }
         }
+    }
+    if !cli.timeline.is_empty() {
+        return drawn(&cli.timeline);
     }
     let executable = std::env::current_exe()?;
     if cli.all {
@@ -97,11 +109,37 @@ fn tell(cli: &Cli) -> io::Result<u8> {
             }
         }
     }
-    let mut code = 0;
+    let watching = if cli.no_timeline { None } else { Some(Watching::begin()?) };
+    let (mut code, mut seen) = (0, Vec::new());
     for combination in &combinations {
-        code = code.max(one(&executable, program, combination, &cli.arguments)?);
+        let (ended, recording) = one(&executable, program, combination, &cli.arguments, watching.as_ref())?;
+        code = code.max(ended);
+        seen.extend(recording.map(|recording| (program.name.to_owned(), recording)));
     }
+    lanes::show(&seen)?;
     Ok(code)
+}
+
+/// What is said after a name that begins with no executor of ours.
+const PEERS: &str = "; of other runtimes the lab has tokio-ct, tokio-mt, smol-1 and smol-n";
+
+fn is_known_executor(name: &str) -> bool {
+    name.split([':', '+', ',']).next().is_some_and(|executor| executor.parse::<Combination>().is_ok())
+}
+
+/// Draws recordings of other programs.
+fn drawn(files: &[PathBuf]) -> io::Result<u8> {
+    let mut seen = Vec::new();
+    for file in files {
+        match Recording::read(file) {
+            Ok(recording) => seen.push((file.display().to_string(), recording)),
+            Err(error) => {
+                eprintln!("book: --timeline {}: {error}", file.display());
+                return Ok(USAGE);
+            }
+        }
+    }
+    lanes::show(&seen).map(|()| 0)
 }
 
 fn list() -> io::Result<()> {
@@ -117,30 +155,44 @@ fn list() -> io::Result<()> {
     writeln!(out, "\n`cargo xtask book NAME --on SUBJECT` runs one, `cargo xtask book --all` all of them.")
 }
 
-/// Runs one at its own pace, and shows what it says as it says it.
+/// Runs one at its own pace, and shows what it says as it says it. With the exit code comes what was seen, if somebody watches.
 fn one(
     executable: &Path,
     program: &Program,
     combination: &Combination,
     arguments: &[String],
-) -> io::Result<u8> {
+    watching: Option<&Watching>,
+) -> io::Result<(u8, Option<Recording>)> {
     eprintln!("{} on {combination}", program.name);
+    let mut printed = Vec::new();
     let shown = |line: &str| {
+        printed.push(lanes::Printed::now(line));
         // The end of a pipe is seen when the lines are over.
         let _ = writeln!(io::stdout(), "{line}");
     };
-    let ran = run_child(executable, program, &combination.to_string(), false, arguments, shown)?;
-    match verdict(program, combination, &ran, arguments) {
+    let name = combination.to_string();
+    let timeline = watching.map(Watching::file);
+    let how = How { combination: &name, paused: false, arguments, timeline };
+    let ran = run_child(executable, program, how, shown)?;
+    let code = match verdict(program, combination, &ran, arguments) {
         Ok(said) => {
             eprintln!("{said}\n");
-            Ok(0)
+            0
         }
         Err(why) => {
             eprint!("{}", ran.errors);
             eprintln!("not as the chapter says: {why}\n");
-            Ok(FAILED)
+            FAILED
         }
-    }
+    };
+    let recording = watching.and_then(|watching| match watching.seen(&printed) {
+        Ok(recording) => Some(recording),
+        Err(error) => {
+            eprintln!("no timeline on {combination}: {error}");
+            None
+        }
+    });
+    Ok((code, recording))
 }
 
 fn verdict(
@@ -172,7 +224,9 @@ fn all(executable: &Path, combinations: &[Combination]) -> io::Result<u8> {
             scope.spawn(|| {
                 while let Some((program, on)) = pairs.get(next.fetch_add(1, Relaxed)) {
                     let paused = !program.real_time;
-                    let ran = run_child(&executable, program, &on.to_string(), paused, &[], |_| {});
+                    let name = on.to_string();
+                    let how = How { combination: &name, paused, arguments: &[], timeline: None };
+                    let ran = run_child(&executable, program, how, |_| {});
                     let judged = ran.map_err(|error| error.to_string());
                     let judged = judged.and_then(|ran| {
                         verdict(program, on, &ran, &[]).map(drop).map_err(|why| why + "\n" + &ran.errors)

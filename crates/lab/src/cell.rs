@@ -4,6 +4,7 @@
 //! line of JSON on stdout; nothing else is shared between the catalogue, which knows how to run a case, and the
 //! runner, which knows when, how often and how long.
 
+pub use polyloop_timeline::{Lane, Mark, Slice, Timeline};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -183,50 +184,6 @@ pub struct Counts {
     /// System calls of the reactor: waits, registrations, its doorbell (own combinations); all of the process where the
     /// operations were counted.
     pub syscalls: Option<u64>,
-}
-
-/// One stretch of time on a lane: a labelled future was being polled.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Slice {
-    /// Start, microseconds since the run began.
-    pub from_us: f64,
-    /// End.
-    pub to_us: f64,
-    /// Which worker polled: threads are numbered in the order of their first poll.
-    pub worker: usize,
-}
-
-/// A moment on a lane.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Mark {
-    /// When, microseconds since the run began.
-    pub at_us: f64,
-    /// What happened, as the experiment prints it: `a started`, `i = 2`.
-    pub text: String,
-}
-
-/// A labelled future's life.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Lane {
-    /// The label.
-    pub label: String,
-    /// When it was polled.
-    pub polls: Vec<Slice>,
-    /// When it was woken, microseconds since the run began.
-    pub wakes_us: Vec<f64>,
-    /// What it did.
-    pub marks: Vec<Mark>,
-}
-
-/// What happened when, for a person to look at.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Timeline {
-    /// One lane for each labelled future, in the order of the labels' first use.
-    pub lanes: Vec<Lane>,
-    /// Length of the run in microseconds.
-    pub total_us: f64,
-    /// One sentence that says why it looks so.
-    pub why: String,
 }
 
 /// What a cell process answers.

@@ -10,9 +10,10 @@ use crate::results::{Results, Run};
 use crate::run::{Counting, Runner};
 use crate::view::{self, View};
 use crate::{
-    compare, costs, counted, csv, doctor, limits, list, machine, markdown, sentence, table, terminal,
-    timeline,
+    compare, costs, counted, csv, doctor, limits, list, machine, markdown, sentence, table, timeline,
 };
+use polyloop_timeline::draw::{self, Look};
+use polyloop_timeline::{terminal, text};
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
@@ -68,7 +69,7 @@ pub(crate) fn execute(catalogue: &dyn Catalogue, cli: Cli) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if let Failure::Usage(text) | Failure::Nothing(text) = &failure {
-                eprintln!("error: {}", table::clean(text));
+                eprintln!("error: {}", text::clean(text));
             }
             ExitCode::from(failure.code())
         }
@@ -118,7 +119,7 @@ fn matrix(catalogue: &dyn Catalogue, args: &MatrixArgs) -> Result<(), Failure> {
     if let Some(budget) = args.budget.filter(|budget| plan.seconds_in_all() > budget.as_secs_f64() * 1.05) {
         eprintln!(
             "         the budget of {} is too small even for one round; choose less with --filter or --on",
-            crate::units::duration(budget.as_secs_f64())
+            polyloop_timeline::units::duration(budget.as_secs_f64())
         );
     }
     if args.dry_run {
@@ -170,7 +171,7 @@ fn counts(catalogue: &dyn Catalogue, args: &CountsArgs) -> Result<(), Failure> {
         let mut shown = costs::text(View::new(&results));
         for cell in results.cells.iter().filter(|cell| cell.status != Status::Pass) {
             let (word, reason) = (view::status_word(cell.status), cell.reason.as_deref().unwrap_or_default());
-            shown += &table::clean(&format!("{word}: {} · {}: {reason}", cell.subject, cell.case));
+            shown += &text::clean(&format!("{word}: {} · {}: {reason}", cell.subject, cell.case));
             shown.push('\n');
         }
         print(&format!("{shown}\nCounted {}.\n", counted::METHOD))?;
@@ -200,7 +201,7 @@ fn run(catalogue: &dyn Catalogue, args: &RunArgs) -> Result<(), Failure> {
     if args.format == Format::Table {
         let ascii = args.ascii || !terminal::shows_unicode();
         let width = args.width.map(usize::from).or_else(terminal::width).unwrap_or(120);
-        print(&timelines(&results, timeline::Style { width, ascii }))?;
+        print(&timelines(&results, Look { width, ascii }))?;
     } else {
         show(&results, args.format)?;
     }
@@ -211,7 +212,7 @@ fn run(catalogue: &dyn Catalogue, args: &RunArgs) -> Result<(), Failure> {
 }
 
 /// The timelines, what is compared on one scale; then the benches, if some were named.
-fn timelines(results: &Results, style: timeline::Style) -> String {
+fn timelines(results: &Results, look: Look) -> String {
     let view = View::new(results);
     let mut out = String::new();
     for compared in view.comparisons() {
@@ -220,14 +221,15 @@ fn timelines(results: &Results, style: timeline::Style) -> String {
         };
         let cells: Vec<_> = results.cells.iter().filter(beside).collect();
         if let Some(first) = cells.first() {
-            out += &timeline::render(&cells, view.scale_us(&first.case), style);
+            out += &timeline::render(&cells, view.scale_us(&first.case), look);
         }
     }
     if !out.is_empty() {
-        out = format!("{}\n\n{out}", timeline::legend(&results.cells, style));
+        let traced = results.cells.iter().filter_map(|cell| cell.timeline.as_ref());
+        out = format!("{}\n\n{out}", draw::legend(traced, look));
     }
     if !view.cases(Kind::Bench).is_empty() {
-        out += &table::benches_only(view, style.width);
+        out += &table::benches_only(view, look.width);
     }
     out
 }
@@ -339,9 +341,9 @@ fn verdict(results: &Results, strict: bool, fail_on: Option<f64>) -> Result<(), 
             "error: --strict, and {} of {} cells are unavailable; the first: {} · {}: {}",
             missing.len(),
             results.cells.len(),
-            table::clean(&first.subject),
-            table::clean(&first.case),
-            table::clean(first.reason.as_deref().unwrap_or("no reason given"))
+            text::clean(&first.subject),
+            text::clean(&first.case),
+            text::clean(first.reason.as_deref().unwrap_or("no reason given"))
         );
         return Err(Failure::Missing);
     }

@@ -56,7 +56,7 @@ pub(crate) fn text(view: View<'_>) -> String {
             let pad = " ".repeat(width - cell.chars().count());
             let _ = if column < 2 { write!(shown, "{cell}{pad}  ") } else { write!(shown, "{pad}{cell}  ") };
         }
-        let _ = writeln!(out, "{}", crate::table::clean(shown.trim_end()));
+        let _ = writeln!(out, "{}", polyloop_timeline::text::clean(shown.trim_end()));
     }
     out
 }

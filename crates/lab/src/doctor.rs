@@ -2,8 +2,10 @@
 
 use crate::cell::{Catalogue, SubjectKind};
 use crate::machine::{self, Machine};
-use crate::table::{BOLD, GREEN, YELLOW, clean};
-use crate::units;
+use crate::table::{GREEN, YELLOW};
+use polyloop_timeline::draw::BOLD;
+use polyloop_timeline::text::clean;
+use polyloop_timeline::units;
 use std::fmt::Write as _;
 
 /// The card.

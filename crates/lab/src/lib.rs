@@ -37,9 +37,7 @@ mod sentence;
 pub mod stats;
 mod subjects;
 mod table;
-mod terminal;
 mod timeline;
-mod units;
 mod view;
 
 use cell::Catalogue;

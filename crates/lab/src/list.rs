@@ -3,7 +3,8 @@
 use crate::cell::{CaseInfo, Catalogue, Kind, Subject};
 use crate::cli::What;
 use crate::plan::Plan;
-use crate::table::{BOLD, DIM, clean};
+use polyloop_timeline::draw::{BOLD, DIM};
+use polyloop_timeline::text::clean;
 use std::fmt::Write as _;
 
 /// The whole catalogue, as text or as JSON.
@@ -59,7 +60,7 @@ fn text(cases: &[CaseInfo], subjects: &[Subject]) -> String {
         let wide = subjects.iter().map(|subject| subject.name.chars().count()).max().unwrap_or(0);
         for subject in subjects {
             let kind = format!("{:?}", subject.kind).to_lowercase();
-            let workers = crate::plan::count(subject.workers, "worker");
+            let workers = polyloop_timeline::text::count(subject.workers, "worker");
             let heeds = heeds(subject).map(|wishes| format!(", heeds {wishes}")).unwrap_or_default();
             let _ = writeln!(
                 out,

@@ -122,7 +122,7 @@ fn problems(view: View<'_>, out: &mut String) {
         let _ = writeln!(
             out,
             "- {} {}: {}",
-            crate::plan::count(cells.len(), "cell"),
+            polyloop_timeline::text::count(cells.len(), "cell"),
             view::status_word(status),
             escape(&reason)
         );
@@ -132,7 +132,7 @@ fn problems(view: View<'_>, out: &mut String) {
 /// Text that is only text in Markdown and in the HTML that it may hold.
 fn escape(text: &str) -> String {
     let mut out = String::new();
-    for c in crate::table::clean(text).chars() {
+    for c in polyloop_timeline::text::clean(text).chars() {
         match c {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
@@ -149,7 +149,7 @@ fn escape(text: &str) -> String {
 
 /// Text in a code span, whatever backticks it holds.
 fn code(text: &str) -> String {
-    let text = crate::table::clean(text);
+    let text = polyloop_timeline::text::clean(text);
     let mut fence = "`".to_owned();
     while text.contains(&fence) {
         fence.push('`');

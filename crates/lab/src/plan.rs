@@ -6,6 +6,7 @@
 
 use crate::cell::{Axes, CaseInfo, Catalogue, Kind, Request, Status, Subject, SubjectKind};
 use crate::glob;
+use polyloop_timeline::text::count;
 use std::time::Duration;
 
 /// How much to do when nothing is named.
@@ -316,7 +317,7 @@ impl Plan {
                 self.slot_ms
             );
         }
-        line += &format!(" · about {}", crate::units::duration(self.seconds_in_all()));
+        line += &format!(" · about {}", polyloop_timeline::units::duration(self.seconds_in_all()));
         if self.scale == 1.0 {
             line += " · sleeps verbatim";
         } else {
@@ -505,8 +506,4 @@ fn twin(of: &Entry) -> Entry {
         runs_as: of.runs_as.clone(),
         subject: Subject { name, kind: SubjectKind::Twin, ..of.subject.clone() },
     }
-}
-
-pub(crate) fn count(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

@@ -84,7 +84,10 @@ pub(crate) fn run_under(
         ),
         End::Late => outcome(
             Status::Timeout,
-            format!("no result after {}; killed{words}", crate::units::duration(limit.as_secs_f64())),
+            format!(
+                "no result after {}; killed{words}",
+                polyloop_timeline::units::duration(limit.as_secs_f64())
+            ),
         ),
         End::Died => outcome(Status::Crash, format!("{}{words}", how_it_died(status))),
     })

@@ -3,7 +3,7 @@
 //! Invariant: nothing here reaches stdout, and a plain log grows with what happened, not with how long it took.
 
 use crate::process::now;
-use crate::units;
+use polyloop_timeline::units;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write as _};
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ impl Progress {
             started: now(),
             drawn: None,
             terminal,
-            width: crate::terminal::width_of_stderr().unwrap_or(80),
+            width: polyloop_timeline::terminal::width_of_stderr().unwrap_or(80),
         };
         if !terminal && steps > 0 {
             eprintln!("{title}: {steps} to run");

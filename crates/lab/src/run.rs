@@ -13,7 +13,7 @@ use crate::progress::Progress;
 use crate::random::Random;
 use crate::record::{Alone, Record};
 use crate::results::{Results, Run};
-use crate::table::clean;
+use polyloop_timeline::text::clean;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -4,10 +4,10 @@
 //! a tie; what is lost is said as loudly as what is won; and it speaks of this machine and this run only.
 
 use crate::cell::{Kind, Subject, SubjectKind};
-use crate::plan::count;
 use crate::results::{Case, Results, peer_beside};
 use crate::stats::ENOUGH_ROUNDS;
 use crate::view::{Rank, View, percent, times, within_noise};
+use polyloop_timeline::text::count;
 
 /// A noise floor that is worth a warning.
 const LOUD: f64 = 0.10;

@@ -4,10 +4,11 @@
 //! go into a further block, nothing is cut off.
 
 use crate::cell::{Kind, Status, SubjectKind};
-use crate::plan::count;
-use crate::units;
 use crate::view::{self, Rank, Shown, View};
 use anstyle::{AnsiColor, Style};
+use polyloop_timeline::draw::{BOLD, DIM};
+use polyloop_timeline::text::{clean, count};
+use polyloop_timeline::units;
 use std::fmt::Write as _;
 
 /// How many reasons why cells did not run are told.
@@ -283,15 +284,6 @@ fn block_row(row: &[Piece], columns: std::ops::Range<usize>, widths: &[usize], o
     let _ = writeln!(out, "{}", line.trim_end());
 }
 
-/// Names and reasons come from outside: a control character or a change of direction must not reach the terminal.
-pub(crate) fn clean(text: &str) -> String {
-    let odd = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|c| if odd(c) { '\u{fffd}' } else { c }).collect()
-}
-
 /// The machine, in one line.
 pub(crate) fn machine_line(view: View<'_>) -> String {
     let run = &view.results.run;
@@ -310,8 +302,6 @@ pub(crate) fn took(view: View<'_>) -> String {
     units::duration(run.seconds) + &run.estimated_seconds.map(estimated).unwrap_or_default()
 }
 
-pub(crate) const BOLD: Style = Style::new().bold();
-pub(crate) const DIM: Style = Style::new().dimmed();
 pub(crate) const GREEN: Style = AnsiColor::Green.on_default();
 pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default();
 pub(crate) const RED: Style = AnsiColor::Red.on_default();

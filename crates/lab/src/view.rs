@@ -5,7 +5,8 @@
 
 use crate::cell::{Kind, Status, Subject, SubjectKind};
 use crate::results::{Case, Cell, Results};
-use crate::{stats, units};
+use crate::stats;
+use polyloop_timeline::units;
 
 /// The metrics that are shown beside a case's own: what a server's processor does, and what a reactor of ours asks of the kernel.
 const PER_CPU: &str = "requests_per_cpu";

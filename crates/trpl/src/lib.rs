@@ -39,6 +39,11 @@
 //! `get` ([`get`], [`Response`]) and `html` ([`Html`]) bring most of what there is to build; both are on unless
 //! `default-features = false`.
 //!
+//! With `timeline`, which is off, the variable `POLYLOOP_TIMELINE=FILE` has a program write down when its futures were polled and
+//! woken: the main one, its tasks, and the arms of joins and races. The file is written when the main future ends, and
+//! `cargo xtask book --timeline FILE` draws it. Without the variable nothing is noted, and where the file cannot be written the program
+//! says so on standard error and does all the same.
+//!
 //! # What must not compile
 //!
 //! Futures without a name of their own move only when they are pinned ([`std::pin::Pin`]), as in the original:
@@ -71,6 +76,8 @@ mod get;
 mod here;
 #[cfg(feature = "html")]
 mod html;
+#[cfg(feature = "timeline")]
+mod lanes;
 mod race;
 mod runtime;
 mod stream;
@@ -78,17 +85,19 @@ mod task;
 mod time;
 
 pub use fs::read_to_string;
+#[cfg(not(feature = "timeline"))]
+pub use futures::future::{join, join_all, join3};
 /// The function of the same name for any number of futures of different types: `trpl::join!(a, b, c)` is a tuple of what they
 /// came to.
+#[cfg(not(feature = "timeline"))]
 pub use futures::join;
-pub use futures::{
-    Stream,
-    future::{Either, join, join_all, join3},
-};
+pub use futures::{Stream, future::Either};
 #[cfg(feature = "get")]
 pub use get::{Client, GetError, GetErrorKind, Response, get, try_get};
 #[cfg(feature = "html")]
 pub use html::Html;
+#[cfg(feature = "timeline")]
+pub use lanes::{join, join_all, join3};
 pub use polyloop::sync::mpsc::{
     UnboundedReceiver as Receiver, UnboundedSender as Sender, unbounded_channel as channel,
 };
@@ -98,3 +107,11 @@ pub use stream::{IntervalStream, ReceiverStream, StreamExt};
 pub use task::{spawn_task, yield_now};
 pub use time::{interval, sleep};
 pub use tokio_stream::iter as stream_from_iter;
+
+/// For the macro alone.
+#[cfg(feature = "timeline")]
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::lanes::Arms;
+    pub use futures;
+}

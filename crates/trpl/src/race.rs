@@ -29,14 +29,9 @@ where
     F1: Future<Output = A>,
     F2: Future<Output = B>,
 {
-    let (mut f1, mut f2) = (pin!(f1), pin!(f2));
-    poll_fn(|cx| {
-        if let Poll::Ready(output) = f1.as_mut().poll(cx) {
-            return Poll::Ready(Either::Left(output));
-        }
-        f2.as_mut().poll(cx).map(Either::Right)
-    })
-    .await
+    #[cfg(feature = "timeline")]
+    let (f1, f2) = crate::lanes::pair("select", f1, f2);
+    first(f1, f2).await
 }
 
 /// [`select`] by its name of version 0.2.
@@ -45,5 +40,18 @@ where
     F1: Future<Output = A>,
     F2: Future<Output = B>,
 {
-    select(f1, f2).await
+    #[cfg(feature = "timeline")]
+    let (f1, f2) = crate::lanes::pair("race", f1, f2);
+    first(f1, f2).await
+}
+
+async fn first<F1: Future, F2: Future>(f1: F1, f2: F2) -> Either<F1::Output, F2::Output> {
+    let (mut f1, mut f2) = (pin!(f1), pin!(f2));
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = f1.as_mut().poll(cx) {
+            return Poll::Ready(Either::Left(output));
+        }
+        f2.as_mut().poll(cx).map(Either::Right)
+    })
+    .await
 }

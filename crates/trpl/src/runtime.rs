@@ -97,6 +97,8 @@ impl Runtime {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        #[cfg(feature = "timeline")]
+        let future = crate::lanes::task(future);
         self.0.spawn(future)
     }
 
@@ -117,6 +119,8 @@ impl Runtime {
     /// As the function [`block_on`].
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        #[cfg(feature = "timeline")]
+        let (future, _written_at_the_end) = crate::lanes::main(future, self.combination());
         self.0.block_on(future)
     }
 

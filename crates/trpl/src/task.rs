@@ -25,7 +25,10 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    here::handle().spawn(future)
+    let handle = here::handle();
+    #[cfg(feature = "timeline")]
+    let future = crate::lanes::task(future);
+    handle.spawn(future)
 }
 
 /// Lets others go: the task is ready again, and has its next turn when the executor comes to it.

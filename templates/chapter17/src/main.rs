@@ -1,5 +1,8 @@
 //! Begin here. `cargo run` runs it on several threads, `POLYLOOP=fifo cargo run` on one; with an address as its argument it also
 //! fetches the title of that page.
+//!
+//! `POLYLOOP_TIMELINE=mine.json cargo run --features trpl/timeline` also writes down what its futures did when, and in Polyloop's
+//! folder `cargo xtask book --timeline templates/chapter17/mine.json` draws it.
 
 use std::time::Duration;
 use trpl::{Html, StreamExt};

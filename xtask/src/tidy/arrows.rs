@@ -25,11 +25,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("traits", &[]),
     // Stands alone, so that it is of use around any runtime.
     ("detect", &[]),
+    // As the one above.
+    ("timeline", &[]),
     ("conformance", &["core", "traits"]),
     ("polyloop", &["PARTS", "traits", "macros"]),
-    ("trpl", &["polyloop"]),
-    ("book", &["polyloop", "trpl"]),
-    ("lab", &["polyloop", "traits"]),
+    ("trpl", &["polyloop", "timeline"]),
+    ("book", &["polyloop", "trpl", "timeline"]),
+    ("lab", &["polyloop", "traits", "timeline"]),
     // These two hold nothing but tests and benches, so what they know is known to nobody else.
     ("tests", &["PARTS", "traits", "macros", "polyloop", "conformance", "detect", "trpl", "lab"]),
     ("benches", &["PARTS", "traits", "polyloop"]),

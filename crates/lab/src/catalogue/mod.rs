@@ -8,7 +8,6 @@ mod experiments;
 mod info;
 mod kit;
 mod order;
-mod trace;
 
 #[cfg(test)]
 mod tests;
@@ -20,10 +19,10 @@ pub use kit::client::hidden;
 pub(crate) use kit::clock::block;
 use kit::measure::Effort;
 use order::Prediction;
+use polyloop_timeline::Log;
 use polyloop_traits::Runtime;
 use std::io;
 use std::time::Duration;
-use trace::Log;
 
 /// The built-in catalogue.
 #[derive(Clone, Copy, Debug)]

@@ -13,7 +13,8 @@ use crate::collect::times_worse;
 use crate::command::{Failure, print};
 use crate::results::{Cell, Metric, Results};
 use crate::stats::{self, ENOUGH_ROUNDS, Estimate};
-use crate::{units, view};
+use crate::view;
+use polyloop_timeline::units;
 
 /// One row.
 #[derive(Clone, Debug)]

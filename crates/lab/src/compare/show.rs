@@ -2,7 +2,9 @@
 
 use super::{Change, Row};
 use crate::results::Results;
-use crate::table::{BOLD, DIM, GREEN, RED, YELLOW, clean};
+use crate::table::{GREEN, RED, YELLOW};
+use polyloop_timeline::draw::{BOLD, DIM};
+use polyloop_timeline::text::clean;
 use std::fmt::Write as _;
 
 /// The rows, all of them or those in which something changed, and their number.

@@ -4,7 +4,7 @@
 /// sign, so that a name cannot rearrange what stands beside it.
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in crate::table::clean(text).chars() {
+    for c in polyloop_timeline::text::clean(text).chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),

@@ -13,8 +13,9 @@ mod timelines;
 use crate::cell::Kind;
 use crate::results::Results;
 use crate::view::{self, View};
-use crate::{plan, sentence, table, units};
+use crate::{sentence, table};
 use html::escape;
+use polyloop_timeline::{text, units};
 use std::fmt::Write as _;
 
 /// The page.
@@ -55,7 +56,7 @@ fn head(view: View<'_>, out: &mut String) {
         fact(
             out,
             "as predicted",
-            &format!("{} of {}", experiments.passed, plan::count(all, "experiment cell")),
+            &format!("{} of {}", experiments.passed, text::count(all, "experiment cell")),
         );
     }
     if !view.cases(Kind::Bench).is_empty() {
@@ -184,7 +185,7 @@ fn problems(view: View<'_>, out: &mut String) {
         let _ = write!(
             out,
             "<details><summary>{} {}: {}</summary><p>",
-            plan::count(cells.len(), "cell"),
+            text::count(cells.len(), "cell"),
             view::status_word(status),
             escape(&reason)
         );

@@ -6,10 +6,10 @@
 use super::html::{breakable, escape, legend};
 use super::svg;
 use crate::cell::{Lane, Subject, SubjectKind, Timeline};
-use crate::plan::count;
 use crate::results::Cell;
-use crate::units;
 use crate::view::{self, View};
+use polyloop_timeline::text::count;
+use polyloop_timeline::units;
 use std::fmt::Write as _;
 
 /// What is shown.

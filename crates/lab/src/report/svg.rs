@@ -2,7 +2,7 @@
 
 use super::html::escape;
 use crate::cell::{Lane, Slice};
-use crate::timeline;
+use polyloop_timeline::draw;
 use std::fmt::Write as _;
 
 /// The width of the picture in its own units; the page stretches it.
@@ -20,7 +20,7 @@ pub(super) fn lane(lane: &Lane, own_us: f64, total_us: f64, seen: f64, name: &st
     let mut out = format!(
         "<svg viewBox='0 0 1000 10' preserveAspectRatio=none role=img aria-label='{}'>\
          <rect class=bed width='{}' height=10 />",
-        escape(&format!("{name}, {}: {}", lane.label, timeline::told(lane, own_us))),
+        escape(&format!("{name}, {}: {}", lane.label, draw::told(lane, own_us))),
         number(x(own_us)),
     );
     for (from, to) in waits(lane) {
@@ -41,8 +41,8 @@ pub(super) fn lane(lane: &Lane, own_us: f64, total_us: f64, seen: f64, name: &st
                 number((x(slice.to_us) - x(slice.from_us)).max(seen)),
                 at + 1,
                 slice.worker,
-                crate::units::value(slice.to_us - slice.from_us, "µs"),
-                crate::units::value(slice.from_us, "µs"),
+                polyloop_timeline::units::value(slice.to_us - slice.from_us, "µs"),
+                polyloop_timeline::units::value(slice.from_us, "µs"),
             );
         }
     } else {

@@ -5,7 +5,7 @@ use super::svg;
 use crate::cell::{Kind, Status, Timeline};
 use crate::results::{Case, Cell};
 use crate::view::{self, View};
-use crate::{plan, timeline, units};
+use polyloop_timeline::{draw, text, units};
 use std::fmt::Write as _;
 
 /// The page stays below 1.5 MB: beyond this, further timelines are left to `results.json`.
@@ -105,7 +105,7 @@ fn one(cell: &Cell, timeline: &Timeline, id: &str, total_us: f64, out: &mut Stri
     let class = if cell.status == Status::Pass { "good" } else { "bad" };
     let mut facts = vec![escape(&units::value(timeline.total_us, "µs"))];
     let counts = [(cell.counts.polls, "poll"), (cell.counts.syscalls, "system call")];
-    facts.extend(counts.iter().filter_map(|(n, what)| Some(plan::count((*n)? as usize, what))));
+    facts.extend(counts.iter().filter_map(|(n, what)| Some(text::count((*n)? as usize, what))));
     let _ = write!(
         out,
         "<div class=timeline id={id}><h4>{} <span class={class}>{}</span> <small>{}{}</small></h4>",
@@ -121,7 +121,7 @@ fn one(cell: &Cell, timeline: &Timeline, id: &str, total_us: f64, out: &mut Stri
             "<div class=lane><span>{}</span>{}<span>{}</span></div>",
             escape(&lane.label),
             svg::lane(lane, timeline.total_us, total_us, svg::SEEN, &name),
-            escape(&timeline::told(lane, timeline.total_us)),
+            escape(&draw::told(lane, timeline.total_us)),
         );
     }
     let _ = write!(

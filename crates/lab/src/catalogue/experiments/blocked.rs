@@ -7,11 +7,11 @@ use crate::catalogue::info::{Adjust, experiment};
 use crate::catalogue::kit::clock;
 use crate::catalogue::kit::gate::Gate;
 use crate::catalogue::order::Prediction;
-use crate::catalogue::trace::{Log, at, say_us};
 use crate::catalogue::{Cell, failed, judge};
 use crate::cell::{CaseInfo, Outcome, Subject, Timeline};
 use crate::subjects::Nature;
 use futures::io::AsyncReadExt;
+use polyloop_timeline::{Log, at, say_us};
 use polyloop_traits::{Runtime, TcpListener};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -61,7 +61,7 @@ pub(crate) fn unsupported(case: &CaseInfo, subject: &Subject) -> Option<String> 
         count @ 0..=2 => name(&count.to_string()),
         _ => name("n-1"),
     };
-    let workers = crate::plan::count(subject.workers, "worker");
+    let workers = polyloop_timeline::text::count(subject.workers, "worker");
     (why != name(k)).then(|| format!("{} has {workers}: {why}", subject.name))
 }
 

@@ -4,9 +4,9 @@
 
 use crate::catalogue::info::experiment;
 use crate::catalogue::order::Prediction;
-use crate::catalogue::trace::{Log, say_us};
 use crate::catalogue::{Cell, failed, judge};
 use crate::cell::{CaseInfo, Outcome};
+use polyloop_timeline::{Log, say_us};
 use polyloop_traits::Runtime;
 
 const TASKS: usize = 1000;

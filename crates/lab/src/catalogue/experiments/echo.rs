@@ -6,10 +6,10 @@
 use crate::catalogue::info::{Adjust, experiment};
 use crate::catalogue::kit::client::{Client, Job, Load};
 use crate::catalogue::order::Prediction;
-use crate::catalogue::trace::{Log, say_us};
 use crate::catalogue::{Cell, failed, judge};
 use crate::cell::{CaseInfo, Outcome};
 use futures::io::{AsyncReadExt, AsyncWriteExt};
+use polyloop_timeline::{Log, say_us};
 use polyloop_traits::{JoinFailed, Runtime, TcpListener, TcpStream};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

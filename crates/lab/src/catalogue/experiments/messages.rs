@@ -6,10 +6,10 @@
 use crate::catalogue::info::experiment;
 use crate::catalogue::kit::channel::{Receiver, Sender, channel};
 use crate::catalogue::order::Prediction;
-use crate::catalogue::trace::Log;
 use crate::catalogue::{Cell, judge};
 use crate::cell::{CaseInfo, Outcome};
 use futures::future::{join_all, join3};
+use polyloop_timeline::Log;
 use polyloop_traits::Runtime;
 use std::pin::Pin;
 use std::time::Duration;

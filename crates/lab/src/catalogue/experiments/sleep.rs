@@ -6,10 +6,10 @@
 use crate::catalogue::info::{Adjust, experiment};
 use crate::catalogue::kit::clock;
 use crate::catalogue::order::Prediction;
-use crate::catalogue::trace::{Log, longest_poll, longest_wait, say_us, say_wait};
 use crate::catalogue::{Cell, failed, judge};
 use crate::cell::{CaseInfo, Outcome, Timeline};
 use crate::subjects::Nature;
+use polyloop_timeline::{Log, longest_poll, longest_wait, say_us, say_wait};
 use polyloop_traits::{JoinFailed, Runtime};
 use std::time::Duration;
 

@@ -5,10 +5,10 @@
 use crate::catalogue::info::experiment;
 use crate::catalogue::kit::race;
 use crate::catalogue::order::Prediction;
-use crate::catalogue::trace::{Log, say_us};
 use crate::catalogue::{Cell, judge};
 use crate::cell::{CaseInfo, Outcome};
 use futures::future::Either;
+use polyloop_timeline::{Log, say_us};
 use polyloop_traits::Runtime;
 use std::time::Duration;
 

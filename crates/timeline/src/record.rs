@@ -4,8 +4,7 @@
 //! task, and every runtime can be looked at without its help. The order of events is always kept; times are read only
 //! when a timeline was asked for, and numbers of such a run are not used.
 
-use super::kit::clock;
-use crate::cell::{Lane, Mark, Slice, Timeline};
+use crate::{Lane, Mark, Slice, Timeline};
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
@@ -14,9 +13,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, ThreadId};
 use std::time::Instant;
 
-/// What an experiment tells of itself. Clones are the same log.
+/// What a program tells of itself. Clones are the same log.
 #[derive(Clone, Debug)]
-pub(crate) struct Log {
+pub struct Log {
     shared: Arc<Shared>,
 }
 
@@ -44,19 +43,28 @@ const CLOSE_US: f64 = 50.0;
 /// More wakes and marks than this are not drawn.
 const KEPT_MARKS: usize = 2_000;
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what is recorded is real time, whatever clock the runtime has"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Log {
     /// An empty log, with a timeline if `traced`.
-    pub(crate) fn new(traced: bool) -> Self {
+    #[must_use]
+    pub fn new(traced: bool) -> Self {
         let recorder = traced.then(Mutex::default);
-        Self { shared: Arc::new(Shared { start: clock::now(), events: Mutex::default(), recorder }) }
+        Self { shared: Arc::new(Shared { start: now(), events: Mutex::default(), recorder }) }
     }
 
     /// Notes that `event` happened in what `lane` does.
-    pub(crate) fn say(&self, lane: &str, event: impl Into<String>) {
+    pub fn say(&self, lane: &str, event: impl Into<String>) {
         let event = event.into();
         self.record(|recorder, now| {
             let marks = &mut recorder.lane(lane).marks;
@@ -68,24 +76,25 @@ impl Log {
     }
 
     /// Labels `future`. Its polls and wakes become the lane `label`.
-    pub(crate) fn trace<F: Future>(&self, label: &str, future: F) -> Traced<F> {
+    pub fn trace<F: Future>(&self, label: &str, future: F) -> Traced<F> {
         self.record(|recorder, _| _ = recorder.lane(label));
         Traced { future, label: label.to_owned(), log: self.clone(), waker: None }
     }
 
     /// Labels `future`, which is about to be spawned and is ready from now on.
-    pub(crate) fn task<F: Future>(&self, label: &str, future: F) -> Traced<F> {
+    pub fn task<F: Future>(&self, label: &str, future: F) -> Traced<F> {
         self.woken(label);
         self.trace(label, future)
     }
 
     /// The events so far, in order.
-    pub(crate) fn events(&self) -> Vec<String> {
+    #[must_use]
+    pub fn events(&self) -> Vec<String> {
         lock(&self.shared.events).clone()
     }
 
     /// The timeline, if one was asked for, with the sentence that `why` makes of it.
-    pub(crate) fn timeline(&self, why: impl FnOnce(&Timeline) -> String) -> Option<Timeline> {
+    pub fn timeline(&self, why: impl FnOnce(&Timeline) -> String) -> Option<Timeline> {
         let recorder = self.shared.recorder.as_ref()?;
         let lanes = lock(recorder).lanes.clone();
         let mut timeline = Timeline { lanes, total_us: self.elapsed_us(), why: String::new() };
@@ -94,7 +103,8 @@ impl Log {
     }
 
     /// How often labelled futures were polled, if that was noted.
-    pub(crate) fn polls(&self) -> Option<u64> {
+    #[must_use]
+    pub fn polls(&self) -> Option<u64> {
         self.shared.recorder.as_ref().map(|recorder| lock(recorder).polls)
     }
 
@@ -119,11 +129,17 @@ impl Log {
         });
     }
 
-    fn polled(&self, label: &str, from_us: f64) {
+    /// Begins a poll on this thread, which has its number from its first poll's beginning on.
+    fn begins<'a>(&'a self, label: &'a str) -> UnderWay<'a> {
         let thread = thread::current().id();
+        let (mut from_us, mut worker) = (0.0, 0);
+        self.record(|recorder, now| (from_us, worker) = (now, recorder.worker(thread)));
+        UnderWay { log: self, label, from_us, worker }
+    }
+
+    fn polled(&self, label: &str, from_us: f64, worker: usize) {
         self.record(|recorder, to_us| {
             recorder.polls += 1;
-            let worker = recorder.worker(thread);
             let polls = &mut recorder.lane(label).polls;
             let is_full = polls.len() >= KEPT_POLLS;
             let close = |last: &&mut Slice| last.worker == worker && from_us - last.to_us < CLOSE_US;
@@ -132,6 +148,20 @@ impl Log {
                 None => polls.push(Slice { from_us, to_us, worker }),
             }
         });
+    }
+}
+
+/// A poll, noted when it ends, also by a panic.
+struct UnderWay<'a> {
+    log: &'a Log,
+    label: &'a str,
+    from_us: f64,
+    worker: usize,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.log.polled(self.label, self.from_us, self.worker);
     }
 }
 
@@ -155,7 +185,8 @@ impl Recorder {
 
 pin_project! {
     /// A labelled future.
-    pub(crate) struct Traced<F> {
+    #[derive(Debug)]
+    pub struct Traced<F> {
         #[pin]
         future: F,
         label: String,
@@ -182,10 +213,8 @@ impl<F: Future> Future for Traced<F> {
                 &mut kept.insert((inner, Waker::from(Arc::new(watched)))).1
             }
         };
-        let from_us = this.log.elapsed_us();
-        let polled = this.future.poll(&mut Context::from_waker(watched));
-        this.log.polled(this.label, from_us);
-        polled
+        let _poll = this.log.begins(this.label);
+        this.future.poll(&mut Context::from_waker(watched))
     }
 }
 
@@ -207,119 +236,10 @@ impl Wake for Watched {
     }
 }
 
-/// A stretch for which a lane was ready and not polled.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Wait {
-    /// How long, in microseconds.
-    pub(crate) us: f64,
-    /// The other lane whose poll covers most of it: its label, which of its polls counted from 1, and its worker.
-    pub(crate) behind: Option<(String, usize, usize)>,
-}
-
-/// The longest time for which `label` was ready and not polled. A wake that no poll followed does not count.
-pub(crate) fn longest_wait(timeline: &Timeline, label: &str) -> Option<Wait> {
-    let lane = timeline.lanes.iter().find(|lane| lane.label == label)?;
-    let waits = lane.wakes_us.iter().filter_map(|&woken| {
-        let next = lane.polls.iter().find(|poll| poll.from_us >= woken)?;
-        // Woken in the middle of its own poll, it waits from the poll's end.
-        let own = lane.polls.iter().rfind(|poll| poll.from_us < woken).map_or(woken, |poll| poll.to_us);
-        Some((woken.max(own), next.from_us))
-    });
-    let (from, to) = waits.max_by(|a, b| (a.1 - a.0).total_cmp(&(b.1 - b.0)))?;
-    Some(Wait { us: to - from, behind: cover(timeline, label, from, to) })
-}
-
-/// The poll of another lane that covers most of a stretch.
-fn cover(timeline: &Timeline, label: &str, from: f64, to: f64) -> Option<(String, usize, usize)> {
-    let others = timeline.lanes.iter().filter(|lane| lane.label != label);
-    let polls = others.flat_map(|lane| lane.polls.iter().enumerate().map(move |(i, poll)| (lane, i, poll)));
-    let overlap = |poll: &Slice| poll.to_us.min(to) - poll.from_us.max(from);
-    let (lane, i, poll) = polls.max_by(|a, b| overlap(a.2).total_cmp(&overlap(b.2)))?;
-    (overlap(poll) > 0.0).then(|| (lane.label.clone(), i + 1, poll.worker))
-}
-
-/// When `event` first happened, in microseconds.
-pub(crate) fn at(timeline: &Timeline, event: &str) -> Option<f64> {
-    let marks = timeline.lanes.iter().flat_map(|lane| &lane.marks);
-    marks.filter(|mark| mark.text == event).map(|mark| mark.at_us).min_by(f64::total_cmp)
-}
-
-/// The longest poll of any lane: its label, which one counted from 1, and its length in microseconds.
-pub(crate) fn longest_poll(timeline: &Timeline) -> Option<(String, usize, f64)> {
-    let polls = timeline.lanes.iter().flat_map(|lane| {
-        lane.polls
-            .iter()
-            .enumerate()
-            .map(move |(i, poll)| (lane.label.clone(), i + 1, poll.to_us - poll.from_us))
-    });
-    polls.max_by(|a, b| a.2.total_cmp(&b.2))
-}
-
-/// `b was ready for 60 ms while worker 0 sat in a's first poll`.
-pub(crate) fn say_wait(label: &str, wait: &Wait) -> String {
-    let time = say_us(wait.us);
-    match &wait.behind {
-        Some((other, nth, worker)) => {
-            format!(
-                "{label} was ready for {time} while worker {worker} sat in {other}'s {} poll",
-                ordinal(*nth)
-            )
-        }
-        None => format!("{label} was ready for {time} and no labelled future ran meanwhile"),
-    }
-}
-
-/// A time for a sentence.
-pub(crate) fn say_us(us: f64) -> String {
-    match us {
-        us if us < 1_000.0 => format!("{us:.0} µs"),
-        us if us < 1_000_000.0 => format!("{:.0} ms", us / 1e3),
-        us => format!("{:.2} s", us / 1e6),
-    }
-}
-
-/// A place for a sentence.
-pub(crate) fn ordinal(n: usize) -> String {
-    match (n, n % 10, n / 10 % 10) {
-        (1, ..) => "first".to_owned(),
-        (2, ..) => "second".to_owned(),
-        (3, ..) => "third".to_owned(),
-        (_, 1, tens) if tens != 1 => format!("{n}st"),
-        (_, 2, tens) if tens != 1 => format!("{n}nd"),
-        (_, 3, tens) if tens != 1 => format!("{n}rd"),
-        _ => format!("{n}th"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use futures::executor::block_on;
-
-    fn slice(from_us: f64, to_us: f64) -> Slice {
-        Slice { from_us, to_us, worker: 0 }
-    }
-
-    fn lane(label: &str, polls: Vec<Slice>, wakes_us: Vec<f64>) -> Lane {
-        Lane { label: label.to_owned(), polls, wakes_us, marks: Vec::new() }
-    }
-
-    #[test]
-    fn the_longest_wait_names_the_poll_it_waited_behind() {
-        let a = lane("a", vec![slice(0.0, 10.0), slice(20.0, 80_000.0)], vec![0.0]);
-        let b = lane("b", vec![slice(11.0, 19.0), slice(80_001.0, 80_002.0)], vec![0.0, 15.0]);
-        let timeline = Timeline { lanes: vec![a, b], ..Timeline::default() };
-        let wait = longest_wait(&timeline, "b").unwrap();
-        assert_eq!(wait.us, 80_001.0 - 19.0, "from the end of the poll in which it was woken");
-        assert_eq!(say_wait("b", &wait), "b was ready for 80 ms while worker 0 sat in a's second poll");
-    }
-
-    #[test]
-    fn a_wake_without_a_poll_is_no_wait() {
-        let timeline = Timeline { lanes: vec![lane("a", vec![], vec![1.0])], ..Timeline::default() };
-        assert_eq!(longest_wait(&timeline, "a"), None);
-        assert_eq!(longest_wait(&timeline, "unknown"), None);
-    }
 
     #[test]
     fn a_traced_future_leaves_polls_wakes_and_marks() {
@@ -358,12 +278,17 @@ mod tests {
         assert_eq!((polls[KEPT_POLLS - 1].worker, polls.last().unwrap().worker), (0, 1));
     }
 
+    /// The part's poll ends before the whole's, on another thread: as a task's that is spawned in main's first poll.
     #[test]
-    fn places_are_said_as_people_say_them() {
-        let said = [1, 3, 4, 11, 12, 13, 21, 22, 53, 101, 111].map(ordinal);
-        let expected =
-            ["first", "third", "4th", "11th", "12th", "13th", "21st", "22nd", "53rd", "101st", "111th"];
-        assert_eq!(said, expected);
+    fn a_thread_has_its_number_from_its_first_polls_beginning() {
+        let log = Log::new(true);
+        block_on(log.trace("main", async {
+            let task = log.trace("task", async {});
+            thread::scope(|scope| scope.spawn(|| block_on(task)).join().unwrap());
+        }));
+        let lanes = log.timeline(|_| String::new()).unwrap().lanes;
+        let worker = |label: &str| lanes.iter().find(|lane| lane.label == label).unwrap().polls[0].worker;
+        assert_eq!((worker("main"), worker("task")), (0, 1));
     }
 
     #[test]

@@ -1,17 +1,17 @@
 //! What the terminal is like: how wide, and whether it can show block characters.
 
 /// The width of the terminal behind stdout: `COLUMNS` if set, else what the terminal says.
-pub(crate) fn width() -> Option<usize> {
+pub fn width() -> Option<usize> {
     columns().or_else(|| size(std::io::stdout()))
 }
 
 /// The width of the terminal behind stderr.
-pub(crate) fn width_of_stderr() -> Option<usize> {
+pub fn width_of_stderr() -> Option<usize> {
     columns().or_else(|| size(std::io::stderr()))
 }
 
 /// Whether the locale shows more than ASCII. Without any locale variable it does: files and pipes are UTF-8.
-pub(crate) fn shows_unicode() -> bool {
+pub fn shows_unicode() -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));

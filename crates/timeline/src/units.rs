@@ -1,7 +1,7 @@
 //! Numbers as people read them: three digits and the unit that fits.
 
 /// A value with its unit. Nanoseconds become microseconds and so on; other units get a thousands prefix.
-pub(crate) fn value(value: f64, unit: &str) -> String {
+pub fn value(value: f64, unit: &str) -> String {
     match unit {
         "ns" => time(value),
         "µs" | "us" => time(value * 1e3),
@@ -19,7 +19,7 @@ pub(crate) fn value(value: f64, unit: &str) -> String {
 }
 
 /// A length of time for a person who waits: `48 s`, `2 min 5 s`.
-pub(crate) fn duration(seconds: f64) -> String {
+pub fn duration(seconds: f64) -> String {
     if seconds < 10.0 {
         return format!("{seconds:.1} s");
     }
@@ -54,7 +54,7 @@ fn scaled<'a>(value: f64, step: f64, prefixes: &[&'a str]) -> (String, &'a str) 
 }
 
 /// Three significant digits, without an exponent.
-pub(crate) fn digits(value: f64) -> String {
+pub fn digits(value: f64) -> String {
     let size = value.abs();
     if value == 0.0 || size >= 99.95 || (value.fract() == 0.0 && size < 1000.0) {
         format!("{value:.0}")

@@ -1,0 +1,262 @@
+//! Timelines in the terminal: a lane for each labelled future, a shade for each worker, one time scale for all that is
+//! compared.
+//!
+//! Invariant: the scale is given, never taken from the timeline itself; a poll that took place leaves a sign, however
+//! short it was.
+
+use crate::text::{clean, count, packed, wrapped};
+use crate::{Lane, Timeline, units};
+use anstyle::Style;
+use std::fmt::Write as _;
+
+/// Headings.
+pub const BOLD: Style = Style::new().bold();
+/// What is said beside.
+pub const DIM: Style = Style::new().dimmed();
+
+/// Longer labels are cut.
+pub const LONGEST_LABEL: usize = 24;
+
+/// How to draw.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// Columns of the terminal.
+    pub width: usize,
+    /// Only ASCII.
+    pub ascii: bool,
+}
+
+impl Look {
+    /// Whether the lanes need the room more than the facts beside them.
+    fn is_narrow(self) -> bool {
+        self.width < 100
+    }
+}
+
+/// The signs, in Unicode and in ASCII.
+struct Signs {
+    workers: &'static [char],
+    short: char,
+    ready: char,
+    idle: char,
+}
+
+const UNICODE: Signs =
+    Signs { workers: &['█', '▓', '▒', '░'], short: '▏', ready: '╌', idle: '·' };
+const ASCII: Signs = Signs { workers: &['#', '=', '%', '+'], short: '!', ready: '~', idle: '.' };
+
+/// What a lane's life comes to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Facts {
+    polls: usize,
+    longest_us: f64,
+    /// The longest time from a wake to the poll that answered it; before a first poll that no wake came before: since the run
+    /// began.
+    worst_wait_us: f64,
+}
+
+/// Explains the signs, once: those of the workers that were there.
+#[must_use]
+pub fn legend<'a>(timelines: impl IntoIterator<Item = &'a Timeline>, look: Look) -> String {
+    let signs = signs(look);
+    let lanes = timelines.into_iter().flat_map(|timeline| &timeline.lanes);
+    let last = lanes.flat_map(|lane| &lane.polls).map(|poll| poll.worker).max().unwrap_or(0);
+    let workers = signs.workers.iter().enumerate().take(last.saturating_add(1));
+    let mut entries: Vec<String> = workers.map(|(worker, sign)| format!("{sign} worker {worker}")).collect();
+    let others = [
+        (signs.short, "a short poll"),
+        (signs.ready, "woken, waits for its poll"),
+        (signs.idle, "not polled"),
+    ];
+    entries.extend(others.map(|(sign, what)| format!("{sign} {what}")));
+    packed(&entries, "  ", look.width).join("\n")
+}
+
+/// Draws `timeline` under `title`, which may have colours, on a scale of `total_us`. The answer is by how much its lines are
+/// indented beside the lanes.
+pub fn one(title: &str, timeline: &Timeline, total_us: f64, look: Look, out: &mut String) -> usize {
+    let lengths = timeline.lanes.iter().map(|lane| clean(&lane.label).chars().count());
+    let names = lengths.max().unwrap_or(0).min(LONGEST_LABEL);
+    let columns = columns(look, names);
+    let _ = writeln!(
+        out,
+        "{title}  {DIM}{}, one column is {}{DIM:#}",
+        units::value(timeline.total_us, "µs"),
+        units::value(total_us / columns as f64, "µs")
+    );
+    for lane in &timeline.lanes {
+        let label: String = clean(&lane.label).chars().take(names).collect();
+        let line = lane_line(lane, timeline.total_us, total_us, columns, signs(look));
+        let facts = if look.is_narrow() { briefly(lane) } else { told(lane, timeline.total_us) };
+        let _ = writeln!(out, "  {label:>names$} |{line}| {DIM}{facts}{DIM:#}");
+    }
+    for line in said(timeline, look, look.width.saturating_sub(names + 5)) {
+        let _ = writeln!(out, "  {:>names$}  {DIM}{line}{DIM:#}", "");
+    }
+    let why = clean(&timeline.why);
+    for (nth, line) in wrapped(&why, look.width.saturating_sub(names + 9)).iter().enumerate() {
+        let _ = writeln!(out, "  {:>names$}  {} {line}", "", if nth == 0 { "why:" } else { "    " });
+    }
+    names + 4
+}
+
+/// Columns for the lanes: what is left beside the labels and the facts.
+fn columns(look: Look, names: usize) -> usize {
+    let facts = if look.is_narrow() { BRIEF_FACTS } else { FACTS };
+    look.width.saturating_sub(names + 2 + 2 + 2 + facts).clamp(20, 160)
+}
+
+/// How wide `told` gets at most.
+const FACTS: usize = 48;
+
+/// How wide `briefly` gets at most.
+const BRIEF_FACTS: usize = 22;
+
+/// What each column of a lane shows. Beyond the timeline's own end it is blank.
+fn lane_line(lane: &Lane, own_us: f64, total_us: f64, columns: usize, signs: &Signs) -> String {
+    let step = total_us / columns as f64;
+    let sign = |column: usize| {
+        let (from, to) = (column as f64 * step, (column + 1) as f64 * step);
+        if from >= own_us {
+            return ' ';
+        }
+        let mut covered: Vec<(usize, f64)> = Vec::new();
+        for slice in lane.polls.iter().filter(|slice| slice.from_us < to && slice.to_us >= from) {
+            // A poll that ends exactly where the column begins was drawn in the one before.
+            if slice.to_us == from && slice.from_us < from {
+                continue;
+            }
+            let overlap = slice.to_us.min(to) - slice.from_us.max(from);
+            match covered.iter_mut().find(|(worker, _)| *worker == slice.worker) {
+                Some((_, sum)) => *sum += overlap,
+                None => covered.push((slice.worker, overlap)),
+            }
+        }
+        match covered.into_iter().max_by(|a, b| a.1.total_cmp(&b.1)) {
+            Some((worker, overlap)) if overlap >= step * 0.4 => signs.workers[worker % signs.workers.len()],
+            Some(_) => signs.short,
+            None if is_ready(lane, f64::midpoint(from, to)) => signs.ready,
+            None => signs.idle,
+        }
+    };
+    (0..columns).map(sign).collect()
+}
+
+/// Whether at this moment it was woken and not yet polled again.
+fn is_ready(lane: &Lane, at_us: f64) -> bool {
+    let last_wake = lane.wakes_us.iter().copied().filter(|wake| *wake <= at_us).fold(f64::NAN, f64::max);
+    let last_poll =
+        lane.polls.iter().map(|poll| poll.from_us).filter(|from| *from <= at_us).fold(f64::NAN, f64::max);
+    let polled_later = lane.polls.iter().any(|poll| poll.from_us > at_us);
+    polled_later && !last_wake.is_nan() && (last_poll.is_nan() || last_wake >= last_poll)
+}
+
+/// The facts of a lane.
+fn facts(lane: &Lane) -> Facts {
+    let longest_us = lane.polls.iter().map(|poll| poll.to_us - poll.from_us).fold(0.0, f64::max);
+    let ready = |first: f64| lane.wakes_us.first().copied().filter(|wake| *wake <= first).unwrap_or(0.0);
+    let mut worst_wait_us = lane.polls.first().map_or(0.0, |first| first.from_us - ready(first.from_us));
+    for pair in lane.polls.windows(2) {
+        let woken = |wake: &f64| (pair[0].from_us..=pair[1].from_us).contains(wake);
+        if let Some(wake) = lane.wakes_us.iter().copied().find(woken) {
+            // A wake during a poll waits from that poll's end.
+            worst_wait_us = f64::max(worst_wait_us, pair[1].from_us - wake.max(pair[0].to_us));
+        }
+    }
+    Facts { polls: lane.polls.len(), longest_us, worst_wait_us }
+}
+
+/// The facts in words.
+#[must_use]
+pub fn told(lane: &Lane, total_us: f64) -> String {
+    let facts = facts(lane);
+    if facts.polls == 0 {
+        return format!("never polled in {}", units::value(total_us, "µs"));
+    }
+    format!(
+        "{}, longest {}, worst wait {}",
+        count(facts.polls, "poll"),
+        units::value(facts.longest_us, "µs"),
+        units::value(facts.worst_wait_us, "µs")
+    )
+}
+
+/// The facts for a narrow terminal; how long the longest poll was can be seen.
+fn briefly(lane: &Lane) -> String {
+    let facts = facts(lane);
+    match facts.polls {
+        0 => "never polled".to_owned(),
+        polls => {
+            format!("{}, wait {}", count(polls, "poll"), units::value(facts.worst_wait_us, "µs"))
+        }
+    }
+}
+
+/// What the program printed, in order, as far as two lines hold it.
+fn said(timeline: &Timeline, look: Look, room: usize) -> Vec<String> {
+    let mut marks: Vec<(f64, &str)> = timeline
+        .lanes
+        .iter()
+        .flat_map(|lane| lane.marks.iter().map(|mark| (mark.at_us, mark.text.as_str())))
+        .collect();
+    marks.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (separator, more) = if look.ascii { (" | ", "...") } else { (" · ", "…") };
+    let mut lines: Vec<String> = Vec::new();
+    for (at, text) in marks {
+        let next = format!("{} {}", units::value(at, "µs"), clean(text));
+        let full = lines.len() == 2;
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + next.chars().count() + 6 <= room => {
+                *line += &format!("{separator}{next}");
+            }
+            Some(line) if full => {
+                *line += &format!("{separator}{more}");
+                break;
+            }
+            _ => lines.push(next),
+        }
+    }
+    lines
+}
+
+fn signs(look: Look) -> &'static Signs {
+    if look.ascii { &ASCII } else { &UNICODE }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Slice;
+
+    fn lane(polls: &[(f64, f64, usize)], wakes: &[f64]) -> Lane {
+        let polls = polls.iter().map(|&(from_us, to_us, worker)| Slice { from_us, to_us, worker }).collect();
+        Lane { label: "a".into(), polls, wakes_us: wakes.to_vec(), marks: Vec::new() }
+    }
+
+    #[test]
+    fn shades_are_workers_and_the_scale_is_given() {
+        let line =
+            |own, total| lane_line(&lane(&[(0.0, 50.0, 0), (50.0, 100.0, 1)], &[]), own, total, 10, &ASCII);
+        assert_eq!(line(100.0, 100.0), "#####=====");
+        // Half as long on the same width; the column that both share goes to the later worker.
+        assert_eq!(line(100.0, 200.0), "##===     ");
+    }
+
+    #[test]
+    fn a_short_poll_leaves_a_sign_and_a_wake_makes_it_ready() {
+        let lane = lane(&[(5.0, 5.1, 0), (75.0, 75.0, 0)], &[45.0]);
+        assert_eq!(lane_line(&lane, 100.0, 100.0, 10, &ASCII), "!...~~~!..");
+    }
+
+    #[test]
+    fn the_worst_wait_counts_from_the_wake_to_the_poll() {
+        let facts = facts(&lane(&[(0.0, 10.0, 0), (40.0, 70.0, 0), (90.0, 91.0, 0)], &[5.0, 85.0]));
+        assert_eq!(facts, Facts { polls: 3, longest_us: 30.0, worst_wait_us: 30.0 });
+    }
+
+    #[test]
+    fn a_future_that_never_ran_says_so() {
+        assert_eq!(briefly(&lane(&[], &[])), "never polled");
+        assert_eq!(told(&lane(&[], &[]), 60_000.0), "never polled in 60 ms");
+    }
+}
