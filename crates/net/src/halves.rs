@@ -3,9 +3,9 @@
 //! Invariant: each half is the only one of its direction, so that the readiness slots of a source suffice.
 
 use crate::TcpStream;
+use crate::readiness::{Interest, Ready};
 use crate::stream::{ByteStream, async_read, async_write};
 use crate::unix::UnixStream;
-use crate::readiness::{Interest, Ready};
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::sync::Arc;

@@ -334,7 +334,8 @@ impl Builder {
         let lifo = combination.lifo().unwrap_or_default();
         let start = Start { driver, config, lifo, threads: &self.threads };
         let Started { entry, owned, rests, ambient } = executor.start(start)?;
-        let handle = Handle::new(self.name, entry, combination, self.limits, &self.threads, self.names, stalls);
+        let handle =
+            Handle::new(self.name, entry, combination, self.limits, &self.threads, self.names, stalls);
         let ends_are_seen = self.threads.stop.is_some();
         self.deadlocks.watch(handle.driver(), handle.space(), rests, handle.blocking(), ends_are_seen);
         if let Some(ambient) = ambient {

@@ -148,7 +148,16 @@ impl Handle {
         polyloop_net::install(crate::net::current);
         let net = polyloop_net::Context { driver, resolver };
         let beginning = Beginning::default();
-        let handle = Self(Arc::new(Shared { id: Id::next(), name, entry, combination, blocking, net, beginning, stalls }));
+        let handle = Self(Arc::new(Shared {
+            id: Id::next(),
+            name,
+            entry,
+            combination,
+            blocking,
+            net,
+            beginning,
+            stalls,
+        }));
         dump::enlist(&handle);
         handle
     }
