@@ -32,6 +32,10 @@ use proc_macro::TokenStream;
 /// The function may return what any `main` may. A function of another name may have arguments, too. If the runtime cannot be
 /// built, because `POLYLOOP` names none or the kernel gives none, one line on stderr says why, and the process ends with exit code 2.
 ///
+/// Beside `POLYLOOP` every runtime hears two variables: `POLYLOOP_STALLS` (`off`, or after which time a poll that lasts is named) and
+/// `POLYLOOP_SCHEDTRACE` (every so many milliseconds a line on what it does). `POLYLOOP_CLOCK` is not among them: it is trpl's, and heard
+/// by programs that run on that crate alone. Here the clock is chosen in the program, by `start_paused`.
+///
 /// # Examples
 ///
 /// ```

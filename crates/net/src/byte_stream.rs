@@ -244,8 +244,20 @@ macro_rules! byte_stream {
         readiness!($stream);
 
         impl Sealed for $stream {
-            async fn ready_in(&self, direction: Direction) -> io::Result<()> {
-                self.watched.ready(direction).await.map(drop)
+            async fn wait_for(&self, interest: Interest) -> io::Result<Ready> {
+                self.ready(interest).await
+            }
+
+            fn try_read_several(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+                self.try_read_vectored(buffers)
+            }
+
+            fn try_read_on(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+                self.try_read_buf(buffer)
+            }
+
+            fn try_write_several(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+                self.try_write_vectored(bytes)
             }
         }
 

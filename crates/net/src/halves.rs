@@ -3,14 +3,34 @@
 //! Invariant: each half is the only one of its direction, so that the readiness slots of a source suffice.
 
 use crate::TcpStream;
+use crate::readiness::{Interest, Ready};
 use crate::stream::{ByteStream, async_read, async_write};
 use crate::unix::UnixStream;
-use polyloop_core::Direction;
 use std::fmt;
-use std::io;
+use std::io::{self, IoSlice, IoSliceMut};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 /// The reading half of a borrowed stream.
+///
+/// # Examples
+///
+/// A look at what comes, before anything of it is taken:
+///
+/// ```no_run
+/// # async fn f(mut stream: polyloop_net::TcpStream) -> std::io::Result<()> {
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+///
+/// let (mut read, mut write) = stream.split();
+/// let mut first = [0; 1];
+/// if read.peek(&mut first).await? == 1 && first[0] == b'?' {
+///     let mut question = [0; 64];
+///     let n = read.read(&mut question).await?;
+///     write.write_all(&question[..n]).await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct ReadHalf<'a, S = TcpStream>(&'a S);
 
@@ -19,6 +39,36 @@ pub struct ReadHalf<'a, S = TcpStream>(&'a S);
 pub struct WriteHalf<'a, S = TcpStream>(&'a S);
 
 /// The reading half of a stream.
+///
+/// # Examples
+///
+/// Waiting first and trying then, while another task writes:
+///
+/// ```no_run
+/// # async fn f(stream: polyloop_net::TcpStream) -> std::io::Result<()> {
+/// use polyloop_net::Interest;
+/// use std::io::ErrorKind::WouldBlock;
+///
+/// let (read, write) = stream.into_split();
+/// let reading = async move {
+///     let mut all = Vec::new();
+///     loop {
+///         read.ready(Interest::READABLE).await?;
+///         match read.try_read_buf(&mut all) {
+///             Ok(0) => return Ok(all),
+///             Ok(_) => {}
+///             Err(error) if error.kind() == WouldBlock => {}
+///             Err(error) => return Err(error),
+///         }
+///     }
+/// };
+/// write.writable().await?;
+/// write.try_write(b"hello")?;
+/// drop(write);
+/// println!("{} bytes", reading.await?.len());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct OwnedReadHalf<S = TcpStream>(Arc<S>);
 
@@ -120,6 +170,20 @@ async_write!([S: ByteStream] OwnedWriteHalf<S>, |half| &*half.stream);
 macro_rules! reading {
     ([$($generics:tt)*] $half:ty) => {
         impl<$($generics)*> $half {
+            /// Waits until what `interest` names is worth a try; with both, until one of them is. The other direction is the other
+            /// half's, but this one may ask about it.
+            ///
+            /// # Errors
+            ///
+            /// That the runtime has shut down.
+            ///
+            /// # Cancel safety
+            ///
+            /// Cancel safe.
+            pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+                self.as_ref().wait_for(interest).await
+            }
+
             /// Waits until a read is worth a try.
             ///
             /// # Errors
@@ -130,7 +194,7 @@ macro_rules! reading {
             ///
             /// Cancel safe.
             pub async fn readable(&self) -> io::Result<()> {
-                self.as_ref().ready_in(Direction::Read).await
+                self.ready(Interest::READABLE).await.map(drop)
             }
 
             /// Reads now.
@@ -141,6 +205,24 @@ macro_rules! reading {
             pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
                 self.as_ref().try_read(buffer)
             }
+
+            /// As [`try_read`](Self::try_read), but appends to `buffer`, as much as its spare capacity holds. A full one grows.
+            ///
+            /// # Errors
+            ///
+            /// As there.
+            pub fn try_read_buf(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+                self.as_ref().try_read_on(buffer)
+            }
+
+            /// As [`try_read`](Self::try_read), into several buffers one after the other.
+            ///
+            /// # Errors
+            ///
+            /// As there.
+            pub fn try_read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+                self.as_ref().try_read_several(buffers)
+            }
         }
     };
 }
@@ -149,6 +231,20 @@ macro_rules! reading {
 macro_rules! writing {
     ([$($generics:tt)*] $half:ty) => {
         impl<$($generics)*> $half {
+            /// Waits until what `interest` names is worth a try; with both, until one of them is. The other direction is the other
+            /// half's, but this one may ask about it.
+            ///
+            /// # Errors
+            ///
+            /// That the runtime has shut down.
+            ///
+            /// # Cancel safety
+            ///
+            /// Cancel safe.
+            pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+                self.as_ref().wait_for(interest).await
+            }
+
             /// Waits until a write is worth a try.
             ///
             /// # Errors
@@ -159,7 +255,7 @@ macro_rules! writing {
             ///
             /// Cancel safe.
             pub async fn writable(&self) -> io::Result<()> {
-                self.as_ref().ready_in(Direction::Write).await
+                self.ready(Interest::WRITABLE).await.map(drop)
             }
 
             /// Writes now.
@@ -170,6 +266,15 @@ macro_rules! writing {
             pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
                 self.as_ref().try_write(bytes)
             }
+
+            /// As [`try_write`](Self::try_write), from several buffers one after the other.
+            ///
+            /// # Errors
+            ///
+            /// As there.
+            pub fn try_write_vectored(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+                self.as_ref().try_write_several(bytes)
+            }
         }
     };
 }
@@ -178,6 +283,37 @@ reading!(['a, S: ByteStream] ReadHalf<'a, S>);
 reading!([S: ByteStream] OwnedReadHalf<S>);
 writing!(['a, S: ByteStream] WriteHalf<'a, S>);
 writing!([S: ByteStream] OwnedWriteHalf<S>);
+
+/// What only TCP can do.
+macro_rules! peeking {
+    ($($half:ty),*) => {$(
+        impl $half {
+            /// Reads without taking what was read.
+            ///
+            /// # Errors
+            ///
+            /// The kernel's word, or that the runtime has shut down.
+            ///
+            /// # Cancel safety
+            ///
+            /// Cancel safe.
+            pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+                self.as_ref().peek(buffer).await
+            }
+
+            /// As [`peek`](Self::peek). Of several tasks that poll, the last one is woken.
+            ///
+            /// # Errors
+            ///
+            /// As there.
+            pub fn poll_peek(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+                self.as_ref().poll_peek(cx, buffer)
+            }
+        }
+    )*};
+}
+
+peeking!(ReadHalf<'_>, OwnedReadHalf);
 
 /// The addresses, whose type depends on the kind of stream.
 macro_rules! addresses {

@@ -63,13 +63,20 @@ pub trait ByteStream: sealed::Sealed {
 }
 
 pub(crate) mod sealed {
-    use polyloop_core::Direction;
+    use crate::readiness::{Interest, Ready};
     use std::future::Future;
-    use std::io;
+    use std::io::{self, IoSlice, IoSliceMut};
 
+    /// What halves do by their stream, beyond what everybody may.
     pub trait Sealed {
         /// Waits by a place of its own, so that any number of tasks may.
-        fn ready_in(&self, direction: Direction) -> impl Future<Output = io::Result<()>> + Send;
+        fn wait_for(&self, interest: Interest) -> impl Future<Output = io::Result<Ready>> + Send;
+
+        fn try_read_several(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize>;
+
+        fn try_read_on(&self, buffer: &mut Vec<u8>) -> io::Result<usize>;
+
+        fn try_write_several(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize>;
     }
 }
 

@@ -61,6 +61,7 @@ impl Combination {
 /// ```
 #[derive(Debug, Default)]
 pub struct Builder {
+    name: Option<String>,
     combination: Combination,
     clock: Option<Arc<dyn Clock>>,
     pausable: bool,
@@ -111,6 +112,26 @@ impl Builder {
         match combination.try_into() {
             Ok(combination) => self.combination = combination,
             Err(error) => self.blame(error.into()),
+        }
+        self
+    }
+
+    /// The name of the runtime, which [`Handle::name`] tells. Those of its threads are [others](Self::thread_name).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let runtime = polyloop::Builder::new_current_thread().name("orders").build()?;
+    /// assert_eq!(runtime.handle().name(), Some("orders"));
+    /// # Ok::<(), polyloop::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        if name.trim().is_empty() {
+            self.blame(BuildError(Fault::NoName));
+        } else {
+            self.name = Some(name);
         }
         self
     }
@@ -329,7 +350,8 @@ impl Builder {
         let lifo = combination.lifo().unwrap_or_default();
         let start = Start { driver, config, lifo, threads: &self.threads };
         let Started { entry, owned, rests, ambient } = executor.start(start)?;
-        let handle = Handle::new(entry, combination, self.limits, &self.threads, self.names, stalls);
+        let handle =
+            Handle::new(self.name, entry, combination, self.limits, &self.threads, self.names, stalls);
         let ends_are_seen = self.threads.stop.is_some();
         self.deadlocks.watch(handle.driver(), handle.space(), rests, handle.blocking(), ends_are_seen);
         if let Some(ambient) = ambient {
@@ -389,6 +411,8 @@ enum Fault {
     OneThread,
     /// A combination that breaks a contract.
     Experiment,
+    /// A name for the runtime that says nothing.
+    NoName,
 }
 
 impl BuildError {
@@ -451,6 +475,7 @@ impl fmt::Display for BuildError {
                 "`lifo=private` is an experiment: a task may wait for ever beside a worker that is stuck; allow it by \
                  `Builder::experiments`, or take `lifo=stealable`",
             ),
+            Fault::NoName => f.write_str("the name of a runtime is not empty: leave `Builder::name` out, or say one"),
             Fault::Reactor(name, error) => write!(f, "the reactor `{name}` is not to be had here: {error}"),
         }
     }
@@ -464,6 +489,7 @@ impl std::error::Error for BuildError {
             | Fault::Policy(_)
             | Fault::OneThread
             | Fault::Experiment
+            | Fault::NoName
             | Fault::Threshold(_)
             | Fault::StallVariable(_) => None,
             Fault::Reactor(_, error) | Fault::Thread { error, .. } => Some(error),

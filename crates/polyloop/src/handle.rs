@@ -6,6 +6,7 @@
 use crate::blocking_io::has_shut_down;
 use crate::dump::{self, Dump, SchedulerDump};
 use crate::foreign::{self, NotPollable, Turned};
+use crate::id::Id;
 use crate::net::Names;
 use crate::shutdown::Beginning;
 use crate::threads::Threads;
@@ -43,6 +44,8 @@ impl WeakHandle {
 }
 
 struct Shared {
+    id: Id,
+    name: Option<String>,
     entry: Entry,
     combination: Combination,
     blocking: Arc<BlockingPool>,
@@ -130,6 +133,7 @@ fn with_entered<R>(f: impl FnOnce(&mut Vec<(u64, Handle)>) -> R) -> R {
 
 impl Handle {
     pub(crate) fn new(
+        name: Option<String>,
         entry: Entry,
         combination: Combination,
         limits: Limits,
@@ -144,7 +148,16 @@ impl Handle {
         polyloop_net::install(crate::net::current);
         let net = polyloop_net::Context { driver, resolver };
         let beginning = Beginning::default();
-        let handle = Self(Arc::new(Shared { entry, combination, blocking, net, beginning, stalls }));
+        let handle = Self(Arc::new(Shared {
+            id: Id::next(),
+            name,
+            entry,
+            combination,
+            blocking,
+            net,
+            beginning,
+            stalls,
+        }));
         dump::enlist(&handle);
         handle
     }
@@ -390,6 +403,27 @@ impl Handle {
         EnterGuard { number, not_send: std::marker::PhantomData }
     }
 
+    /// The runtime's number, which no other runtime of the process has or had.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use polyloop::Runtime;
+    ///
+    /// let (one, other) = (Runtime::from_name("fifo+poll+heap")?, Runtime::from_name("fifo+poll+heap")?);
+    /// assert_ne!(one.handle().id(), other.handle().id());
+    /// assert_eq!(one.block_on(async { polyloop::Handle::current().id() }), one.handle().id());
+    /// # Ok::<(), polyloop::BuildError>(())
+    /// ```
+    pub fn id(&self) -> Id {
+        self.0.id
+    }
+
+    /// The runtime's name, if it was [given one](crate::Builder::name).
+    pub fn name(&self) -> Option<&str> {
+        self.0.name.as_deref()
+    }
+
     /// What the runtime was built from.
     pub fn combination(&self) -> &Combination {
         &self.0.combination
@@ -494,7 +528,12 @@ impl Entry {
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").field("combination", &self.0.combination.to_string()).finish_non_exhaustive()
+        let mut shown = f.debug_struct("Handle");
+        shown.field("id", &self.0.id.to_string());
+        if let Some(name) = self.name() {
+            shown.field("name", &name);
+        }
+        shown.field("combination", &self.0.combination.to_string()).finish_non_exhaustive()
     }
 }
 

@@ -54,6 +54,7 @@ mod executors;
 mod foreign;
 pub mod fs;
 mod handle;
+mod id;
 pub mod interop;
 pub mod io;
 mod kinds;

@@ -13,6 +13,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::time::Duration;
 
+pub use crate::id::Id;
 #[doc(no_inline)]
 pub use crate::{Builder, EnterGuard, Handle, NoRuntime as TryCurrentError, RuntimeMetrics};
 

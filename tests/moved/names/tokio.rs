@@ -45,7 +45,7 @@ mod processes {
 }
 
 mod runtimes {
-    use tokio::runtime::{Builder, EnterGuard, Handle, Runtime, RuntimeMetrics, TryCurrentError};
+    use tokio::runtime::{Builder, EnterGuard, Handle, Id, Runtime, RuntimeMetrics, TryCurrentError};
 }
 
 mod locks {

@@ -6,7 +6,7 @@ use crate::addr::{ToTarget, resolve};
 use crate::byte_stream::{append, byte_stream, make_room};
 use crate::halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::like_std::like_std;
-use crate::readiness::readiness;
+use crate::readiness::{Interest, Ready, readiness};
 use crate::stream::sealed::Sealed;
 use crate::stream::{ByteStream, async_stream, room};
 use crate::watched::{Watched, within};

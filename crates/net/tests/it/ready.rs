@@ -169,6 +169,91 @@ fn halves_read_and_write_like_the_whole(rig: &Rig) {
     });
 }
 
+/// What the halves of either kind of stream have in common, with a name for each type.
+macro_rules! trying_halves {
+    ($read:expr, $write:expr, $peer:expr) => {{
+        let (read, write, peer) = (&$read, &$write, &$peer);
+        empty(read.try_read_buf(&mut Vec::new()));
+        empty(read.try_read_vectored(&mut [IoSliceMut::new(&mut [0; 1])]));
+        let found = read.ready(EITHER).await.unwrap();
+        assert!(found.is_writable(), "a half may ask about the whole");
+        assert!(write.ready(Interest::WRITABLE).await.unwrap().is_writable());
+        let written = write.try_write_vectored(&[IoSlice::new(b"by "), IoSlice::new(b"half")]).unwrap();
+        assert_eq!(written, 7);
+        let mut bytes = [0; 7];
+        peer.read_exact(&mut bytes).await.unwrap();
+        assert_eq!(&bytes, b"by half");
+        peer.write_all(b"several buffers").await.unwrap();
+        let (mut first, mut all) = ([0; 8], Vec::with_capacity(64));
+        // A bad day's event may have come before the data, and its read be short.
+        while all.len() < 15 {
+            assert!(read.ready(Interest::READABLE).await.unwrap().is_readable());
+            let tried = match all.len() {
+                0 => read.try_read_vectored(&mut [IoSliceMut::new(&mut []), IoSliceMut::new(&mut first)]),
+                _ => read.try_read_buf(&mut all).map(|_| 0),
+            };
+            match tried {
+                Ok(n) => all.extend(&first[..n]),
+                Err(error) => assert_eq!(error.kind(), WouldBlock),
+            }
+        }
+        assert_eq!(all, b"several buffers");
+    }};
+}
+
+fn halves_wait_first_and_try_then(rig: &Rig) {
+    rig.run(async {
+        let (mut near, far) = rig.pair().await;
+        {
+            let (read, write) = near.split();
+            trying_halves!(read, write, far);
+        }
+        let (read, write) = near.into_split();
+        trying_halves!(read, write, far);
+
+        let (mut near, far) = UnixStream::pair_on(&rig.net).unwrap();
+        {
+            let (read, write) = near.split();
+            trying_halves!(read, write, far);
+        }
+        let (read, write) = near.into_split();
+        trying_halves!(read, write, far);
+        // The peer's end is told to the half that reads.
+        drop(far);
+        assert!(read.ready(Interest::READABLE).await.unwrap().is_readable());
+        drop(write);
+    });
+}
+
+fn a_reading_half_peeks(rig: &Rig) {
+    rig.run(async {
+        let (mut near, far) = rig.pair().await;
+        let mut buffer = [0; 8];
+        {
+            let (read, _write) = near.split();
+            let n = {
+                let mut peeking = pin!(read.peek(&mut buffer));
+                poll_fn(|cx| {
+                    assert!(peeking.as_mut().poll(cx).is_pending());
+                    Poll::Ready(())
+                })
+                .await;
+                far.write_all(b"look").await.unwrap();
+                peeking.await.unwrap()
+            };
+            assert!(n > 0 && buffer[..n] == b"look"[..n]);
+        }
+        let (mut read, _write) = near.into_split();
+        let n = poll_fn(|cx| read.poll_peek(cx, &mut buffer)).await.unwrap();
+        assert!(n > 0 && buffer[..n] == b"look"[..n]);
+        let mut word = [0; 4];
+        read.read_exact(&mut word).await.unwrap();
+        assert_eq!(&word, b"look", "nobody took it");
+        drop(far);
+        assert_eq!(read.peek(&mut buffer).await.unwrap(), 0);
+    });
+}
+
 fn datagrams_are_tried_and_peeked(rig: &Rig) {
     rig.run(async {
         let [one, other] = [(); 2].map(|()| {
@@ -223,6 +308,8 @@ on_every_reactor! {
     buffers_grow_by_what_was_read
     several_buffers_are_tried_at_once
     halves_read_and_write_like_the_whole
+    halves_wait_first_and_try_then
+    a_reading_half_peeks
     datagrams_are_tried_and_peeked
     files_are_polled_until_they_are_ready
 }

@@ -5,6 +5,8 @@
 
 mod cancellation;
 mod fs;
+mod halves;
+mod identity;
 mod local_set;
 mod process;
 mod signal;
@@ -20,7 +22,7 @@ fn everywhere(body: fn(&Runtime)) {
 }
 
 /// Runs `body` with the name of each combination.
-fn everywhere_by_name(body: impl Fn(&str)) {
+fn everywhere_by_name(mut body: impl FnMut(&str)) {
     for combination in Combination::ALL {
         println!("{combination}");
         body(&combination.to_string());

@@ -1,4 +1,4 @@
-//! An object behind D-Bus and those who call it, each at one end of a Unix socket, without a bus between them. Sockets, timers and tasks of
+//! An object behind D-Bus and those who call it: each at one end of a Unix socket, or with a bus between them. Sockets, timers and tasks of
 //! both are the runtime's.
 
 #![forbid(unsafe_code)]
@@ -91,5 +91,18 @@ pub async fn pair(patience: Duration) -> zbus::Result<(Connection, Connection)> 
         .runtime(Handle::current())
         .build();
     let client = Builder::unix_stream(far).p2p().method_timeout(patience).runtime(Handle::current()).build();
+    polyloop::try_join!(server, client)
+}
+
+/// Two connections to the bus at `address`; the first one has the object and the name `name`, the second one gives up a call after
+/// `patience`.
+///
+/// # Errors
+///
+/// The kernel's word, zbus', or the bus'.
+pub async fn on_bus(address: &str, name: &str, patience: Duration) -> zbus::Result<(Connection, Connection)> {
+    let server = Builder::address(address).serve_at(PATH, Bell::default()).name(name.to_owned());
+    let server = server.runtime(Handle::current()).build();
+    let client = Builder::address(address).method_timeout(patience).runtime(Handle::current()).build();
     polyloop::try_join!(server, client)
 }
