@@ -65,6 +65,19 @@ struct Row {
     good: bool,
 }
 
+impl Row {
+    /// That a model does not run says nothing for it, on the code as it is and on a mutant.
+    fn without_test(suite: &Suite<'_>, pair: &Pair, mutant: &str) -> Self {
+        Self {
+            model: format!("{}::{}", suite.package.short(), pair.model),
+            mutant: mutant.to_owned(),
+            text: "ERROR: loom.toml names it, but there is no such test".into(),
+            seconds: 0.0,
+            good: false,
+        }
+    }
+}
+
 pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
     let args = Args::parse(raw, HELP, &["--mutants"], &["--preemptions", "--timeout"])?;
     let preemptions = args.number("--preemptions", 2)?;
@@ -146,13 +159,7 @@ impl Runner<'_> {
         // A name without a test would be a model that never runs.
         for pair in &suite.pairs {
             if !listed.iter().any(|test| last_part(test) == pair.model) {
-                rows.push(Row {
-                    model: format!("{}::{}", suite.package.short(), pair.model),
-                    mutant: "-".into(),
-                    text: "ERROR: loom.toml names it, but there is no such test".into(),
-                    seconds: 0.0,
-                    good: false,
-                });
+                rows.push(Row::without_test(suite, pair, "-"));
             }
         }
         Ok(rows)
@@ -163,8 +170,9 @@ impl Runner<'_> {
         let listed = list(binary)?;
         let mut rows = Vec::new();
         for pair in suite.pairs.iter().filter(|pair| pair.mutant == mutant) {
-            if let Some(test) = listed.iter().find(|test| last_part(test) == pair.model) {
-                rows.push(self.row(binary, suite, test, Some(mutant))?);
+            match listed.iter().find(|test| last_part(test) == pair.model) {
+                Some(test) => rows.push(self.row(binary, suite, test, Some(mutant))?),
+                None => rows.push(Row::without_test(suite, pair, mutant)),
             }
         }
         Ok(rows)

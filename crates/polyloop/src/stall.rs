@@ -109,7 +109,8 @@ impl Builder {
     /// Called with each stall of this runtime, in place of the line on stderr: once while it lasts, and once when it is over.
     ///
     /// It runs on a thread that is this runtime's, `polyloop-stalls`, one report after the other, and may take its time: up to 256
-    /// more wait meanwhile, and the hooks of other runtimes are called all the same. A panic is contained, and counted in the [metrics](crate::RuntimeMetrics::contained_panics_count).
+    /// more wait meanwhile, and the hooks of other runtimes are called all the same. A panic is contained, and counted
+    /// in the [metrics](crate::RuntimeMetrics::contained_panics_count).
     ///
     /// # Examples
     ///
