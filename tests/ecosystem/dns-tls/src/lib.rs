@@ -1,6 +1,6 @@
-//! DNS over TLS: the server of `ecosystem-dns` behind a certificate, and a resolver of hickory's that asks it. Sockets and tasks of both
-//! are the runtime's; hickory takes the deadlines of a connection with TLS from tokio, whichever runtime it is given. So what it spawns runs
-//! in the bridge, and so must the look-up.
+//! DNS over TLS: the server of `ecosystem-dns` behind a certificate, and a resolver of hickory's that asks it. Sockets and tasks of
+//! both are the runtime's; hickory takes the deadlines of a connection with TLS from tokio, whichever runtime it is given. So what
+//! it spawns runs in the bridge, and so must the look-up.
 
 #![forbid(unsafe_code)]
 
