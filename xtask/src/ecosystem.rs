@@ -3,6 +3,8 @@
 //! The adapters stand in the facade behind features that nobody else switches on, so their lints, documentation and examples are
 //! checked here, too; and so is a stranger's library, with more backends from one time to the next.
 
+use std::process::Command;
+
 use crate::args::Args;
 use crate::exec;
 use crate::stop::Stop;
@@ -11,9 +13,9 @@ use crate::workspace::Workspace;
 
 const HELP: &str = "\
 Runs the tests of `tests/ecosystem`: real crates of the ecosystem (hyper, quinn, …) through our adapters on every combination.
-Without a name also the adapters' own tests, the examples in their documentation and in trpl's, and the template of a library with
-one reactor and with all. The first call fetches and builds those crates, which takes minutes. A test whose program is not
-installed (a database, a load generator) says so and counts as skipped.
+Without a name also the adapters' own tests, the examples in their documentation and in trpl's, the template of a library with
+one reactor and with all, and the Book's trpl 0.2.0, which is built with OpenSSL. The first call fetches and builds those crates,
+which takes minutes. A test whose program is not installed (a database, a bus, a load generator) says so and counts as skipped.
 The last line is `N passed, N failed, N skipped`.
 
 Usage: cargo xtask ecosystem [MEMBER]…
@@ -30,6 +32,9 @@ const EXAMPLES: &str = "hyper/client,hyper/server,hyper/http1,hyper-util/client-
 
 /// A library of a stranger's, who knows polyloop by another name and switches its backends on one by one.
 const LIBRARY: &str = "templates/library";
+
+/// The Book's crate of the version before, which is built with the system's OpenSSL.
+const OLDER: &str = "tests/ecosystem/trpl-older";
 
 /// With which of its features it is tested.
 const BACKENDS: [&str; 2] = ["", "mio,polling"];
@@ -55,6 +60,13 @@ pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
             let ran = test::one_round(&library, &["test", "--no-fail-fast", "--features", backends])?;
             totals += ran.of_some(LIBRARY)?;
         }
+        if has_openssl() {
+            totals += test::one_round(&Workspace::template(OLDER)?, &["test"])?;
+        } else {
+            totals += test::missing(
+                "trpl-older: OpenSSL is not installed (Debian's packages `libssl-dev`, `pkg-config`)",
+            );
+        }
     }
     println!("{totals}");
     if totals.is_green() { Ok(()) } else { Err(Stop::Said) }
@@ -73,7 +85,16 @@ pub(crate) fn check() -> Result<(), Stop> {
     let library = Workspace::template(LIBRARY)?;
     exec::check(&mut library.cargo(&["fmt", "--check"]))?;
     exec::check(library.cargo(&["clippy"]).args(lints))?;
+    let older = Workspace::template(OLDER)?;
+    exec::check(&mut older.cargo(&["fmt", "--check"]))?;
+    if has_openssl() {
+        exec::check(older.cargo(&["clippy"]).args(lints))?;
+    }
     run(Vec::new())
+}
+
+fn has_openssl() -> bool {
+    exec::works(Command::new("pkg-config").args(["--exists", "openssl"]))
 }
 
 /// Where the crates cannot be had, nothing can be said about them.

@@ -9,7 +9,8 @@ use hickory_proto::rr::{Name, RData, Record, RecordType};
 use hickory_resolver::Resolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
 use polyloop::Handle;
-use polyloop::net::{TcpListener, TcpStream, UdpSocket};
+use polyloop::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use polyloop::net::{TcpListener, UdpSocket};
 use std::collections::HashSet;
 use std::error::Error;
 use std::io;
@@ -102,11 +103,16 @@ async fn over_udp(socket: UdpSocket, asked: Asked) {
 
 async fn over_tcp(listener: TcpListener, asked: Asked) {
     while let Ok((stream, _)) = listener.accept().await {
-        polyloop::spawn(over_one_connection(stream, asked.clone()));
+        polyloop::spawn(answer_over(stream, asked.clone()));
     }
 }
 
-async fn over_one_connection(stream: TcpStream, asked: Asked) -> io::Result<()> {
+/// Answers what comes over one connection, whatever it is made of.
+///
+/// # Errors
+///
+/// The connection's, and its end.
+pub async fn answer_over(mut stream: impl AsyncRead + AsyncWrite + Unpin, asked: Asked) -> io::Result<()> {
     let mut length = [0; 2];
     loop {
         stream.read_exact(&mut length).await?;
@@ -117,6 +123,7 @@ async fn over_one_connection(stream: TcpStream, asked: Asked) -> io::Result<()> 
         let bytes = answer(&question, &name).to_vec().map_err(io::Error::other)?;
         let length = u16::try_from(bytes.len()).map_err(io::Error::other)?;
         stream.write_all(&[&length.to_be_bytes()[..], &bytes].concat()).await?;
+        stream.flush().await?;
     }
 }
 

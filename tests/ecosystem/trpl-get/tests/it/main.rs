@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod answers;
+mod api;
 mod bad_servers;
 mod certificates;
 mod misuse;
