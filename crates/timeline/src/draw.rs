@@ -27,11 +27,17 @@ pub struct Look {
 }
 
 impl Look {
-    /// Whether the lanes need the room more than the facts beside them.
-    fn is_narrow(self) -> bool {
-        self.width < 100
+    /// Whether lanes beside labels of `names` characters need the room more than the facts beside them.
+    fn is_narrow(self, names: usize) -> bool {
+        self.width < 100 || self.width.saturating_sub(names + FRAME + FACTS) < ROOM
     }
 }
+
+/// What stands between and around labels, lanes and facts.
+const FRAME: usize = 6;
+
+/// So many columns a lane should have.
+const ROOM: usize = 36;
 
 /// The signs, in Unicode and in ASCII.
 struct Signs {
@@ -87,7 +93,7 @@ pub fn one(title: &str, timeline: &Timeline, total_us: f64, look: Look, out: &mu
     for lane in &timeline.lanes {
         let label: String = clean(&lane.label).chars().take(names).collect();
         let line = lane_line(lane, timeline.total_us, total_us, columns, signs(look));
-        let facts = if look.is_narrow() { briefly(lane) } else { told(lane, timeline.total_us) };
+        let facts = if look.is_narrow(names) { briefly(lane) } else { told(lane, timeline.total_us) };
         let _ = writeln!(out, "  {label:>names$} |{line}| {DIM}{facts}{DIM:#}");
     }
     for line in said(timeline, look, look.width.saturating_sub(names + 5)) {
@@ -102,8 +108,8 @@ pub fn one(title: &str, timeline: &Timeline, total_us: f64, look: Look, out: &mu
 
 /// Columns for the lanes: what is left beside the labels and the facts.
 fn columns(look: Look, names: usize) -> usize {
-    let facts = if look.is_narrow() { BRIEF_FACTS } else { FACTS };
-    look.width.saturating_sub(names + 2 + 2 + 2 + facts).clamp(20, 160)
+    let facts = if look.is_narrow(names) { BRIEF_FACTS } else { FACTS };
+    look.width.saturating_sub(names + FRAME + facts).clamp(20, 160)
 }
 
 /// How wide `told` gets at most.
@@ -252,6 +258,16 @@ mod tests {
     fn the_worst_wait_counts_from_the_wake_to_the_poll() {
         let facts = facts(&lane(&[(0.0, 10.0, 0), (40.0, 70.0, 0), (90.0, 91.0, 0)], &[5.0, 85.0]));
         assert_eq!(facts, Facts { polls: 3, longest_us: 30.0, worst_wait_us: 30.0 });
+    }
+
+    #[test]
+    fn long_labels_take_room_from_the_facts_and_not_from_the_lanes() {
+        let look = |width| Look { width, ascii: true };
+        assert_eq!(
+            [(80, 3), (100, 3), (100, 19), (120, 19)].map(|(width, names)| look(width).is_narrow(names)),
+            [true, false, true, false]
+        );
+        assert!([(100, 19), (120, 24)].into_iter().all(|(width, names)| columns(look(width), names) >= ROOM));
     }
 
     #[test]
