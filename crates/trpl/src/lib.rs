@@ -101,6 +101,7 @@ pub use lanes::{join, join_all, join3};
 pub use polyloop::sync::mpsc::{
     UnboundedReceiver as Receiver, UnboundedSender as Sender, unbounded_channel as channel,
 };
+pub use polyloop::task::JoinHandle;
 pub use race::{race, select};
 pub use runtime::{Builder, Runtime, block_on, run};
 pub use stream::{IntervalStream, ReceiverStream, StreamExt};

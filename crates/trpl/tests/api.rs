@@ -25,6 +25,7 @@ fn functions_have_the_originals_signatures() {
     let _: fn(Ready<u8>) -> u8 = trpl::run;
     let _: fn() -> (Sender<u8>, Receiver<u8>) = trpl::channel;
     let _: fn() -> io::Result<Runtime> = Runtime::new;
+    let _: fn(Ready<u8>) -> trpl::JoinHandle<u8> = trpl::spawn_task;
     let not_send = std::rc::Rc::new(1);
     assert_eq!(trpl::run(async { *not_send }), 1);
 

@@ -22,7 +22,7 @@ fn with_failing(calls: &str, error: &str, test: &str) {
     let mut command = Command::new("strace");
     command.args(["-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject]);
     command.arg(std::env::current_exe().unwrap()).args([test, "--test-threads=2"]);
-    // That one makes the same call thousands of times, each of them past a tracer: it took minutes on a busy machine, and shows nothing more.
+    // Which makes the same call thousands of times, each of them past a tracer: minutes on a busy machine, and nothing more is shown.
     command.args(["--skip", "events_by_the_thousand"]);
     let output = match command.output() {
         Ok(output) => output,
