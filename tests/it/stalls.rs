@@ -11,7 +11,7 @@ mod subjects;
 
 use polyloop::stall::{Cause, Phase, Stall, What};
 use polyloop::{BlockPolicy, Runtime, SystemClock, task, time};
-use polyloop_conformance::{LIMIT, block_thread, watched};
+use polyloop_conformance::{LIMIT, block_thread, skip, watched};
 use polyloop_core::time::Clock;
 use rustix::time::{ClockId, clock_gettime};
 use sentinel::Sentinel;
@@ -574,7 +574,7 @@ fn start(part: &str, words: &[&str], variable: Option<&str>) -> Option<Child> {
     match command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() {
         Ok(child) => Some(child),
         Err(error) => {
-            eprintln!("not run: {}: {error}", words[0]);
+            skip(&format!("{}: {error}", words[0]));
             None
         }
     }
@@ -800,8 +800,10 @@ mod alarms {
             let looks = ["-q", "-batch", "-nx", "-p", &id, "-ex", "shell sleep 0.2", "-ex", "detach"];
             match Command::new("gdb").args(looks).output() {
                 Ok(output) if String::from_utf8_lossy(&output.stdout).contains("detached") => stops += 1,
-                Ok(output) => eprintln!("not stopped: {}", String::from_utf8_lossy(&output.stderr)),
-                Err(error) => eprintln!("not run: gdb: {error}"),
+                Ok(output) => {
+                    skip(&format!("gdb may not stop it: {}", String::from_utf8_lossy(&output.stderr)))
+                }
+                Err(error) => skip(&format!("gdb: {error}")),
             }
             if stops == 0 {
                 break;

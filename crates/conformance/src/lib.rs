@@ -29,6 +29,7 @@ pub mod runtime;
 #[cfg(target_os = "linux")]
 pub mod seed_loop;
 mod sentinels;
+mod skip;
 pub mod task;
 
 pub mod timers;
@@ -36,4 +37,5 @@ mod watch;
 
 pub use differences::{DIFFERENCES, Difference};
 pub use sentinels::{Moment, Sentinels, TICKS_IN_20_MS, Ticks};
+pub use skip::skip;
 pub use watch::{LIMIT, block_thread, watched};

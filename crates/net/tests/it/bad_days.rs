@@ -2,18 +2,8 @@
 //!
 //! Where strace is missing or may not trace, this says so and holds nothing.
 
-use std::io::Write;
+use polyloop_conformance::skip;
 use std::process::Command;
-
-/// Says that nothing was shown, to the reader and to whoever counts the tests.
-fn skip(why: &str) {
-    eprintln!("skipped: {why}");
-    if let Some(list) = std::env::var_os("POLYLOOP_SKIPPED") {
-        let test = std::thread::current().name().unwrap_or("bad_days").to_owned();
-        let mut list = std::fs::File::options().append(true).create(true).open(list).unwrap();
-        writeln!(list, "{test}: {}", why.lines().next().unwrap_or_default()).unwrap();
-    }
-}
 
 /// Runs the tests of this name on every reactor while every third of these calls fails like that.
 fn with_failing(calls: &str, error: &str, test: &str) {

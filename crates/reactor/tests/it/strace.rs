@@ -5,6 +5,7 @@
 
 use crate::subjects::{SUBJECTS, again, chosen, let_it_wait, make, millis, now};
 use polyloop_conformance::reactor::{Rig, pair, token};
+use polyloop_conformance::skip;
 use polyloop_core::reactor::Interest;
 use polyloop_core::time::Wait;
 use rustix::process::{Pid, Signal, kill_process};
@@ -96,13 +97,13 @@ fn strace(args: &[&str], script: &str, subject: &str) -> Option<(String, String)
     let output = match again(command, script, subject).output() {
         Ok(output) => output,
         Err(error) => {
-            eprintln!("skipped, no strace: {error}");
+            skip(&format!("no strace: {error}"));
             return None;
         }
     };
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if err.contains("PTRACE") || err.contains("ptrace(") {
-        eprintln!("skipped, strace may not trace here: {err}");
+        skip(&format!("strace may not trace here: {err}"));
         return None;
     }
     assert!(output.status.success(), "{subject}: {out}\n{err}");

@@ -107,6 +107,10 @@ fn why(timeline: &Timeline, blocking: bool) -> String {
     match blocking {
         false => format!("{what}: each sleep gave the thread back"),
         true if wait.us * 2.0 > napped => format!("{what}: a blocked thread polls nobody else"),
-        true => format!("the nap held one worker for {}; {what}, since another one was free", say_us(napped)),
+        true => format!(
+            "the nap held one worker for {}; another one polled i and j, which waited for {} at most",
+            say_us(napped),
+            say_us(wait.us)
+        ),
     }
 }
