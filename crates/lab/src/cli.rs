@@ -224,9 +224,9 @@ pub(crate) struct CompareArgs {
 pub(crate) struct ReportArgs {
     /// A results.json, or the folder that holds it.
     pub(crate) results: PathBuf,
-    /// Where report.html and results.md go; neither may be there.
+    /// Where report.html and results.md go, beside results.json unless said; neither may be there.
     #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// What stdout carries.

@@ -8,6 +8,7 @@ use crate::interrupt::{self, Interrupt};
 use crate::plan::{Plan, PlanError, Selection, Size};
 use crate::results::{Results, Run};
 use crate::run::{Counting, Runner};
+use crate::say::say;
 use crate::view::{self, View};
 use crate::{
     compare, costs, counted, csv, doctor, limits, list, machine, markdown, sentence, table, timeline,
@@ -69,7 +70,7 @@ pub(crate) fn execute(catalogue: &dyn Catalogue, cli: Cli) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if let Failure::Usage(text) | Failure::Nothing(text) = &failure {
-                eprintln!("error: {}", text::clean(text));
+                say!("error: {}", text::clean(text));
             }
             ExitCode::from(failure.code())
         }
@@ -111,13 +112,13 @@ fn matrix(catalogue: &dyn Catalogue, args: &MatrixArgs) -> Result<(), Failure> {
         return print(&list::of_plan(&plan));
     }
     let machine = machine::Machine::look();
-    eprintln!("plan     {}", plan.line());
-    eprintln!("machine  {}", machine.line());
+    say!("plan     {}", plan.line());
+    say!("machine  {}", machine.line());
     for caution in machine.cautions() {
-        eprintln!("         {caution}");
+        say!("         {caution}");
     }
     if let Some(budget) = args.budget.filter(|budget| plan.seconds_in_all() > budget.as_secs_f64() * 1.05) {
-        eprintln!(
+        say!(
             "         the budget of {} is too small even for one round; choose less with --filter or --on",
             polyloop_timeline::units::duration(budget.as_secs_f64())
         );
@@ -236,12 +237,13 @@ fn timelines(results: &Results, look: Look) -> String {
 
 fn report(args: &ReportArgs) -> Result<(), Failure> {
     let results = Results::read(&args.results).map_err(|error| Failure::Usage(error.to_string()))?;
-    let wrong =
-        |error: io::Error| Failure::Usage(format!("{}: cannot be written: {error}", args.out.display()));
-    std::fs::create_dir_all(&args.out).map_err(wrong)?;
-    folder::refuse(&args.out, &["report.html", "results.md"]).map_err(Failure::Usage)?;
-    folder::save_readable(&args.out, &results).map_err(wrong)?;
-    eprintln!("report   {}", args.out.join("report.html").display());
+    let beside = if args.results.is_dir() { Some(&*args.results) } else { args.results.parent() };
+    let out = args.out.as_deref().or(beside).unwrap_or(Path::new(""));
+    folder::make(out).map_err(Failure::Usage)?;
+    folder::refuse(out, &["report.html", "results.md"]).map_err(Failure::Usage)?;
+    folder::save_readable(out, &results)
+        .map_err(|error| Failure::Usage(format!("{}: cannot be written: {error}", out.display())))?;
+    say!("report   {}", out.join("report.html").display());
     Ok(())
 }
 
@@ -280,7 +282,7 @@ fn measure(
         if let Some(Err(error)) = folder.map(|folder| folder.save_results(results))
             && !std::mem::replace(&mut told, true)
         {
-            eprintln!("warning: results.json cannot be written yet: {error}");
+            say!("warning: results.json cannot be written yet: {error}");
         }
     };
     Ok(Runner { plan, program: &program, interrupt: &interrupt, counting }.run(run, &mut save))
@@ -309,13 +311,13 @@ fn save(folder: &Folder, results: &Results) -> Result<(), Failure> {
     let path = folder.path();
     match folder.save_all(results) {
         Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => eprintln!("warning: {error}"),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => say!("warning: {error}"),
         Err(error) => return Err(Failure::Usage(format!("{}: cannot be written: {error}", path.display()))),
     }
-    eprintln!("took     {}", table::took(View::new(results)));
-    eprintln!("report   {}", nearest(&path.join("report.html")));
-    eprintln!("data     {}", nearest(&path.join("results.json")));
-    eprintln!("again    {}", results.run.command);
+    say!("took     {}", table::took(View::new(results)));
+    say!("report   {}", nearest(&path.join("report.html")));
+    say!("data     {}", nearest(&path.join("results.json")));
+    say!("again    {}", results.run.command);
     Ok(())
 }
 
@@ -337,7 +339,7 @@ fn verdict(results: &Results, strict: bool, fail_on: Option<f64>) -> Result<(), 
     }
     let missing: Vec<_> = results.cells.iter().filter(|cell| cell.status == Status::Unavailable).collect();
     if let (true, Some(first)) = (strict, missing.first()) {
-        eprintln!(
+        say!(
             "error: --strict, and {} of {} cells are unavailable; the first: {} · {}: {}",
             missing.len(),
             results.cells.len(),
@@ -357,7 +359,7 @@ fn is_behind(results: &Results, limit: f64) -> bool {
         let metric = cell.own_metric().filter(|_| Some(&cell.subject) == results.run.baseline.as_ref());
         let Some((low, _)) = metric.and_then(|metric| metric.ratio_to_tokio_mt_interval) else { continue };
         if low > 1.0 + limit {
-            eprintln!("--fail-on: {} takes at least {} as long as tokio-mt", cell.case, view::times(low));
+            say!("--fail-on: {} takes at least {} as long as tokio-mt", cell.case, view::times(low));
             behind = true;
         }
     }

@@ -33,7 +33,7 @@ impl Folder {
             }
         };
         let shown = folder.path.display();
-        fs::create_dir_all(&folder.path).map_err(|error| format!("{shown}: cannot be made: {error}"))?;
+        make(&folder.path)?;
         refuse(&folder.path, &["results.json", "results.md", "report.html"])?;
         let trial = folder.path.join(".trial");
         let tried = fs::write(&trial, "").and_then(|()| fs::remove_file(&trial));
@@ -81,6 +81,18 @@ impl Folder {
 pub(crate) fn save_readable(folder: &Path, results: &Results) -> io::Result<()> {
     write_whole(&folder.join("report.html"), &report::render(results))?;
     write_whole(&folder.join("results.md"), &markdown::render(results))
+}
+
+/// Makes a folder, unless it is there.
+pub(crate) fn make(folder: &Path) -> Result<(), String> {
+    let shown = folder.display();
+    if folder.is_file() {
+        return Err(format!("{shown}: is a file, where a folder is wanted"));
+    }
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(folder).map_err(|error| format!("{shown}: cannot be made: {error}"))
 }
 
 /// Refuses a folder that holds one of these files.

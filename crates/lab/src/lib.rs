@@ -33,6 +33,7 @@ mod record;
 mod report;
 pub mod results;
 mod run;
+mod say;
 mod sentence;
 pub mod stats;
 mod subjects;

@@ -37,6 +37,17 @@ pub(crate) fn of_plan(plan: &Plan) -> String {
     text(&plan.cases, &subjects)
 }
 
+/// The parts of a combination on which a bench depends; on others it is not measured again.
+fn depends_on(case: &CaseInfo) -> String {
+    if case.kind != Kind::Bench {
+        return String::new();
+    }
+    let axes =
+        [("executor", case.axes.executor), ("reactor", case.axes.reactor), ("timers", case.axes.timers)];
+    let names: Vec<&str> = axes.iter().filter(|(_, depends)| *depends).map(|(name, _)| *name).collect();
+    format!(" [{}]", names.join(" × "))
+}
+
 fn text(cases: &[CaseInfo], subjects: &[Subject]) -> String {
     let mut out = String::new();
     for (kind, title) in [(Kind::Experiment, "experiments"), (Kind::Bench, "benches")] {
@@ -51,7 +62,7 @@ fn text(cases: &[CaseInfo], subjects: &[Subject]) -> String {
         // Only a bench has a unit.
         let unit = widest(|case| &case.unit).filter(|wide| *wide > 0).map_or(0, |wide| wide + 2);
         for case in of_kind {
-            let (path, about) = (clean(&case.path), clean(&case.about));
+            let (path, about) = (clean(&case.path), clean(&case.about) + &depends_on(case));
             let _ = writeln!(out, "  {path:wide$}  {:unit$}{DIM}{about}{DIM:#}", clean(&case.unit));
         }
     }

@@ -18,12 +18,21 @@ pub(crate) fn render(results: &Results) -> String {
     experiments(view, &mut out);
     problems(view, &mut out);
     let _ = writeln!(out, "- Machine: {}", escape(&crate::table::machine_line(view)));
-    let _ = writeln!(out, "- Sleeps of 500 ms and more × {} (`starvation/*` verbatim)", run.scale);
+    if run.scale == 1.0 {
+        let _ = writeln!(out, "- Sleeps verbatim");
+    } else {
+        let _ = writeln!(out, "- Sleeps of 500 ms and more × {} (`starvation/*` verbatim)", run.scale);
+    }
     if let Some(sure) = view::confidence(run.rounds) {
-        let _ = writeln!(out, "- Intervals: {sure} ({} rounds of {} ms)", run.rounds, run.slot_ms);
+        let _ = writeln!(
+            out,
+            "- Medians over the rounds, intervals of {sure} ({} rounds of {} ms); a ratio is the median of those within each round",
+            run.rounds, run.slot_ms
+        );
     }
     if let Some(floor) = run.noise_floor {
-        let _ = writeln!(out, "- Noise floor: {}", view::percent(floor));
+        let _ =
+            writeln!(out, "- Noise floor: {} in the middle; each bench has its own", view::percent(floor));
     }
     let _ = writeln!(out, "- Counts: {}", escape(crate::counted::IN_CELLS));
     let commit = run.commit.as_deref().unwrap_or("unknown");

@@ -355,7 +355,19 @@ impl Plan {
     }
 
     fn cost(&self, kind: Kind) -> f64 {
-        self.running(kind).map(|cell| self.seconds(&self.cases[self.cells[cell].case])).sum()
+        // Not a sum, which is -0.0 of nothing.
+        self.running(kind)
+            .map(|cell| self.seconds(&self.cases[self.cells[cell].case]))
+            .fold(0.0, |all, one| all + one)
+    }
+}
+
+/// Asks for the name that is most like `word`, if one is like it.
+fn meant<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> String {
+    let like = names.map(|name| (strsim::jaro_winkler(word, name), name)).max_by(|a, b| a.0.total_cmp(&b.0));
+    match like {
+        Some((how_much, name)) if how_much > 0.85 => format!(" (did you mean `{name}`?)"),
+        _ => String::new(),
     }
 }
 
@@ -378,9 +390,11 @@ fn select_cases(all: Vec<CaseInfo>, selection: &Selection) -> Result<Vec<CaseInf
     };
     let idle = |pattern: &&String| !all.iter().any(|case| glob::selects(pattern, &case.path));
     if let Some(pattern) = selection.filter.iter().find(idle) {
-        let groups = groups.join(", ");
+        let first = pattern.split('/').next().unwrap_or_default();
         return Err(PlanError::Nothing(format!(
-            "no case matches {pattern:?}; there are {groups} (all of them: cargo xtask lab list)"
+            "no case matches {pattern:?}{}; there are {} (all of them: cargo xtask lab list)",
+            meant(first, groups.iter().map(String::as_str)),
+            groups.join(", ")
         )));
     }
     let cases: Vec<CaseInfo> = all.into_iter().filter(wanted).collect();
@@ -454,7 +468,8 @@ fn known<'a>(what: &str, wanted: &[String], allowed: impl Iterator<Item = &'a st
             Err(PlanError::Usage(format!("unknown {what} {name:?}: this binary has none")))
         }
         Some(name) => {
-            Err(PlanError::Usage(format!("unknown {what} {name:?}; there are {}", allowed.join(", "))))
+            let meant = meant(name, allowed.iter().copied());
+            Err(PlanError::Usage(format!("unknown {what} {name:?}{meant}; there are {}", allowed.join(", "))))
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use crate::cell::{Catalogue, Counts, Outcome, Request, Status};
 use crate::interrupt::Interrupt;
+use crate::say::say;
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -103,7 +104,7 @@ pub(crate) fn serve(catalogue: &dyn Catalogue, request: Option<&str>) -> ExitCod
     let request: Request = match request.and_then(|text| Ok(serde_json::from_str(&text)?)) {
         Ok(request) => request,
         Err(error) => {
-            eprintln!("{ARGUMENT}: not a request: {error}");
+            say!("{ARGUMENT}: not a request: {error}");
             return ExitCode::from(2);
         }
     };
@@ -111,7 +112,7 @@ pub(crate) fn serve(catalogue: &dyn Catalogue, request: Option<&str>) -> ExitCod
     match answer(&outcome) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{ARGUMENT}: the outcome cannot be written: {error}");
+            say!("{ARGUMENT}: the outcome cannot be written: {error}");
             ExitCode::FAILURE
         }
     }

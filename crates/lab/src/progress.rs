@@ -3,6 +3,7 @@
 //! Invariant: nothing here reaches stdout, and a plain log grows with what happened, not with how long it took.
 
 use crate::process::now;
+use crate::say::say;
 use polyloop_timeline::units;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write as _};
@@ -39,7 +40,7 @@ impl Progress {
             width: polyloop_timeline::terminal::width_of_stderr().unwrap_or(80),
         };
         if !terminal && steps > 0 {
-            eprintln!("{title}: {steps} to run");
+            say!("{title}: {steps} to run");
         }
         progress
     }
@@ -59,14 +60,14 @@ impl Progress {
             && tenth(self.done) > tenth(self.done - 1)
         {
             let took = units::duration(self.started.elapsed().as_secs_f64());
-            eprintln!("{}: {}/{} after {took}", self.title, self.done, self.steps);
+            say!("{}: {}/{} after {took}", self.title, self.done, self.steps);
         }
     }
 
     /// A line that stays: what a reader should not miss.
     pub(crate) fn say(&mut self, line: &str) {
         self.clear();
-        anstream::eprintln!("{line}");
+        say!("{line}");
         self.drawn = None;
     }
 
@@ -75,7 +76,7 @@ impl Progress {
         self.clear();
         if self.steps > 0 {
             let took = units::duration(self.started.elapsed().as_secs_f64());
-            eprintln!("{}: {}/{} in {took}", self.title, self.done, self.steps);
+            say!("{}: {}/{} in {took}", self.title, self.done, self.steps);
         }
     }
 

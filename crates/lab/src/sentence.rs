@@ -74,15 +74,19 @@ fn benches(view: View<'_>) -> Option<String> {
     }
     if view.results.run.rounds < ENOUGH_ROUNDS {
         return Some(format!(
-            "{} are too few to compare speeds: {ENOUGH_ROUNDS} are needed.",
-            count(view.results.run.rounds, "round")
+            "{} too few to compare speeds: {ENOUGH_ROUNDS} are needed.",
+            match view.results.run.rounds {
+                1 => "1 round is".to_owned(),
+                rounds => format!("{rounds} rounds are"),
+            }
         ));
     }
     let all = measured.len();
     let measured: Vec<&Case> = measured.into_iter().filter(|case| case.noise_floor.is_some()).collect();
     if measured.is_empty() {
         return Some(
-            "The noise floor is unknown, because the copy has no numbers: no speeds are told apart.".into(),
+            "The noise floor is unknown, because the copy has too few numbers: no speeds are told apart."
+                .into(),
         );
     }
     let baseline = view.results.run.baseline.as_deref().and_then(|name| view.results.subject(name))?;
@@ -112,7 +116,10 @@ fn benches(view: View<'_>) -> Option<String> {
         );
     }
     if let Some(floor) = view.results.run.noise_floor.filter(|floor| *floor > LOUD) {
-        text += &format!(" The noise of {} is loud: a quieter machine tells more apart.", percent(floor));
+        text += &format!(
+            " The noise is loud, {} in the middle of the benches: a quieter machine tells more apart.",
+            percent(floor)
+        );
     }
     Some(text)
 }

@@ -18,9 +18,18 @@ const REASONS: usize = 8;
 pub(crate) fn render(view: View<'_>, width: usize) -> String {
     let mut out = String::new();
     experiments(view, width, &mut out);
+    scale(view, &mut out);
     benches(view, width, &mut out);
     problems(view, &mut out);
     out
+}
+
+/// Says it where sleeps were not as long as the text has them.
+fn scale(view: View<'_>, out: &mut String) {
+    let scale = view.results.run.scale;
+    if scale != 1.0 && !view.cases(Kind::Experiment).is_empty() {
+        let _ = writeln!(out, "{DIM}sleeps of 500 ms and more × {scale} (starvation/* verbatim){DIM:#}");
+    }
 }
 
 /// The benches alone, for a run of named cases.
@@ -177,14 +186,15 @@ fn legend(view: View<'_>, out: &mut String) {
     let run = &view.results.run;
     let mut line = match run.noise_floor {
         Some(floor) => format!(
-            "{} intervals; noise floor {} (what a copy of a subject differs from it); ≈ within the noise of the best",
+            "medians over the rounds, {} intervals; a ratio is the median of those within each round, not the quotient of \
+             the medians; ≈ within the noise of the best, which each bench has its own of, by a copy of a subject ({} in the middle)",
             view::confidence(run.rounds).unwrap_or_else(|| "no".into()),
             view::percent(floor)
         ),
         None if run.rounds < crate::stats::ENOUGH_ROUNDS => {
             format!("{}: no intervals, no ratios (5 are needed)", count(run.rounds, "round"))
         }
-        None => "noise floor unknown: the copy has no numbers, so nothing is ranked".into(),
+        None => "noise floor unknown: the copy has too few numbers, so nothing is ranked".into(),
     };
     if view.results.cells.iter().any(|cell| cell.same_as.is_some()) {
         line += "; = measured on a combination that differs only in what the bench does not use";

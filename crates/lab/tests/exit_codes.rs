@@ -90,9 +90,54 @@ fn what_this_machine_lacks_is_3_if_strict() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("needs 500 open files"), "{output:?}");
 }
 
+/// Beside the results unless said, and never in the place of one that is there.
+#[test]
+fn a_report_is_made_again_where_its_results_lie() {
+    let folder = folder("again");
+    let run = ["matrix", "--on", "fifo", "--filter", "select-bias", "--out", &folder];
+    ends(&lab(&run), 0, "results.json");
+    ends(&lab(&["report", &folder]), 2, "already holds report.html");
+    for made in ["report.html", "results.md"] {
+        std::fs::remove_file(Path::new(&folder).join(made)).expect("it was made");
+    }
+    ends(&lab(&["report", &folder]), 0, "report.html");
+    assert!(Path::new(&folder).join("report.html").exists());
+    let file = format!("{folder}/results.json");
+    ends(&lab(&["report", &file, "--out", &file]), 2, "is a file, where a folder is wanted");
+}
+
+/// Whoever read the progress has had enough, as `2>&1 >/dev/null | head -1` has.
+#[test]
+fn a_stderr_that_nobody_reads_ends_no_run() {
+    let folder = folder("unread");
+    let run = [
+        "matrix",
+        "--on",
+        "fifo",
+        "--filter",
+        "select-bias",
+        "--filter",
+        "yield",
+        "--rounds",
+        "1",
+        "--out",
+        &folder,
+    ];
+    let mut child = Command::new(LAB);
+    let child = child.args(run).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let mut child = child.expect("the lab starts");
+    drop(child.stderr.take());
+    assert_eq!(child.wait().expect("an end").code(), Some(0));
+    assert!(Results::read(Path::new(&folder)).expect("results").run.complete);
+}
+
 #[test]
 fn nothing_that_matches_is_4() {
-    ends(&lab(&["run", "sleeep", "--on", "fifo"]), 4, "no case matches \"sleeep\"; there are delay, sleep");
+    ends(
+        &lab(&["run", "sleeep", "--on", "fifo"]),
+        4,
+        "no case matches \"sleeep\" (did you mean `sleep`?); there are delay, sleep",
+    );
 }
 
 /// The folder has what there is, and is told.

@@ -33,7 +33,7 @@ fn cover(timeline: &Timeline, label: &str, from: f64, to: f64) -> Option<(String
     let others = timeline.lanes.iter().filter(|lane| lane.label != label && !around.contains(&&*lane.label));
     let overlap = |poll: &Slice| poll.to_us.min(to) - poll.from_us.max(from);
     let found = numbered(others).max_by(|a, b| overlap(a.poll).total_cmp(&overlap(b.poll)))?;
-    (overlap(found.poll) > 0.0).then(|| {
+    (overlap(found.poll) * 2.0 > to - from).then(|| {
         let found = innermost(timeline, found);
         (found.lane.label.clone(), found.nth, found.poll.worker)
     })
@@ -233,6 +233,14 @@ mod tests {
 
     fn lane(label: &str, polls: Vec<Slice>, wakes_us: Vec<f64>) -> Lane {
         Lane { label: label.to_owned(), polls, wakes_us, marks: Vec::new() }
+    }
+
+    #[test]
+    fn a_poll_that_covers_little_of_a_wait_is_not_its_reason() {
+        let a = lane("a", vec![slice(0.0, 40.0)], vec![]);
+        let b = lane("b", vec![slice(100.0, 101.0)], vec![0.0]);
+        let timeline = Timeline { lanes: vec![a, b], ..Timeline::default() };
+        assert_eq!(longest_wait(&timeline, "b"), Some(Wait { us: 100.0, behind: None }));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::cli::CompareArgs;
 use crate::collect::times_worse;
 use crate::command::{Failure, print};
 use crate::results::{Cell, Metric, Results};
+use crate::say::say;
 use crate::stats::{self, ENOUGH_ROUNDS, Estimate};
 use crate::view;
 use polyloop_timeline::units;
@@ -70,7 +71,7 @@ pub(crate) fn execute(args: &CompareArgs) -> Result<(), Failure> {
         return Err(Failure::Nothing("the two runs have no bench in common".into()));
     }
     for warning in show::warnings(&old, &new) {
-        eprintln!("warning: {warning}");
+        say!("warning: {warning}");
     }
     print(&show::render(&rows, args.all))?;
     let fails = |limit| rows.iter().any(|row| row.ours && row.change.fails(limit));

@@ -22,7 +22,9 @@ pub(super) fn benches(view: View<'_>, out: &mut String) {
         legend(&[("r0", "best"), ("r1", "to 1.25×"), ("r2", "to 2×"), ("r3", "to 4×"), ("r4", "beyond")]),
     );
     for case in &cases {
-        let _ = write!(out, "<th scope=col title='{}'>{}</th>", escape(&case.about), breakable(&case.path));
+        let floor = case.noise_floor.map_or_else(|| "unknown".into(), view::percent);
+        let about = format!("{}; noise floor {floor}", case.about);
+        let _ = write!(out, "<th scope=col title='{}'>{}</th>", escape(&about), breakable(&case.path));
     }
     out.push_str(
         "<th scope=col title='geometric mean of the ratios to the best'>geomean</th></tr></thead><tbody>",

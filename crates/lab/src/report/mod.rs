@@ -61,7 +61,10 @@ fn head(view: View<'_>, out: &mut String) {
     }
     if !view.cases(Kind::Bench).is_empty() {
         fact(out, "rounds", &format!("{} of {} ms", run.rounds, run.slot_ms));
-        let floor = run.noise_floor.map_or_else(|| "unknown".into(), view::percent);
+        let floor = run.noise_floor.map_or_else(
+            || "unknown".into(),
+            |floor| format!("{} in the middle, each bench has its own", view::percent(floor)),
+        );
         fact(out, "noise floor", &floor);
     }
     fact(out, "long sleeps", &format!("× {} (starvation/* verbatim)", run.scale));
@@ -257,8 +260,8 @@ fn method(view: View<'_>, out: &mut String) {
          <li>Shown are the median over the rounds and its sign interval, which is {} sure: the k-th \
          smallest to the k-th largest round, with k from the binomial distribution. Subjects are compared by the \
          median of their ratios within each round, with its sign interval. Below {} rounds there is no interval and no colour.</li>\
-         <li>The twin is a subject entered a second time. What it differs from itself is the noise floor; a smaller \
-         difference between two subjects is shown as ≈.</li>\
+         <li>The twin is a subject entered a second time. What it differs from itself in a bench is the noise floor of \
+         that bench (the title of its column says it); a smaller difference between two subjects is shown as ≈.</li>\
          <li>Counts: {}.</li>\
          <li>“=” is a number measured on a combination that differs only in parts that the bench does not use.</li>\
          <li>Sleeps of 500 ms and more were multiplied by {}; starvation/* keeps the durations of its text.</li>\

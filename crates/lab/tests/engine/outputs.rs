@@ -213,7 +213,7 @@ fn a_list_says_the_unit_and_the_operation() {
     let ran = lab(&["matrix", "--list", "--filter", "spawn_join", "--filter", "sleep"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(
-        ran.stdout.contains("  spawn_join  ns  What spawn_join does, in one sentence.\n"),
+        ran.stdout.contains("  spawn_join  ns  What spawn_join does, in one sentence. [executor]\n"),
         "{}",
         ran.stdout
     );

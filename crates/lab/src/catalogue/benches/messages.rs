@@ -6,6 +6,7 @@ use crate::catalogue::kit::measure::{expect, timed, timed_by};
 use crate::catalogue::kit::{clock, inside};
 use crate::catalogue::{Cell, report};
 use crate::cell::{CaseInfo, Outcome, Sample};
+use polyloop_timeline::text::count;
 use polyloop_traits::Runtime;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,8 +21,9 @@ const LINKS: u64 = 8;
 
 pub(crate) fn cases() -> Vec<CaseInfo> {
     let ping_pong = |pairs: u64| {
+        let tasks = count(pairs as usize, "pair");
         let about =
-            format!("{pairs} pairs of tasks send a number to and fro; one operation is one round trip");
+            format!("{tasks} of tasks, each sending a number to and fro; one operation is one round trip");
         bench(format!("ping_pong/pairs={pairs}"), "ns", EXECUTOR, &about)
     };
     vec![

@@ -25,8 +25,13 @@ pub(crate) fn cases() -> Vec<CaseInfo> {
             EXECUTOR,
             "one task spawns 1000 and then joins them; one operation is one of them",
         ),
-        bench("spawn_await", "ns", EXECUTOR, "one task spawns one and awaits it, again and again")
-            .not_quick(),
+        bench(
+            "spawn_await",
+            "ns",
+            EXECUTOR,
+            "one task spawns one and awaits it, again and again; one operation is one of them",
+        )
+        .not_quick(),
         bench(
             "spawn_remote",
             "ns",

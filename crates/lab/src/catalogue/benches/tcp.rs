@@ -12,6 +12,7 @@ use crate::catalogue::kit::measure::{expect, sample};
 use crate::catalogue::{Cell, report};
 use crate::cell::{Better, CaseInfo, Outcome, Sample};
 use futures::io::{AsyncReadExt, AsyncWriteExt};
+use polyloop_timeline::text::count;
 use polyloop_traits::{Runtime, TcpListener, TcpStream};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -31,8 +32,9 @@ pub(crate) fn cases() -> Vec<CaseInfo> {
     for conns in [1, 64, 1_000] {
         for bytes in [64, 16_384] {
             let about = format!(
-                "{conns} connections from another process, one message of {bytes} bytes always under way on each, after a warm-up as long; \
-                 one operation is one message there and back"
+                "{} from another process, one message of {bytes} bytes always under way on each, after a warm-up as long; \
+                 one operation is one message there and back",
+                count(conns as usize, "connection")
             );
             let case =
                 bench(format!("tcp_echo/conns={conns}/bytes={bytes}"), "req/s", EXECUTOR_REACTOR, &about);

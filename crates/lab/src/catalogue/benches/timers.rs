@@ -35,7 +35,8 @@ pub(crate) fn cases() -> Vec<CaseInfo> {
             "timer_cancel",
             "ns",
             EXECUTOR_TIMERS,
-            "a sleep of 30 s is made, polled once and dropped, as a timeout that does not come, beside one of 20 s that stays",
+            "a sleep of 30 s is made, polled once and dropped, as a timeout that does not come, beside one of 20 s that stays; \
+             one operation is one of the former",
         ),
         bench("sleep_precision", "µs", ALL, "how late a sleep of 1 to 2 ms ends on an idle runtime, median")
             .takes(0.22)

@@ -18,6 +18,7 @@ use polyloop::sync::PriorityMutex;
 use polyloop::task;
 use polyloop::time::Instant;
 use polyloop_timeline::Log;
+use polyloop_timeline::text::count;
 use polyloop_traits::{JoinFailed, Runtime};
 use std::future::Future;
 use std::pin::Pin;
@@ -109,7 +110,7 @@ pub(crate) fn run<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Outcome {
     let events = log.events();
     let ahead = events.iter().filter(|event| *event == AHEAD).count();
     match joined {
-        Ok(()) => judge(cell, &log, &prediction(medium, nature), |_| why(ahead, medium, nature)),
+        Ok(()) => judge(cell, &log, &prediction(medium, nature), |_| why(ahead, nature)),
         Err(error) => failed(error.to_string()),
     }
 }
@@ -188,9 +189,11 @@ fn prediction(medium: usize, nature: Nature) -> Prediction {
 }
 
 /// One sentence about who came first.
-fn why(ahead: usize, medium: usize, nature: Nature) -> String {
-    let polls =
-        format!("the holder needed {POLLS} polls, and {ahead} of {medium} others came before they were over");
+fn why(ahead: usize, nature: Nature) -> String {
+    let polls = format!(
+        "the holder needed {POLLS} polls, and others were polled {} before they were over",
+        count(ahead, "time")
+    );
     match (nature.inherits, nature.workers) {
         (true, 1) => format!("{polls}: while an urgent task waits for it, it is as urgent"),
         (true, _) => {

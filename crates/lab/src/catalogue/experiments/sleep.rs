@@ -103,10 +103,11 @@ fn why(timeline: &Timeline, blocking: bool) -> String {
         return "neither i nor j was ever ready".to_owned();
     };
     let napped = longest_poll(timeline).map_or(0.0, |(_, _, us)| us);
-    let what = say_wait(label, &wait);
     match blocking {
-        false => format!("{what}: each sleep gave the thread back"),
-        true if wait.us * 2.0 > napped => format!("{what}: a blocked thread polls nobody else"),
+        false => format!("each sleep gave its thread back: i and j waited for {} at most", say_us(wait.us)),
+        true if wait.us * 2.0 > napped => {
+            format!("{}: a blocked thread polls nobody else", say_wait(label, &wait))
+        }
         true => format!(
             "the nap held one worker for {}; another one polled i and j, which waited for {} at most",
             say_us(napped),

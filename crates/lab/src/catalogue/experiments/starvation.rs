@@ -9,6 +9,7 @@ use crate::catalogue::order::Prediction;
 use crate::catalogue::{Cell, failed, judge};
 use crate::cell::{CaseInfo, Outcome, Timeline};
 use crate::subjects::{Nature, Yields};
+use polyloop_timeline::text::count;
 use polyloop_timeline::{Log, longest_poll, longest_wait, ordinal, say_us, say_wait};
 use polyloop_traits::{JoinFailed, Runtime};
 use std::time::Duration;
@@ -183,9 +184,10 @@ fn why_raced(timeline: &Timeline) -> String {
             say_us(us)
         ),
         b => format!(
-            "both arms are one task: it polled a {} times and b {b} times in turn, and nobody else could run during \
-             {label}'s longest poll of {}",
-            polls("a"),
+            "both arms are one task: it polled a {} and b {} in turn, and the other arm could not run during {label}'s longest \
+             poll of {}",
+            count(polls("a"), "time"),
+            count(b, "time"),
             say_us(us)
         ),
     }
@@ -202,11 +204,15 @@ fn why_spawned(timeline: &Timeline) -> String {
             others.clone().any(|b| a.from_us < b.to_us && b.from_us < a.to_us && a.worker != b.worker)
         });
     match (overlap, longest_wait(timeline, "b")) {
-        (true, _) => format!(
-            "a and b ran side by side, a first on worker {} and b first on worker {}",
-            workers("a")[0],
-            workers("b")[0]
-        ),
+        (true, wait) => {
+            let waited = wait.filter(|wait| wait.us >= 1_000.0);
+            format!(
+                "a and b ran side by side, a first on worker {} and b first on worker {}{}",
+                workers("a")[0],
+                workers("b")[0],
+                waited.map(|wait| format!(", for which b waited {}", say_us(wait.us))).unwrap_or_default()
+            )
+        }
         (false, Some(wait)) => say_wait("b", &wait),
         (false, None) => "b was never ready".to_owned(),
     }
