@@ -800,6 +800,8 @@ mod alarms {
             let looks = ["-q", "-batch", "-nx", "-p", &id, "-ex", "shell sleep 0.2", "-ex", "detach"];
             match Command::new("gdb").args(looks).output() {
                 Ok(output) if String::from_utf8_lossy(&output.stdout).contains("detached") => stops += 1,
+                // It has ended by itself meanwhile.
+                Ok(_) if stops > 0 => break,
                 Ok(output) => {
                     skip(&format!("gdb may not stop it: {}", String::from_utf8_lossy(&output.stderr)))
                 }

@@ -133,7 +133,8 @@ impl Builder {
     /// Asks `name` for the name of each thread that the runtime starts, and, if it has workers, for one more, which is kept for the
     /// next one that takes a blocked worker's place: so nobody waits for `name` before that one starts. It asks for another one
     /// itself, after [`on_thread_start`](Self::on_thread_start) and before it works; a panic then is contained. Who starts while
-    /// that goes on has the name that it would have by default.
+    /// that goes on, or after a thread could not be had, has the name that it would have by default. `name` must not wait for what a task
+    /// may hold: the worker that asks is there because that task does not let go.
     #[must_use]
     pub fn thread_name_fn(mut self, name: impl Fn() -> String + Send + Sync + 'static) -> Self {
         self.threads.name = Some(Arc::new(Names { ask: Box::new(name), ahead: Mutex::default() }));

@@ -125,7 +125,7 @@ pub fn why(timeline: &Timeline) -> String {
         (_, Some(longest)) if longest.length() >= SEEN_US => {
             let meanwhile = match ran_beside(timeline, longest) {
                 true => "whoever was ready meanwhile found another worker",
-                false => "nobody else was ready meanwhile",
+                false => "nobody else was seen waiting meanwhile",
             };
             format!(
                 "{}'s {} poll held worker {} for {}, and {meanwhile}",
@@ -187,7 +187,7 @@ pub fn say_wait(label: &str, wait: &Wait) -> String {
                 ordinal(*nth)
             )
         }
-        None => format!("{label} was ready for {time} and no labelled future ran meanwhile"),
+        None => format!("{label} was ready for {time}, and no single poll took most of that"),
     }
 }
 
@@ -240,7 +240,9 @@ mod tests {
         let a = lane("a", vec![slice(0.0, 40.0)], vec![]);
         let b = lane("b", vec![slice(100.0, 101.0)], vec![0.0]);
         let timeline = Timeline { lanes: vec![a, b], ..Timeline::default() };
-        assert_eq!(longest_wait(&timeline, "b"), Some(Wait { us: 100.0, behind: None }));
+        let wait = longest_wait(&timeline, "b").unwrap();
+        assert_eq!(wait, Wait { us: 100.0, behind: None });
+        assert_eq!(say_wait("b", &wait), "b was ready for 100 µs, and no single poll took most of that");
     }
 
     #[test]
@@ -328,7 +330,10 @@ mod tests {
                 vec![quick("main"), slow.clone()],
                 "task 1's first poll held worker 1 for 3.00 s, and whoever was ready meanwhile found another worker",
             ),
-            (vec![slow], "task 1's first poll held worker 1 for 3.00 s, and nobody else was ready meanwhile"),
+            (
+                vec![slow],
+                "task 1's first poll held worker 1 for 3.00 s, and nobody else was seen waiting meanwhile",
+            ),
         ] {
             assert_eq!(why(&timeline(lanes)), expected);
         }

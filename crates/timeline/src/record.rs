@@ -40,6 +40,8 @@ struct Recorder {
 const KEPT_POLLS: usize = 500;
 /// How closely, in microseconds.
 const CLOSE_US: f64 = 50.0;
+/// More polls than this a lane counts and does not draw: a program may run for days.
+const DRAWN_POLLS: usize = 20_000;
 /// More wakes and marks than this are not drawn.
 const KEPT_MARKS: usize = 2_000;
 
@@ -145,6 +147,7 @@ impl Log {
             let close = |last: &&mut Slice| last.worker == worker && from_us - last.to_us < CLOSE_US;
             match polls.last_mut().filter(|_| is_full).filter(close) {
                 Some(last) => last.to_us = to_us,
+                None if polls.len() >= DRAWN_POLLS => {}
                 None => polls.push(Slice { from_us, to_us, worker }),
             }
         });
@@ -289,6 +292,17 @@ mod tests {
         let lanes = log.timeline(|_| String::new()).unwrap().lanes;
         let worker = |label: &str| lanes.iter().find(|lane| lane.label == label).unwrap().polls[0].worker;
         assert_eq!((worker("main"), worker("task")), (0, 1));
+    }
+
+    #[test]
+    fn a_lane_of_a_program_that_runs_for_days_stays_small() {
+        let log = Log::new(true);
+        for poll in 0..DRAWN_POLLS + 10 {
+            // Never close enough to be drawn as one.
+            log.polled("a", 1e12, poll % 2);
+        }
+        assert_eq!(log.polls(), Some(DRAWN_POLLS as u64 + 10));
+        assert_eq!(log.timeline(|_| String::new()).unwrap().lanes[0].polls.len(), DRAWN_POLLS);
     }
 
     #[test]

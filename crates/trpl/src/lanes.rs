@@ -28,7 +28,13 @@ const MOST_LANES: usize = 64;
 /// What is written down, if the variable asks for it.
 static RECORDER: LazyLock<Option<Recorder>> = LazyLock::new(|| {
     let file = std::env::var_os(TIMELINE).filter(|file| !file.is_empty())?;
-    Some(Recorder { file, began: SystemTime::now(), log: Log::new(true), given: Mutex::default() })
+    Some(Recorder {
+        file,
+        began: SystemTime::now(),
+        log: Log::new(true),
+        given: Mutex::default(),
+        writing: Mutex::default(),
+    })
 });
 
 struct Recorder {
@@ -36,6 +42,8 @@ struct Recorder {
     began: SystemTime,
     log: Log,
     given: Mutex<Given>,
+    /// Held while the file is written: main futures of several threads may end at once.
+    writing: Mutex<()>,
 }
 
 /// The labels that were given.
@@ -89,6 +97,7 @@ impl Recorder {
     }
 
     fn write(&self, on: &str) {
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let unlabelled = self.given.lock().unwrap_or_else(PoisonError::into_inner).unlabelled;
         let began = self.began.duration_since(UNIX_EPOCH).unwrap_or_default();
         let Some(timeline) = self.log.timeline(why) else { return };

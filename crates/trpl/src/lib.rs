@@ -41,7 +41,8 @@
 //!
 //! With `timeline`, which is off, the variable `POLYLOOP_TIMELINE=FILE` has a program write down when its futures were polled and
 //! woken: the main one, its tasks, and the arms of joins and races. The file is written when the main future ends, and
-//! `cargo xtask book --timeline FILE` draws it. Without the variable nothing is noted, and where the file cannot be written the program
+//! `cargo xtask book --timeline FILE` draws it. Without the variable nothing is noted. The joins of two, three
+//! and many have futures of other types with it, which matters to whoever names these. Where the file cannot be written the program
 //! says so on standard error and does all the same.
 //!
 //! # What must not compile
