@@ -598,7 +598,7 @@ mod processes {
 
     #[test]
     fn a_period_that_is_none_is_told_and_keeps_nothing_from_running() {
-        for wrong in ["soon", "-5", ""] {
+        for wrong in ["soon", "-5", " "] {
             watched(wrong, LIMIT, move || {
                 let mut child = Process::start("trace", Some(wrong));
                 let mut out = BufReader::new(child.0.stdout.take().unwrap());
