@@ -801,7 +801,7 @@ mod alarms {
             match Command::new("gdb").args(looks).output() {
                 Ok(output) if String::from_utf8_lossy(&output.stdout).contains("detached") => stops += 1,
                 // It has ended by itself meanwhile.
-                Ok(_) if stops > 0 => break,
+                Ok(_) if stops > 0 || child.try_wait().unwrap().is_some() => break,
                 Ok(output) => {
                     skip(&format!("gdb may not stop it: {}", String::from_utf8_lossy(&output.stderr)))
                 }

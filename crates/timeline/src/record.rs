@@ -143,11 +143,11 @@ impl Log {
         self.record(|recorder, to_us| {
             recorder.polls += 1;
             let polls = &mut recorder.lane(label).polls;
-            let is_full = polls.len() >= KEPT_POLLS;
+            let (is_full, is_over) = (polls.len() >= KEPT_POLLS, polls.len() >= DRAWN_POLLS);
             let close = |last: &&mut Slice| last.worker == worker && from_us - last.to_us < CLOSE_US;
             match polls.last_mut().filter(|_| is_full).filter(close) {
                 Some(last) => last.to_us = to_us,
-                None if polls.len() >= DRAWN_POLLS => {}
+                None if is_over => {}
                 None => polls.push(Slice { from_us, to_us, worker }),
             }
         });
