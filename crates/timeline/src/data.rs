@@ -47,3 +47,14 @@ pub struct Timeline {
     /// One sentence that says why it looks so.
     pub why: String,
 }
+
+impl Timeline {
+    /// What all lanes said, in order: when, in microseconds since the run began, and what.
+    #[must_use]
+    pub fn said(&self) -> Vec<(f64, &str)> {
+        let marks = self.lanes.iter().flat_map(|lane| &lane.marks);
+        let mut said: Vec<(f64, &str)> = marks.map(|mark| (mark.at_us, mark.text.as_str())).collect();
+        said.sort_by(|a, b| a.0.total_cmp(&b.0));
+        said
+    }
+}

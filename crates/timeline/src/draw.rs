@@ -200,15 +200,9 @@ fn briefly(lane: &Lane) -> String {
 
 /// What the program printed, in order, as far as two lines hold it.
 fn said(timeline: &Timeline, look: Look, room: usize) -> Vec<String> {
-    let mut marks: Vec<(f64, &str)> = timeline
-        .lanes
-        .iter()
-        .flat_map(|lane| lane.marks.iter().map(|mark| (mark.at_us, mark.text.as_str())))
-        .collect();
-    marks.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (separator, more) = if look.ascii { (" | ", "...") } else { (" · ", "…") };
     let mut lines: Vec<String> = Vec::new();
-    for (at, text) in marks {
+    for (at, text) in timeline.said() {
         let next = format!("{} {}", units::value(at, "µs"), clean(text));
         let full = lines.len() == 2;
         match lines.last_mut() {

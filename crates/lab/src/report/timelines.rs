@@ -147,12 +147,7 @@ fn one(cell: &Cell, timeline: &Timeline, id: &str, total_us: f64, out: &mut Stri
 
 /// What it printed, in order.
 fn said(timeline: &Timeline, out: &mut String) {
-    let mut marks: Vec<(f64, &str)> = timeline
-        .lanes
-        .iter()
-        .flat_map(|lane| lane.marks.iter().map(|mark| (mark.at_us, mark.text.as_str())))
-        .collect();
-    marks.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut marks = timeline.said();
     let more = marks.len().saturating_sub(16);
     marks.truncate(16);
     if marks.is_empty() {
