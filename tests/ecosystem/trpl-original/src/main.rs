@@ -1,5 +1,5 @@
-//! The book's programs, as they are, on the original `trpl`: those that use nothing else. Called with the name of one; without, it
-//! lists them.
+//! The book's programs, as they are, on an original `trpl` (0.3.0; in `trpl-older`, which is the same file, 0.2.0): those that use nothing
+//! else. Called with the name of one; without, it lists them.
 
 #![forbid(unsafe_code)]
 
