@@ -677,6 +677,12 @@ mod alarms {
     use std::io::{self, Write};
     use std::path::{Path, PathBuf};
 
+    /// One after the other, but beside the tests above: whatever those do to the machine must raise no alarm either.
+    fn in_turn() -> MutexGuard<'static, ()> {
+        static TURN: Mutex<()> = Mutex::new(());
+        TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
     /// All have ended, and nobody was named or relieved.
     fn assert_quiet(child: Child) {
         assert_eq!(said(child), ("9 ended, 0 stalls, 0 hand-offs".to_owned(), vec![]));
@@ -688,7 +694,7 @@ mod alarms {
 
     #[test]
     fn on_one_processor_that_four_workers_fight_for() {
-        let _alone = alone();
+        let _turn = in_turn();
         if let Some(child) = start("10000", &["taskset", "-c", "0"], None) {
             assert_quiet(child);
         }
@@ -696,7 +702,7 @@ mod alarms {
 
     #[test]
     fn in_a_process_that_is_stopped_and_continued() {
-        let _alone = alone();
+        let _turn = in_turn();
         let child = start("3000", &["env"], None).unwrap();
         // Shorter and longer than what counts as a gap, and much longer than the threshold.
         for stop in [5, 15, 40, 80, 12, 300, 25, 1_000] {
@@ -711,7 +717,7 @@ mod alarms {
     /// A quota of 20 %, by signals, because control groups need not be ours: 20 ms of each 100 ms, for all at the same time.
     #[test]
     fn under_a_fifth_of_the_time() {
-        let _alone = alone();
+        let _turn = in_turn();
         let child = start("3000", &["env"], None).unwrap();
         for _ in 0..25 {
             block_thread(Duration::from_millis(20));
@@ -725,7 +731,7 @@ mod alarms {
     /// The kernel's own, which stops each thread where it next would be let run.
     #[test]
     fn under_a_quota_of_a_fifth() {
-        let _alone = alone();
+        let _turn = in_turn();
         let Some(quota) = Quota::a_fifth() else {
             return eprintln!("not run: no control group with a quota can be made here");
         };
@@ -792,7 +798,7 @@ mod alarms {
     /// All threads are stopped for as long as somebody looks at them, again and again.
     #[test]
     fn under_a_debugger_that_stops_it() {
-        let _alone = alone();
+        let _turn = in_turn();
         let mut child = start("4000", &["env"], None).unwrap();
         let mut stops = 0;
         while stops < 6 && child.try_wait().unwrap().is_none() {
@@ -818,7 +824,7 @@ mod alarms {
     /// Whoever else is ready on its processor comes first, and four workers always are.
     #[test]
     fn with_a_monitor_that_is_hardly_let_run() {
-        let _alone = alone();
+        let _turn = in_turn();
         let Some(child) = start("4000", &["taskset", "-c", "0"], None) else { return };
         let threads = PathBuf::from(format!("/proc/{}/task", child.id()));
         let has_name = |thread: &PathBuf| {
@@ -854,7 +860,7 @@ mod alarms {
     /// Each of its system calls stops the thread twice.
     #[test]
     fn under_a_tracer() {
-        let _alone = alone();
+        let _turn = in_turn();
         if let Some(child) = start("2000", &["strace", "-f", "-o", "/dev/null"], None) {
             assert_quiet(child);
         }
