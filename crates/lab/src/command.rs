@@ -316,7 +316,14 @@ fn keep_and_show(
     if let Some(path) = saved? {
         say_where(path, results);
     }
-    shown
+    match shown {
+        // What was stopped ends as that, also where its terminal is gone.
+        Err(Failure::Usage(text)) if !results.run.complete => {
+            say!("error: {}", text::clean(&text));
+            Ok(())
+        }
+        shown => shown,
+    }
 }
 
 /// Writes the files of a run, and tells their folder.

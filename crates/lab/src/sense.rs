@@ -107,6 +107,16 @@ fn numbers(cell: &Cell) -> Result<(), String> {
 }
 
 fn metric_is_one(metric: &Metric) -> Result<(), String> {
+    let (least, most) =
+        metric.samples.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), sample| {
+            (least.min(*sample), most.max(*sample))
+        });
+    if metric.samples.is_empty() {
+        return Err("without a sample".into());
+    }
+    if !(least..=most).contains(&metric.median) {
+        return Err(format!("whose median {} is beyond its samples, {least} to {most}", metric.median));
+    }
     let ends = metric.low.zip(metric.high);
     if ends.is_none() && (metric.low.is_some() || metric.high.is_some()) {
         return Err("of whose interval one end is missing".into());
@@ -218,6 +228,16 @@ mod tests {
                 "/cells/0/metric",
                 json!("space"),
                 "the cell \"fifo\" · \"yield\" has no metric \"space\", which is its own",
+            ),
+            (
+                "/cells/0/metrics/time/samples",
+                json!([]),
+                "the cell \"fifo\" · \"yield\" has a metric \"time\" without a sample",
+            ),
+            (
+                "/cells/0/metrics/time/median",
+                json!(-3.5),
+                "the cell \"fifo\" · \"yield\" has a metric \"time\" whose median -3.5 is beyond its samples, 1 to 3",
             ),
             (
                 "/cells/0/metrics/time/low",

@@ -135,7 +135,7 @@ fn a_stderr_that_nobody_reads_ends_no_run() {
 /// Whoever read the progress leaves while experiments run, some of them side by side.
 #[test]
 fn a_stderr_that_is_closed_during_the_experiments_loses_no_run() {
-    let (mut child, said, out) = under_way("left", "select-bias", &[]);
+    let (mut child, said, out) = under_way("left", "select-bias", &[], Stdio::null());
     drop(said);
     assert_eq!(child.wait().expect("an end").code(), Some(0));
     assert!(Results::read(Path::new(&out)).expect("results").run.complete);
@@ -155,18 +155,30 @@ fn nothing_that_matches_is_4() {
 /// The folder has what there is, and is told.
 #[test]
 fn ctrl_c_is_130() {
-    stopped_by(&[Signal::INT], &[]);
+    stopped_by("ctrl-c", &[Signal::INT], &[], Stdio::null());
 }
 
 /// Once by the shell and once by the kernel. The test itself may ignore it, and what it starts then does, too.
 #[test]
 fn a_terminal_that_is_closed_stops_a_run_as_ctrl_c_does() {
-    stopped_by(&[Signal::HUP, Signal::HUP], &["env", "--default-signal=HUP"]);
+    stopped_by("hup", &[Signal::HUP, Signal::HUP], &["env", "--default-signal=HUP"], Stdio::null());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_was_stopped_ends_as_that_also_where_nothing_can_be_shown() {
+    stopped_by("shown-to-nobody", &[Signal::INT], &[], full().into());
+}
+
+/// Where nothing can be written.
+#[cfg(target_os = "linux")]
+fn full() -> std::fs::File {
+    std::fs::File::options().write(true).open("/dev/full").expect("a device that is full")
 }
 
 #[test]
 fn a_run_under_nohup_outlives_its_terminal() {
-    let (mut child, mut said, out) = under_way("nohup", "select-bias", &["nohup"]);
+    let (mut child, mut said, out) = under_way("nohup", "select-bias", &["nohup"], Stdio::null());
     let pid = Pid::from_child(&child);
     kill_process(pid, Signal::HUP).expect("a signal");
     assert!(said.any(|line| line.expect("stderr").starts_with("data ")));
@@ -177,12 +189,12 @@ fn a_run_under_nohup_outlives_its_terminal() {
 type Said = std::io::Lines<BufReader<std::process::ChildStderr>>;
 
 /// A matrix of an experiment and a bench behind the words of another command, in its experiments, and its folder.
-fn under_way(name: &str, experiment: &str, words: &[&str]) -> (Child, Said, String) {
+fn under_way(name: &str, experiment: &str, words: &[&str], stdout: Stdio) -> (Child, Said, String) {
     let out = folder(name);
     let run = [LAB, "matrix", "--on", "fifo", "--filter", experiment, "--filter", "yield", "--rounds", "1"];
     let line = [words, &run, &["--out", &out]].concat();
     let mut command = Command::new(line[0]);
-    command.args(&line[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command.args(&line[1..]).stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the lab starts");
     let mut said = BufReader::new(child.stderr.take().expect("stderr")).lines();
     // The handlers are in place before the first one begins.
@@ -191,9 +203,9 @@ fn under_way(name: &str, experiment: &str, words: &[&str]) -> (Child, Said, Stri
 }
 
 #[track_caller]
-fn stopped_by(signals: &[Signal], words: &[&str]) {
+fn stopped_by(name: &str, signals: &[Signal], words: &[&str], stdout: Stdio) {
     // The experiment sleeps for six seconds.
-    let (mut child, said, out) = under_way(&format!("stopped-{}", signals.len()), "channel", words);
+    let (mut child, said, out) = under_way(name, "channel", words, stdout);
     for signal in signals {
         kill_process(Pid::from_child(&child), *signal).expect("a signal");
     }
@@ -211,8 +223,8 @@ fn a_stdout_that_is_full_loses_nothing() {
     for format in ["table", "json"] {
         let out = folder(&format!("full-{format}"));
         let run = ["matrix", "--on", "fifo", "--filter", "select-bias", "--format", format, "--out", &out];
-        let full = std::fs::File::options().write(true).open("/dev/full").expect("a device that is full");
-        let output = Command::new(LAB).args(run).stdin(Stdio::null()).stdout(full).output().expect("the lab");
+        let output =
+            Command::new(LAB).args(run).stdin(Stdio::null()).stdout(full()).output().expect("the lab");
         ends(&output, 2, "error: stdout cannot be written: ");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(said.contains("data ") && !said.contains("panicked"), "{said}");
