@@ -801,22 +801,23 @@ mod alarms {
         let _turn = in_turn();
         let mut child = start("4000", &["env"], None).unwrap();
         let mut stops = 0;
-        while stops < 6 && child.try_wait().unwrap().is_none() {
+        let why_no_more = loop {
+            if stops == 6 || child.try_wait().unwrap().is_some() {
+                break "it ended before gdb came".to_owned();
+            }
             let id = child.id().to_string();
             let looks = ["-q", "-batch", "-nx", "-p", &id, "-ex", "shell sleep 0.2", "-ex", "detach"];
             match Command::new("gdb").args(looks).output() {
                 Ok(output) if String::from_utf8_lossy(&output.stdout).contains("detached") => stops += 1,
-                // It has ended by itself meanwhile.
-                Ok(_) if stops > 0 || child.try_wait().unwrap().is_some() => break,
                 Ok(output) => {
-                    skip(&format!("gdb may not stop it: {}", String::from_utf8_lossy(&output.stderr)))
+                    break format!("gdb may not stop it: {}", String::from_utf8_lossy(&output.stderr));
                 }
-                Err(error) => skip(&format!("gdb: {error}")),
-            }
-            if stops == 0 {
-                break;
+                Err(error) => break format!("gdb: {error}"),
             }
             block_thread(Duration::from_millis(100));
+        };
+        if stops == 0 {
+            skip(&why_no_more);
         }
         assert_quiet(child);
     }
@@ -845,14 +846,16 @@ mod alarms {
             times.split_whitespace().map(|time| time.parse().unwrap()).collect()
         };
         let before = times();
-        if !Command::new("chrt").args(["-i", "-p", "0", id]).status().is_ok_and(|status| status.success()) {
-            eprintln!("not starved: chrt cannot be had");
-        } else {
-            block_thread(Duration::from_secs(3));
-            // The wait that is going on is not in it, so that one that was never let run has not waited.
-            let after = times();
-            let (waited, looks) = (after[1] - before[1], after[2] - before[2]);
-            assert!(waited >= 1_000_000_000 || looks < 100, "it was let run: {before:?}, {after:?}");
+        match Command::new("chrt").args(["-i", "-p", "0", id]).status() {
+            Ok(status) if status.success() => {
+                block_thread(Duration::from_secs(3));
+                // The wait that is going on is not in it, so that one that was never let run has not waited.
+                let after = times();
+                let (waited, looks) = (after[1] - before[1], after[2] - before[2]);
+                assert!(waited >= 1_000_000_000 || looks < 100, "it was let run: {before:?}, {after:?}");
+            }
+            Ok(_) => eprintln!("not starved: chrt may not"),
+            Err(error) => skip(&format!("chrt: {error}")),
         }
         assert_quiet(child);
     }

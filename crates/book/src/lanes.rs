@@ -107,7 +107,7 @@ mod tests {
     use polyloop_timeline::{Lane, Slice, Timeline};
 
     fn recording(total_us: f64, unlabelled: usize) -> Recording {
-        let polls = vec![Slice { from_us: 0.0, to_us: 1_000.0, worker: 0 }];
+        let polls = vec![Slice::new(0.0, 1_000.0, 0)];
         let lane = Lane { label: "main".into(), polls, ..Lane::default() };
         let timeline = Timeline { lanes: vec![lane], total_us, why: "so".into() };
         Recording { on: "fifo".into(), began_unix_us: 1_000_000, unlabelled, timeline }

@@ -2,7 +2,10 @@
 //!
 //! Invariant: a wrong value is refused here, with what is allowed, before anything runs.
 
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use polyloop_timeline::text::clean;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,7 +26,7 @@ stdout carries the data, stderr progress and diagnostics. NO_COLOR switches colo
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Everything on everything: table, report.html, results.json, results.md.
+    /// Everything on everything, in 12 to 13 minutes: table, report.html, results.json, results.md.
     Matrix(MatrixArgs),
     /// What an operation costs: instructions, atomics, allocations and system calls, counted under valgrind.
     Counts(CountsArgs),
@@ -66,21 +69,21 @@ pub(crate) struct MatrixArgs {
     #[arg(long, value_delimiter = ',', value_name = "NAME", conflicts_with = "on")]
     pub(crate) peers: Option<Vec<String>>,
     /// Run every subject that can have several workers with each of these numbers, peers too.
-    #[arg(long, value_delimiter = ',', value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(crate) workers: Vec<u16>,
+    #[arg(long, value_delimiter = ',', value_name = "N", value_parser = whole(1..=1024), allow_hyphen_values = true)]
+    pub(crate) workers: Vec<u64>,
     /// Run everything on every combination, also where it does not depend on what differs, and every combination with every
     /// policy for blocked workers.
     #[arg(long)]
     pub(crate) exhaustive: bool,
     /// Rounds of each bench; below 5 there are no intervals, with 5 they are 93.75 % sure, from 6 on at least 95 %.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub(crate) rounds: Option<u32>,
+    #[arg(long, value_name = "N", value_parser = whole(1..=10_000), allow_hyphen_values = true)]
+    pub(crate) rounds: Option<u64>,
     /// Fit the rounds to this: 90s, 5m, 1h30m.
-    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "rounds")]
+    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true, conflicts_with = "rounds")]
     pub(crate) budget: Option<Duration>,
     /// How many experiments run side by side [default: 2, or 1 on one core].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub(crate) jobs: Option<u16>,
+    #[arg(long, value_name = "N", value_parser = whole(1..=64), allow_hyphen_values = true)]
+    pub(crate) jobs: Option<u64>,
     /// Where the files go; must not hold a results.json [default: target/lab/RUN].
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -101,7 +104,7 @@ pub(crate) struct MatrixArgs {
     pub(crate) strict: bool,
     /// Exit with 1 if the default combination is slower than tokio-mt by more than this in any bench, interval
     /// included: 20%.
-    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    #[arg(long, value_name = "PERCENT", value_parser = percent, allow_hyphen_values = true)]
     pub(crate) fail_on: Option<f64>,
 }
 
@@ -117,10 +120,10 @@ pub(crate) struct CountsArgs {
     #[arg(long, value_name = "GLOB")]
     pub(crate) filter: Vec<String>,
     /// How often each is counted; where the counts differ, the least and the most are shown.
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub(crate) rounds: u32,
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = whole(1..=1000), allow_hyphen_values = true)]
+    pub(crate) rounds: u64,
     /// Seeds what the cases draw.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole(0..=u64::MAX), allow_hyphen_values = true)]
     pub(crate) seed: u64,
     /// Also write results.json, results.md and report.html there; must not hold a results.json.
     #[arg(long, value_name = "DIR")]
@@ -140,13 +143,13 @@ pub(crate) struct Choice {
     #[arg(long, value_name = "GLOB")]
     pub(crate) filter: Vec<String>,
     /// Seeds the order of the cells, the cases and the intervals [default: drawn, and shown].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u64::MAX), allow_hyphen_values = true)]
     pub(crate) seed: Option<u64>,
     /// Multiply sleeps of 500 ms and more by this; starvation/* is always verbatim.
-    #[arg(long, value_name = "X", value_parser = scale)]
+    #[arg(long, value_name = "X", value_parser = scale, allow_hyphen_values = true)]
     pub(crate) scale: Option<f64>,
     /// The time limit of one cell [default: 10 s and 5 times what it should take].
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
     pub(crate) timeout: Option<Duration>,
 }
 
@@ -161,8 +164,8 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) choice: Choice,
     /// Columns to use [default: the terminal's].
-    #[arg(long, value_name = "COLUMNS", value_parser = clap::value_parser!(u16).range(40..=1000))]
-    pub(crate) width: Option<u16>,
+    #[arg(long, value_name = "COLUMNS", value_parser = whole(40..=1000), allow_hyphen_values = true)]
+    pub(crate) width: Option<u64>,
     /// Only ASCII characters.
     #[arg(long)]
     pub(crate) ascii: bool,
@@ -215,7 +218,7 @@ pub(crate) struct CompareArgs {
     #[arg(long)]
     pub(crate) all: bool,
     /// Exit with 1 if anything of ours got slower by more than this, interval included, or passed before and is lost: 5%.
-    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    #[arg(long, value_name = "PERCENT", value_parser = percent, allow_hyphen_values = true)]
     pub(crate) fail_on: Option<f64>,
 }
 
@@ -250,6 +253,18 @@ impl Cli {
             command = command.bin_name(name);
         }
         Self::from_arg_matches(&command.try_get_matches()?)
+    }
+}
+
+/// What is wrong with a command line, and what is allowed, in one line; clap has a tip and the usage on lines of their own.
+pub(crate) fn in_one_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let is_more = |line: &str| line.starts_with("Usage:") || line.starts_with("For more information");
+    let lines = text.lines().take_while(|line| !is_more(line)).map(|line| clean(line.trim()));
+    let said = lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ").replace(":; ", ": ");
+    match error.kind() {
+        ErrorKind::ValueValidation | ErrorKind::InvalidValue | ErrorKind::ArgumentConflict => said,
+        _ => said + " (--help says what is allowed)",
     }
 }
 
@@ -320,6 +335,14 @@ fn duration(text: &str) -> Result<Duration, String> {
     match Duration::try_from_secs_f64(seconds) {
         Ok(duration) if !duration.is_zero() && seconds < 1e7 => Ok(duration),
         _ => Err(format!("{text:?} is no time to run in; allowed is more than 0 and less than 100 days")),
+    }
+}
+
+/// Reads a whole number of this range.
+fn whole(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<u64, String> + Clone + Send + Sync + 'static {
+    move |text: &str| match text.parse() {
+        Ok(number) if range.contains(&number) => Ok(number),
+        _ => Err(format!("allowed are whole numbers from {} to {}", range.start(), range.end())),
     }
 }
 

@@ -178,10 +178,16 @@ fn shortened(mut timeline: Timeline) -> Timeline {
     let invisible = timeline.total_us / each as f64;
     for lane in &mut timeline.lanes {
         if lane.polls.len() > each {
-            let polls = lane.polls.len();
             lane.polls = joined(&lane.polls, invisible);
-            lane.polls.truncate(each);
-            timeline.why += &format!(" (Lane {}: {polls} polls, drawn together.)", lane.label);
+            lane.undrawn +=
+                lane.polls.drain(each.min(lane.polls.len())..).map(|poll| poll.polls()).sum::<usize>();
+            let polls = lane.count();
+            timeline.why += &match lane.undrawn {
+                0 => format!(" (Lane {}: {polls} polls, drawn together.)", lane.label),
+                rest => {
+                    format!(" (Lane {}: {polls} polls, drawn together, the last {rest} not.)", lane.label)
+                }
+            };
         }
         lane.wakes_us.truncate(each);
         lane.marks.truncate(each);
@@ -195,10 +201,39 @@ fn joined(polls: &[Slice], gap_us: f64) -> Vec<Slice> {
     for slice in polls {
         match joined.last_mut() {
             Some(last) if last.worker == slice.worker && slice.from_us - last.to_us < gap_us => {
-                last.to_us = slice.to_us;
+                last.join(slice);
             }
             _ => joined.push(slice.clone()),
         }
     }
     joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cell::Lane;
+    use polyloop_timeline::draw::told;
+
+    /// A lane of so many polls of 1 µs, one every 10 µs, each by the worker that `worker` says.
+    fn polled(polls: usize, worker: impl Fn(usize) -> usize) -> Timeline {
+        let poll = |at: usize| Slice::new(10.0 * at as f64, 10.0 * at as f64 + 1.0, worker(at));
+        let lane = Lane { label: "a".into(), polls: (0..polls).map(poll).collect(), ..Lane::default() };
+        Timeline { lanes: vec![lane], total_us: 10.0 * polls as f64 + 1e6, why: "so.".into() }
+    }
+
+    #[test]
+    fn a_lane_says_how_often_it_was_polled_however_that_is_drawn() {
+        let few = shortened(polled(SLICES, |_| 0));
+        assert_eq!((few.lanes[0].polls.len(), few.why.as_str()), (SLICES, "so."));
+        let many = shortened(polled(3 * SLICES, |_| 0));
+        assert_eq!(many.lanes[0].polls.len(), 1);
+        assert!(told(&many.lanes[0], many.total_us).starts_with("6000 polls, longest 1 µs"));
+        assert_eq!(many.why, "so. (Lane a: 6000 polls, drawn together.)");
+        // In turn by two workers, so that no two can be drawn as one.
+        let odd = shortened(polled(3 * SLICES, |at| at % 2));
+        assert_eq!(odd.lanes[0].polls.len(), SLICES);
+        assert!(told(&odd.lanes[0], odd.total_us).starts_with("6000 polls, "));
+        assert_eq!(odd.why, "so. (Lane a: 6000 polls, drawn together, the last 4000 not.)");
+    }
 }

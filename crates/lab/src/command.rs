@@ -100,11 +100,11 @@ fn matrix(catalogue: &dyn Catalogue, args: &MatrixArgs) -> Result<(), Failure> {
         reactors: args.reactor.clone(),
         timers: args.timers.clone(),
         peers: peers(args.peers.as_deref()),
-        workers: args.workers.iter().map(|workers| usize::from(*workers)).collect(),
+        workers: args.workers.iter().map(|workers| *workers as usize).collect(),
         exhaustive: args.exhaustive,
         rounds: args.rounds.map(|rounds| rounds as usize),
         budget: args.budget,
-        jobs: args.jobs.map_or_else(side_by_side, usize::from),
+        jobs: args.jobs.map_or_else(side_by_side, |jobs| jobs as usize),
         ..selection(size, &args.choice)
     };
     let plan = Plan::new(catalogue, &selection)?;
@@ -133,8 +133,7 @@ fn matrix(catalogue: &dyn Catalogue, args: &MatrixArgs) -> Result<(), Failure> {
     let folder = Folder::open(args.out.as_deref(), &moment.name()).map_err(Failure::Usage)?;
     let counting = if args.counts { Counting::Beside } else { Counting::Off };
     let results = measure(&plan, moment, machine, Some(&folder), counting)?;
-    show(&results, args.format)?;
-    save(&folder, &results)?;
+    keep_and_show(Some(&folder), &results, || show(&results, args.format))?;
     verdict(&results, args.strict, args.fail_on)
 }
 
@@ -168,21 +167,22 @@ fn counts(catalogue: &dyn Catalogue, args: &CountsArgs) -> Result<(), Failure> {
         None => None,
     };
     let results = measure(&plan, moment, machine::Machine::look(), folder.as_ref(), Counting::Only)?;
-    if args.format == Format::Table {
-        let mut shown = costs::text(View::new(&results));
-        for cell in results.cells.iter().filter(|cell| cell.status != Status::Pass) {
-            let (word, reason) = (view::status_word(cell.status), cell.reason.as_deref().unwrap_or_default());
-            shown += &text::clean(&format!("{word}: {} · {}: {reason}", cell.subject, cell.case));
-            shown.push('\n');
-        }
-        print(&format!("{shown}\nCounted {}.\n", counted::METHOD))?;
-    } else {
-        show(&results, args.format)?;
-    }
-    if let Some(folder) = &folder {
-        save(folder, &results)?;
-    }
+    keep_and_show(folder.as_ref(), &results, || match args.format {
+        Format::Table => print(&costs_alone(&results)),
+        format => show(&results, format),
+    })?;
     verdict(&results, false, None)
+}
+
+/// What operations cost, and where that could not be counted.
+fn costs_alone(results: &Results) -> String {
+    let mut shown = costs::text(View::new(results));
+    for cell in results.cells.iter().filter(|cell| cell.status != Status::Pass) {
+        let (word, reason) = (view::status_word(cell.status), cell.reason.as_deref().unwrap_or_default());
+        shown += &text::clean(&format!("{word}: {} · {}: {reason}", cell.subject, cell.case));
+        shown.push('\n');
+    }
+    format!("{shown}\nCounted {}.\n", counted::METHOD)
 }
 
 fn run(catalogue: &dyn Catalogue, args: &RunArgs) -> Result<(), Failure> {
@@ -199,16 +199,14 @@ fn run(catalogue: &dyn Catalogue, args: &RunArgs) -> Result<(), Failure> {
         None => None,
     };
     let results = measure(&plan, moment, machine::Machine::look(), folder.as_ref(), Counting::Off)?;
-    if args.format == Format::Table {
-        let ascii = args.ascii || !terminal::shows_unicode();
-        let width = args.width.map(usize::from).or_else(terminal::width).unwrap_or(120);
-        print(&timelines(&results, Look { width, ascii }))?;
-    } else {
-        show(&results, args.format)?;
-    }
-    if let Some(folder) = &folder {
-        save(folder, &results)?;
-    }
+    keep_and_show(folder.as_ref(), &results, || match args.format {
+        Format::Table => {
+            let ascii = args.ascii || !terminal::shows_unicode();
+            let width = args.width.map(|width| width as usize).or_else(terminal::width).unwrap_or(120);
+            print(&timelines(&results, Look { width, ascii }))
+        }
+        format => show(&results, format),
+    })?;
     verdict(&results, args.strict, None)
 }
 
@@ -307,18 +305,45 @@ fn show(results: &Results, format: Format) -> Result<(), Failure> {
     }
 }
 
-fn save(folder: &Folder, results: &Results) -> Result<(), Failure> {
+/// Saves first, so that a stdout that fails loses nothing, then shows, then says where everything is.
+fn keep_and_show(
+    folder: Option<&Folder>,
+    results: &Results,
+    show: impl FnOnce() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let saved = folder.map(|folder| save(folder, results)).transpose();
+    let shown = show();
+    if let Some(path) = saved? {
+        say_where(path, results);
+    }
+    match shown {
+        // What was stopped ends as that, also where its terminal is gone.
+        Err(Failure::Usage(text)) if !results.run.complete => {
+            say!("error: {}", text::clean(&text));
+            Ok(())
+        }
+        shown => shown,
+    }
+}
+
+/// Writes the files of a run, and tells their folder.
+fn save<'a>(folder: &'a Folder, results: &Results) -> Result<&'a Path, Failure> {
     let path = folder.path();
     match folder.save_all(results) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => say!("warning: {error}"),
-        Err(error) => return Err(Failure::Usage(format!("{}: cannot be written: {error}", path.display()))),
+        Ok(()) => Ok(path),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            say!("warning: {error}");
+            Ok(path)
+        }
+        Err(error) => Err(Failure::Usage(format!("{}: cannot be written: {error}", path.display()))),
     }
+}
+
+fn say_where(path: &Path, results: &Results) {
     say!("took     {}", table::took(View::new(results)));
     say!("report   {}", nearest(&path.join("report.html")));
     say!("data     {}", nearest(&path.join("results.json")));
     say!("again    {}", results.run.command);
-    Ok(())
 }
 
 /// A path as one would type it here.

@@ -34,6 +34,7 @@ mod report;
 pub mod results;
 mod run;
 mod say;
+mod sense;
 mod sentence;
 pub mod stats;
 mod subjects;
@@ -42,6 +43,7 @@ mod timeline;
 mod view;
 
 use cell::Catalogue;
+use clap::error::ErrorKind;
 use std::process::ExitCode;
 
 /// The whole command line, for the lab and for plug-ins: call it first thing in `main` and return what it returns.
@@ -59,10 +61,18 @@ pub fn main(catalogue: &dyn Catalogue) -> ExitCode {
     }
     match cli::Cli::from_environment() {
         Ok(cli) => command::execute(catalogue, cli),
-        Err(error) => {
-            // Help goes to stdout, mistakes to stderr; there is nobody left to tell if that fails.
-            let _ = error.print();
-            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+        Err(error)
+            if error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand =>
+        {
+            say::say!("{}", cli::in_one_line(&error));
+            ExitCode::from(2)
         }
+        Err(help) => match help.print() {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                say::say!("error: the help cannot be written: {error}");
+                ExitCode::from(2)
+            }
+            _ => ExitCode::from(u8::try_from(help.exit_code()).unwrap_or(2)),
+        },
     }
 }

@@ -42,8 +42,12 @@ fn depends_on(case: &CaseInfo) -> String {
     if case.kind != Kind::Bench {
         return String::new();
     }
-    let axes =
-        [("executor", case.axes.executor), ("reactor", case.axes.reactor), ("timers", case.axes.timers)];
+    let axes = [
+        ("executor", case.axes.executor),
+        ("reactor", case.axes.reactor),
+        ("timers", case.axes.timers),
+        ("options", case.axes.options),
+    ];
     let names: Vec<&str> = axes.iter().filter(|(_, depends)| *depends).map(|(name, _)| *name).collect();
     format!(" [{}]", names.join(" × "))
 }

@@ -6,7 +6,7 @@
 
 use crate::cell::{Axes, CaseInfo, Catalogue, Kind, Request, Status, Subject, SubjectKind};
 use crate::glob;
-use polyloop_timeline::text::count;
+use polyloop_timeline::text;
 use std::time::Duration;
 
 /// How much to do when nothing is named.
@@ -14,7 +14,7 @@ use std::time::Duration;
 pub enum Size {
     /// Every experiment, scaled, and the short list of benches; under 3 minutes.
     Quick,
-    /// Every experiment and the usual benches; about 12 minutes.
+    /// Every experiment and the usual benches; 12 to 13 minutes.
     Usual,
     /// Everything.
     Full,
@@ -125,7 +125,7 @@ pub struct Plan {
 const START: f64 = 0.015;
 /// How many slots a bench takes with its warm-up and calibration.
 const WARM_UP: f64 = 1.6;
-/// What a default run takes.
+/// What a default run takes, unless that is too little for five rounds.
 const USUAL: Duration = Duration::from_secs(12 * 60);
 
 impl Plan {
@@ -305,15 +305,16 @@ impl Plan {
         let experiments = self.running(Kind::Experiment).count();
         let benches = self.running(Kind::Bench).count();
         let kept = self.entries.iter().filter(|entry| entry.subject.kind != SubjectKind::Twin).count();
-        let mut line = format!("{} × {}", count(kept, "subject"), count(self.cases.len(), "case"));
+        let mut line =
+            format!("{} × {}", text::count(kept, "subject"), text::count(self.cases.len(), "case"));
         if experiments > 0 {
-            line += &format!(" · {}", count(experiments, "experiment cell"));
+            line += &format!(" · {}", text::count(experiments, "experiment cell"));
         }
         if benches > 0 {
             line += &format!(
                 " · {} × {} of {} ms",
-                count(benches, "bench cell"),
-                count(self.rounds, "round"),
+                text::count(benches, "bench cell"),
+                text::count(self.rounds, "round"),
                 self.slot_ms
             );
         }
@@ -475,13 +476,14 @@ fn known<'a>(what: &str, wanted: &[String], allowed: impl Iterator<Item = &'a st
 }
 
 /// Every subject with each number of workers, as far as it can have it: peers too, so that each combination has one with
-/// as many workers beside it. One of a single thread has one row, whatever was asked.
+/// as many workers beside it. One of a single thread has one row, whatever was asked; but a number that none of ours can have is
+/// an error, not a run that ignores it.
 fn sweep_workers(
     catalogue: &dyn Catalogue,
     subjects: Vec<Subject>,
     workers: &[usize],
 ) -> Result<Vec<Subject>, PlanError> {
-    let mut swept = Vec::new();
+    let mut swept: Vec<Subject> = Vec::new();
     for subject in subjects {
         for count in workers {
             let name = match (&subject.executor, subject.name.split_once('+')) {
@@ -497,7 +499,23 @@ fn sweep_workers(
             }
         }
     }
-    Ok(swept)
+    let ours = |subject: &&Subject| subject.kind == SubjectKind::Own;
+    let mut judged: Vec<&Subject> = swept.iter().filter(ours).collect();
+    if judged.is_empty() {
+        judged = swept.iter().collect();
+    }
+    let Some(count) = workers.iter().find(|count| !judged.iter().any(|subject| subject.workers == **count))
+    else {
+        return Ok(swept);
+    };
+    let mut names: Vec<&str> =
+        judged.iter().map(|subject| subject.executor.as_deref().unwrap_or(subject.base_name())).collect();
+    names.sort_unstable();
+    names.dedup();
+    Err(PlanError::Usage(format!(
+        "--workers {count}: {} cannot have so many; leave it out, or choose an executor that can",
+        names.join(", ")
+    )))
 }
 
 /// The default combination if it is there, else our first, else the first.

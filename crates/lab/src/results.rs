@@ -242,7 +242,9 @@ impl Results {
         if version.schema != SCHEMA {
             return Err(Why::Schema(version.schema));
         }
-        serde_json::from_slice(text).map_err(Why::Corrupt)
+        let results = serde_json::from_slice(text).map_err(Why::Corrupt)?;
+        crate::sense::check(&results).map_err(Why::Senseless)?;
+        Ok(results)
     }
 }
 
@@ -271,6 +273,7 @@ enum Why {
     Unreadable(io::Error),
     Corrupt(serde_json::Error),
     Schema(u32),
+    Senseless(String),
 }
 
 impl std::fmt::Display for ReadError {
@@ -282,6 +285,7 @@ impl std::fmt::Display for ReadError {
             Why::Schema(found) => {
                 write!(f, "{file}: has schema {found}; this version reads schema {SCHEMA}")
             }
+            Why::Senseless(what) => write!(f, "{file}: no run leaves such results: {what}"),
         }
     }
 }
@@ -296,8 +300,12 @@ impl std::error::Error for ReadError {}
 pub fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".part");
-    fs::write(&beside, text)?;
-    fs::rename(&beside, path)
+    let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        // Half a file is of no use, and a disk that is full needs the room.
+        let _ = fs::remove_file(&beside);
+    }
+    written
 }
 
 #[cfg(test)]
@@ -308,7 +316,10 @@ mod tests {
         "schema": 1, "a field of the future": [1, 2],
         "run": {"id": "x", "started": "2026-01-01T00:00:00Z", "command": "lab matrix", "seed": 1, "scale": 1.0,
                 "complete": true, "commit": null, "rustc": null, "machine": {"tomorrow": 1}, "noise_floor": null},
-        "subjects": [], "cells": []
+        "subjects": [{"name": "fifo", "kind": "own", "executor": "fifo", "reactor": "mio", "timers": "wheel", "workers": 1,
+                      "version": ""}],
+        "cells": [{"subject": "fifo", "case": "sleep", "kind": "experiment", "status": "pass", "reason": null, "predicted": null,
+                   "observed": null}]
     }"#;
 
     #[test]

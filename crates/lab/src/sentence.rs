@@ -55,8 +55,10 @@ fn experiments(view: View<'_>) -> Option<String> {
         (0, _) => format!("Every cell of ours came out as predicted{}.", peers("did not")),
         (failed, _) => format!("{} of ours went wrong{}.", count(failed, "cell"), peers("did, too")),
     };
-    if tally.open > 0 {
-        told += &format!(" {} more could not fail and are no verdicts.", count(tally.open, "cell"));
+    match tally.open {
+        0 => {}
+        1 => told += " 1 cell more could not fail and is no verdict.",
+        n => told += &format!(" {n} cells more could not fail and are no verdicts."),
     }
     match view.second_answers().count() {
         0 => {}
@@ -111,7 +113,7 @@ fn benches(view: View<'_>) -> Option<String> {
     text.push('.');
     if measured.len() < all {
         text += &format!(
-            " {} not judged: the copy has no numbers there, so the noise is unknown.",
+            " {} not judged: the copy has too few numbers there, so the noise is unknown.",
             all - measured.len()
         );
     }

@@ -79,29 +79,22 @@ fn experiments(view: View<'_>, width: usize, out: &mut String) {
 }
 
 fn experiment_group(view: View<'_>, subject: &str, group: &str) -> Piece {
-    let statuses: Vec<Status> = view
-        .results
-        .cells
-        .iter()
-        .filter(|cell| cell.subject == subject && cell.kind == Kind::Experiment)
-        .filter(|cell| view::group(&cell.case) == group)
-        .filter(|cell| !(cell.open && cell.status == Status::Pass))
-        .map(|cell| cell.status)
-        .collect();
-    let same = || {
-        let of_group = |cell: &&crate::results::Cell| view::group(&cell.case) == group;
-        let cells =
-            view.results.cells.iter().filter(|cell| cell.subject == subject && cell.kind == Kind::Experiment);
-        cells.filter(of_group).any(|cell| cell.same_as.is_some())
+    let of_group = |cell: &&crate::results::Cell| {
+        cell.subject == subject && cell.kind == Kind::Experiment && view::group(&cell.case) == group
     };
-    let number = |of: Status| statuses.iter().filter(|status| **status == of).count();
-    let passed = number(Status::Pass);
-    let bad = number(Status::Fail) + number(Status::Timeout) + number(Status::Crash);
+    let cells = || view.results.cells.iter().filter(of_group);
+    let number = |word: &str| cells().filter(|cell| view::word(cell) == word).count();
+    let of = |status: Status| number(view::status_word(status));
+    let (passed, bad) = (of(Status::Pass), of(Status::Fail) + of(Status::Timeout) + of(Status::Crash));
+    // What this machine lacks is never left out: the reason stands below the tables.
+    let unavailable = of(Status::Unavailable);
+    let lacks = if unavailable == 0 { String::new() } else { format!(" {unavailable} unavailable") };
     match (passed + bad, bad) {
-        (0, _) if same() => Piece::new("=", DIM),
-        (0, _) => Piece::new("n/a", DIM),
-        (judged, 0) => Piece::new(format!("{passed}/{judged} ✔"), GREEN),
-        (judged, _) => Piece::new(format!("{passed}/{judged} ✘"), RED),
+        (0, _) if cells().any(|cell| cell.same_as.is_some()) => Piece::new("=", DIM),
+        (0, _) if unavailable > 0 => Piece::new("unavailable", YELLOW),
+        (0, _) => Piece::new(cells().next().map(view::word).unwrap_or_default(), DIM),
+        (judged, 0) => Piece::new(format!("{passed}/{judged} ✔{lacks}"), GREEN),
+        (judged, _) => Piece::new(format!("{passed}/{judged} ✘{lacks}"), RED),
     }
 }
 
@@ -187,7 +180,7 @@ fn legend(view: View<'_>, out: &mut String) {
     let mut line = match run.noise_floor {
         Some(floor) => format!(
             "medians over the rounds, {} intervals; a ratio is the median of those within each round, not the quotient of \
-             the medians; ≈ within the noise of the best, which each bench has its own of, by a copy of a subject ({} in the middle)",
+             the medians; ≈ within the noise of the best: each bench has its own, which a copy of a subject shows ({} in the middle)",
             view::confidence(run.rounds).unwrap_or_else(|| "no".into()),
             view::percent(floor)
         ),
@@ -321,21 +314,57 @@ mod tests {
     use super::*;
     use crate::results::Results;
 
-    #[test]
-    fn of_more_reasons_than_fit_it_is_said_how_many_there_are() {
-        let cells = (0..12).map(|number| {
-            format!(
-                r#"{{"subject": "smol-1", "case": "c{number}", "kind": "experiment", "status": "unavailable",
-                     "reason": "reason {number}", "predicted": null, "observed": null}}"#
-            )
-        });
+    fn results(subjects: &str, cases: &str, cells: &[String]) -> Results {
         let text = format!(
             r#"{{"schema": 1, "run": {{"id": "x", "started": "2026-01-01T00:00:00Z", "command": "lab", "seed": 1, "scale": 1.0,
                  "complete": true, "commit": null, "rustc": null, "machine": {{}}, "noise_floor": null}},
-                 "subjects": [], "cells": [{}]}}"#,
-            cells.collect::<Vec<_>>().join(",")
+                 "subjects": [{subjects}], "cases": [{cases}], "cells": [{}]}}"#,
+            cells.join(",")
         );
-        let results: Results = serde_json::from_str(&text).unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
+    fn cell(case: &str, status: &str, more: &str) -> String {
+        format!(
+            r#"{{"subject": "smol-1", "case": "{case}", "kind": "experiment", "status": "{status}",
+                 "predicted": null, "observed": null{more}}}"#
+        )
+    }
+
+    #[test]
+    fn an_experiment_that_gave_no_verdict_says_why_in_its_place() {
+        let subject = r#"{"name": "smol-1", "kind": "peer", "executor": null, "reactor": null, "timers": null, "workers": 1,
+                          "version": ""}"#;
+        let case = |path: &str| format!(r#"{{"path": "{path}", "kind": "experiment"}}"#);
+        let shown = |cells: &[(&str, &str, &str)]| {
+            let cases: Vec<String> = cells.iter().map(|(path, ..)| case(path)).collect();
+            let cells: Vec<String> =
+                cells.iter().map(|(path, status, more)| cell(path, status, more)).collect();
+            let results = results(subject, &cases.join(","), &cells);
+            anstream::adapter::strip_str(&render(View::new(&results), 80)).to_string()
+        };
+        let lacks = r#", "reason": "io_uring_setup: EPERM""#;
+        let text = shown(&[("echo/a", "unavailable", lacks), ("echo/b", "unavailable", lacks)]);
+        assert!(text.contains("smol-1       unavailable\n"), "{text}");
+        assert!(text.contains("unavailable (2 cells): io_uring_setup: EPERM"), "{text}");
+        let text = shown(&[("echo/a", "pass", ""), ("echo/b", "unavailable", lacks)]);
+        assert!(text.contains("1/1 ✔ 1 unavailable\n"), "{text}");
+        for (status, more, word) in [
+            ("unsupported", lacks, "unsupported"),
+            ("not-run", lacks, "not run"),
+            ("pass", r#", "open": true"#, "no verdict"),
+            ("not-run", r#", "same_as": "smol-n""#, "="),
+        ] {
+            let text = shown(&[("echo", status, more)]);
+            assert!(text.lines().nth(1).unwrap().ends_with(&format!(" {word}")), "{word}: {text}");
+        }
+    }
+
+    #[test]
+    fn of_more_reasons_than_fit_it_is_said_how_many_there_are() {
+        let reason = |number: usize| format!(r#", "reason": "reason {number}""#);
+        let cells = (0..12).map(|number| cell(&format!("c{number}"), "unavailable", &reason(number)));
+        let results = results("", "", &cells.collect::<Vec<_>>());
         let told = render(View::new(&results), 80);
         let shown = (0..12).filter(|number| told.contains(&format!("reason {number}\u{1b}"))).count();
         assert_eq!(shown, REASONS);

@@ -5,6 +5,7 @@
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
+use polyloop_conformance::skip;
 use polyloop_lab::cell::Status;
 use polyloop_lab::results::Results;
 use std::process::Command;
@@ -32,8 +33,7 @@ const WAITED: f64 = 0.1;
 fn atomics_allocations_and_system_calls_per_operation() {
     let installed = Command::new("valgrind").arg("--version").output();
     if !installed.is_ok_and(|output| output.status.success()) {
-        skip("atomics_allocations_and_system_calls_per_operation", "valgrind is not installed");
-        return;
+        return skip("valgrind is not installed");
     }
     // What two threads wait for each other is luck, which may be bad twice.
     let mut wrong = Vec::new();
@@ -71,14 +71,4 @@ fn counted_otherwise() -> Vec<String> {
         assert!(cell.counts.allocations > Some(10) && cell.counts.atomics > Some(10), "{:?}", cell.counts);
     }
     wrong
-}
-
-/// Says that this test has shown nothing. `cargo xtask test` counts it as skipped, and as failed where `CI` is set.
-fn skip(name: &str, why: &str) {
-    eprintln!("SKIPPED: {why}");
-    if let Some(list) = std::env::var_os("POLYLOOP_SKIPPED") {
-        use std::io::Write;
-        let mut list = std::fs::OpenOptions::new().append(true).create(true).open(list).expect("the list");
-        writeln!(list, "{name}: {why}").expect("the list");
-    }
 }

@@ -4,9 +4,10 @@
 #![cfg(unix)]
 
 use polyloop_lab::results::Results;
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 const LAB: &str = env!("CARGO_BIN_EXE_polyloop-lab");
 
@@ -131,6 +132,17 @@ fn a_stderr_that_nobody_reads_ends_no_run() {
     assert!(Results::read(Path::new(&folder)).expect("results").run.complete);
 }
 
+/// Whoever read the progress leaves while experiments run, some of them side by side.
+#[test]
+fn a_stderr_that_is_closed_during_the_experiments_loses_no_run() {
+    let (mut child, said, out) = under_way("left", "select-bias", &[], Stdio::null());
+    drop(said);
+    assert_eq!(child.wait().expect("an end").code(), Some(0));
+    assert!(Results::read(Path::new(&out)).expect("results").run.complete);
+    assert!(Path::new(&out).join("report.html").exists());
+    std::fs::remove_dir_all(out).expect("removed");
+}
+
 #[test]
 fn nothing_that_matches_is_4() {
     ends(
@@ -143,21 +155,81 @@ fn nothing_that_matches_is_4() {
 /// The folder has what there is, and is told.
 #[test]
 fn ctrl_c_is_130() {
-    let out = folder("interrupted");
-    let mut child = Command::new(LAB)
-        .args(["matrix", "--on", "fifo", "--filter", "channel", "--filter", "yield", "--out", &out])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the lab starts");
+    stopped_by("ctrl-c", &[Signal::INT], &[], Stdio::null());
+}
+
+/// Once by the shell and once by the kernel. The test itself may ignore it, and what it starts then does, too.
+#[test]
+fn a_terminal_that_is_closed_stops_a_run_as_ctrl_c_does() {
+    stopped_by("hup", &[Signal::HUP, Signal::HUP], &["env", "--default-signal=HUP"], Stdio::null());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_was_stopped_ends_as_that_also_where_nothing_can_be_shown() {
+    stopped_by("shown-to-nobody", &[Signal::INT], &[], full().into());
+}
+
+/// Where nothing can be written.
+#[cfg(target_os = "linux")]
+fn full() -> std::fs::File {
+    std::fs::File::options().write(true).open("/dev/full").expect("a device that is full")
+}
+
+#[test]
+fn a_run_under_nohup_outlives_its_terminal() {
+    let (mut child, mut said, out) = under_way("nohup", "select-bias", &["nohup"], Stdio::null());
+    let pid = Pid::from_child(&child);
+    kill_process(pid, Signal::HUP).expect("a signal");
+    assert!(said.any(|line| line.expect("stderr").starts_with("data ")));
+    assert_eq!(child.wait().expect("an end").code(), Some(0));
+    assert!(Results::read(Path::new(&out)).expect("results").run.complete);
+}
+
+type Said = std::io::Lines<BufReader<std::process::ChildStderr>>;
+
+/// A matrix of an experiment and a bench behind the words of another command, in its experiments, and its folder.
+fn under_way(name: &str, experiment: &str, words: &[&str], stdout: Stdio) -> (Child, Said, String) {
+    let out = folder(name);
+    let run = [LAB, "matrix", "--on", "fifo", "--filter", experiment, "--filter", "yield", "--rounds", "1"];
+    let line = [words, &run, &["--out", &out]].concat();
+    let mut command = Command::new(line[0]);
+    command.args(&line[1..]).stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the lab starts");
     let mut said = BufReader::new(child.stderr.take().expect("stderr")).lines();
-    // The experiment sleeps for six seconds, and the handler is in place before it begins.
+    // The handlers are in place before the first one begins.
     assert!(said.any(|line| line.expect("stderr").starts_with("experiments: ")));
-    let pid = rustix::process::Pid::from_child(&child);
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("a signal");
+    (child, said, out)
+}
+
+#[track_caller]
+fn stopped_by(name: &str, signals: &[Signal], words: &[&str], stdout: Stdio) {
+    // The experiment sleeps for six seconds.
+    let (mut child, said, out) = under_way(name, "channel", words, stdout);
+    for signal in signals {
+        kill_process(Pid::from_child(&child), *signal).expect("a signal");
+    }
     let rest: Vec<String> = said.map(|line| line.expect("stderr")).collect();
     assert_eq!(child.wait().expect("an end").code(), Some(130), "{rest:?}");
     assert!(!Results::read(Path::new(&out)).expect("a valid results.json").run.complete);
+    assert!(Path::new(&out).join("report.html").exists() && Path::new(&out).join("results.md").exists());
     std::fs::remove_dir_all(out).expect("removed");
+}
+
+/// What was measured is in the folder, whatever becomes of what is shown.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_stdout_that_is_full_loses_nothing() {
+    for format in ["table", "json"] {
+        let out = folder(&format!("full-{format}"));
+        let run = ["matrix", "--on", "fifo", "--filter", "select-bias", "--format", format, "--out", &out];
+        let output =
+            Command::new(LAB).args(run).stdin(Stdio::null()).stdout(full()).output().expect("the lab");
+        ends(&output, 2, "error: stdout cannot be written: ");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("data ") && !said.contains("panicked"), "{said}");
+        assert!(Results::read(Path::new(&out)).expect("results").run.complete);
+        assert!(Path::new(&out).join("report.html").exists() && Path::new(&out).join("results.md").exists());
+        std::fs::remove_dir_all(out).expect("removed");
+    }
 }

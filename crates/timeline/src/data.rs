@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// One stretch of time on a lane: a labelled future was being polled.
+/// One stretch of time on a lane: a labelled future was being polled, once unless it says otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Slice {
     /// Start, microseconds since the run began.
@@ -13,6 +13,45 @@ pub struct Slice {
     pub to_us: f64,
     /// Which worker polled: threads are numbered in the order of their first poll.
     pub worker: usize,
+    /// Present where several polls are drawn as one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined: Option<Joined>,
+}
+
+/// What polls come to that are drawn as one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Joined {
+    /// How many there were.
+    pub polls: usize,
+    /// How long the longest of them took, in microseconds.
+    pub longest_us: f64,
+}
+
+impl Slice {
+    /// A single poll.
+    #[must_use]
+    pub const fn new(from_us: f64, to_us: f64, worker: usize) -> Self {
+        Self { from_us, to_us, worker, joined: None }
+    }
+
+    /// How many polls it is.
+    #[must_use]
+    pub fn polls(&self) -> usize {
+        self.joined.as_ref().map_or(1, |joined| joined.polls)
+    }
+
+    /// How long the longest of its polls took, in microseconds.
+    #[must_use]
+    pub fn longest_us(&self) -> f64 {
+        self.joined.as_ref().map_or(self.to_us - self.from_us, |joined| joined.longest_us)
+    }
+
+    /// Draws it and a later one of the same worker as one.
+    pub fn join(&mut self, later: &Self) {
+        let longest_us = self.longest_us().max(later.longest_us());
+        self.joined = Some(Joined { polls: self.polls().saturating_add(later.polls()), longest_us });
+        self.to_us = later.to_us;
+    }
 }
 
 /// A moment on a lane.
@@ -35,6 +74,22 @@ pub struct Lane {
     pub wakes_us: Vec<f64>,
     /// What it did.
     pub marks: Vec<Mark>,
+    /// How many polls are not drawn, because there were too many.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub undrawn: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+impl Lane {
+    /// How often it was polled, however that is drawn.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.polls.iter().map(Slice::polls).fold(self.undrawn, usize::saturating_add)
+    }
 }
 
 /// What happened when, for a person to look at.

@@ -5,7 +5,7 @@
 //! short it was.
 
 use crate::text::{clean, count, packed, wrapped};
-use crate::{Lane, Timeline, units};
+use crate::{Lane, Slice, Timeline, units};
 use anstyle::Style;
 use std::fmt::Write as _;
 
@@ -159,7 +159,7 @@ fn is_ready(lane: &Lane, at_us: f64) -> bool {
 
 /// The facts of a lane.
 fn facts(lane: &Lane) -> Facts {
-    let longest_us = lane.polls.iter().map(|poll| poll.to_us - poll.from_us).fold(0.0, f64::max);
+    let longest_us = lane.polls.iter().map(Slice::longest_us).fold(0.0, f64::max);
     let ready = |first: f64| lane.wakes_us.first().copied().filter(|wake| *wake <= first).unwrap_or(0.0);
     let mut worst_wait_us = lane.polls.first().map_or(0.0, |first| first.from_us - ready(first.from_us));
     for pair in lane.polls.windows(2) {
@@ -169,7 +169,7 @@ fn facts(lane: &Lane) -> Facts {
             worst_wait_us = f64::max(worst_wait_us, pair[1].from_us - wake.max(pair[0].to_us));
         }
     }
-    Facts { polls: lane.polls.len(), longest_us, worst_wait_us }
+    Facts { polls: lane.count(), longest_us, worst_wait_us }
 }
 
 /// The facts in words.
@@ -226,11 +226,11 @@ fn signs(look: Look) -> &'static Signs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Slice;
 
     fn lane(polls: &[(f64, f64, usize)], wakes: &[f64]) -> Lane {
-        let polls = polls.iter().map(|&(from_us, to_us, worker)| Slice { from_us, to_us, worker }).collect();
-        Lane { label: "a".into(), polls, wakes_us: wakes.to_vec(), marks: Vec::new() }
+        let polls =
+            polls.iter().map(|&(from_us, to_us, worker)| Slice::new(from_us, to_us, worker)).collect();
+        Lane { label: "a".into(), polls, wakes_us: wakes.to_vec(), ..Lane::default() }
     }
 
     #[test]
@@ -252,6 +252,14 @@ mod tests {
     fn the_worst_wait_counts_from_the_wake_to_the_poll() {
         let facts = facts(&lane(&[(0.0, 10.0, 0), (40.0, 70.0, 0), (90.0, 91.0, 0)], &[5.0, 85.0]));
         assert_eq!(facts, Facts { polls: 3, longest_us: 30.0, worst_wait_us: 30.0 });
+    }
+
+    #[test]
+    fn polls_that_are_drawn_as_one_or_not_at_all_are_told_all_the_same() {
+        let mut lane = lane(&[(0.0, 10.0, 0), (60.0, 90.0, 0)], &[]);
+        lane.polls[0].join(&Slice::new(12.0, 50.0, 0));
+        lane.undrawn = 7;
+        assert_eq!(told(&lane, 100.0), "10 polls, longest 38 µs, worst wait 0 ns");
     }
 
     #[test]

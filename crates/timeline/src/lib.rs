@@ -25,7 +25,7 @@ pub mod terminal;
 pub mod text;
 pub mod units;
 
-pub use data::{Lane, Mark, Slice, Timeline};
+pub use data::{Joined, Lane, Mark, Slice, Timeline};
 pub use reason::{Wait, at, longest_poll, longest_wait, nth, ordinal, say_us, say_wait, why};
 pub use record::{Log, Traced};
 pub use recording::Recording;

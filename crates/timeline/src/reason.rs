@@ -54,9 +54,16 @@ impl Place<'_> {
     }
 }
 
+/// The single polls. Those that are drawn as one are counted: none of them is long, and nobody waited for the whole of them.
 fn numbered<'a>(lanes: impl Iterator<Item = &'a Lane>) -> impl Iterator<Item = Place<'a>> {
-    lanes
-        .flat_map(|lane| lane.polls.iter().enumerate().map(move |(i, poll)| Place { lane, nth: i + 1, poll }))
+    lanes.flat_map(|lane| {
+        let mut before = 0;
+        lane.polls.iter().filter_map(move |poll| {
+            let nth = before + 1;
+            before += poll.polls();
+            poll.joined.is_none().then_some(Place { lane, nth, poll })
+        })
+    })
 }
 
 fn holds(outer: &Slice, inner: &Slice) -> bool {
@@ -146,8 +153,11 @@ pub fn why(timeline: &Timeline) -> String {
 
 /// Whether another worker polled something while this poll lasted.
 fn ran_beside(timeline: &Timeline, long: Place<'_>) -> bool {
-    let others = numbered(timeline.lanes.iter()).filter(|other| other.poll.worker != long.poll.worker);
-    others.map(|other| other.poll.from_us).any(|from| (long.poll.from_us..long.poll.to_us).contains(&from))
+    let (from, to) = (long.poll.from_us, long.poll.to_us);
+    let began = |poll: &Slice| (from..to).contains(&poll.from_us);
+    let went_on = |poll: &Slice| poll.joined.is_some() && poll.from_us < to && poll.to_us > from;
+    let others = timeline.lanes.iter().flat_map(|lane| &lane.polls);
+    others.filter(|poll| poll.worker != long.poll.worker).any(|poll| began(poll) || went_on(poll))
 }
 
 /// Whether both are parts of one future that has a lane.
@@ -228,11 +238,11 @@ mod tests {
     use super::*;
 
     fn slice(from_us: f64, to_us: f64) -> Slice {
-        Slice { from_us, to_us, worker: 0 }
+        Slice::new(from_us, to_us, 0)
     }
 
     fn lane(label: &str, polls: Vec<Slice>, wakes_us: Vec<f64>) -> Lane {
-        Lane { label: label.to_owned(), polls, wakes_us, marks: Vec::new() }
+        Lane { label: label.to_owned(), polls, wakes_us, ..Lane::default() }
     }
 
     #[test]
@@ -243,6 +253,27 @@ mod tests {
         let wait = longest_wait(&timeline, "b").unwrap();
         assert_eq!(wait, Wait { us: 100.0, behind: None });
         assert_eq!(say_wait("b", &wait), "b was ready for 100 µs, and no single poll took most of that");
+    }
+
+    #[test]
+    fn many_short_polls_that_are_drawn_as_one_are_no_poll_to_wait_behind_and_are_counted() {
+        let mut many = slice(0.0, 10.0);
+        (0..98).for_each(|_| many.join(&slice(11.0, 90_000.0)));
+        many.joined.as_mut().unwrap().longest_us = 40.0;
+        let a = lane("a", vec![many, slice(90_000.0, 190_000.0)], vec![]);
+        let b = lane("b", vec![slice(80_000.0, 80_001.0), slice(190_000.0, 190_001.0)], vec![0.0, 90_000.0]);
+        let timeline = timeline(vec![a, b]);
+        assert_eq!(longest_wait(&timeline, "b").unwrap().behind, Some(("a".to_owned(), 100, 0)));
+        let first = Timeline {
+            lanes: timeline
+                .lanes
+                .into_iter()
+                .map(|lane| Lane { polls: vec![lane.polls[0].clone()], ..lane })
+                .collect(),
+            ..Timeline::default()
+        };
+        assert_eq!(longest_wait(&first, "b").unwrap().behind, None);
+        assert_eq!(longest_poll(&first).unwrap().0, "b");
     }
 
     #[test]
@@ -314,7 +345,7 @@ mod tests {
         let never =
             vec![lane("race 1st", vec![slice(0.0, 60_000.0)], vec![]), lane("race 2nd", vec![], vec![])];
         let alone = vec![quick("main"), lane("task 1", vec![], vec![])];
-        let slow = lane("task 1", vec![Slice { from_us: 0.0, to_us: 3e6, worker: 1 }], vec![0.0]);
+        let slow = lane("task 1", vec![Slice::new(0.0, 3e6, 1)], vec![0.0]);
         for (lanes, expected) in [
             (vec![], "nothing was polled"),
             (

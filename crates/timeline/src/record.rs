@@ -36,9 +36,9 @@ struct Recorder {
     polls: u64,
 }
 
-/// After so many polls a lane draws polls of one worker that follow each other closely as one.
+/// After so many polls a lane draws short polls of one worker that follow each other closely as one.
 const KEPT_POLLS: usize = 500;
-/// How closely, in microseconds.
+/// How closely, and how short, in microseconds.
 const CLOSE_US: f64 = 50.0;
 /// More polls than this a lane counts and does not draw: a program may run for days.
 const DRAWN_POLLS: usize = 20_000;
@@ -142,13 +142,17 @@ impl Log {
     fn polled(&self, label: &str, from_us: f64, worker: usize) {
         self.record(|recorder, to_us| {
             recorder.polls += 1;
-            let polls = &mut recorder.lane(label).polls;
-            let (is_full, is_over) = (polls.len() >= KEPT_POLLS, polls.len() >= DRAWN_POLLS);
-            let close = |last: &&mut Slice| last.worker == worker && from_us - last.to_us < CLOSE_US;
-            match polls.last_mut().filter(|_| is_full).filter(close) {
-                Some(last) => last.to_us = to_us,
-                None if is_over => {}
-                None => polls.push(Slice { from_us, to_us, worker }),
+            let poll = Slice::new(from_us, to_us, worker);
+            let lane = recorder.lane(label);
+            let (is_full, is_over) = (lane.polls.len() >= KEPT_POLLS, lane.polls.len() >= DRAWN_POLLS);
+            let is_short = |slice: &Slice| slice.longest_us() < CLOSE_US;
+            let close = |last: &&mut Slice| {
+                last.worker == worker && from_us - last.to_us < CLOSE_US && is_short(last) && is_short(&poll)
+            };
+            match lane.polls.last_mut().filter(|_| is_full).filter(close) {
+                Some(last) => last.join(&poll),
+                None if is_over => lane.undrawn += 1,
+                None => lane.polls.push(poll),
             }
         });
     }
@@ -277,6 +281,7 @@ mod tests {
         assert_eq!(log.polls(), Some(2 * KEPT_POLLS as u64 + 1));
         let timeline = log.timeline(|_| String::new()).unwrap();
         let polls = &timeline.lanes[0].polls;
+        assert_eq!(timeline.lanes[0].count(), 2 * KEPT_POLLS + 1);
         assert!((KEPT_POLLS + 1..2 * KEPT_POLLS).contains(&polls.len()), "{}", polls.len());
         assert_eq!((polls[KEPT_POLLS - 1].worker, polls.last().unwrap().worker), (0, 1));
     }
@@ -302,7 +307,8 @@ mod tests {
             log.polled("a", 1e12, poll % 2);
         }
         assert_eq!(log.polls(), Some(DRAWN_POLLS as u64 + 10));
-        assert_eq!(log.timeline(|_| String::new()).unwrap().lanes[0].polls.len(), DRAWN_POLLS);
+        let lane = &log.timeline(|_| String::new()).unwrap().lanes[0];
+        assert_eq!((lane.polls.len(), lane.count()), (DRAWN_POLLS, DRAWN_POLLS + 10));
     }
 
     #[test]

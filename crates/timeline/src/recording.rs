@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn what_was_written_is_read_and_anything_else_is_refused() {
         let path = std::env::temp_dir().join(format!("polyloop-recording-{}", std::process::id()));
-        let polls = vec![Slice { from_us: 0.5, to_us: 2.0, worker: 1 }];
+        let polls = vec![Slice::new(0.5, 2.0, 1)];
         let lane = Lane { label: "main".into(), polls, ..Lane::default() };
         let timeline = Timeline { lanes: vec![lane], total_us: 3.0, why: "so".into() };
         let recording = Recording { on: "fifo".into(), began_unix_us: 7, unlabelled: 0, timeline };

@@ -18,10 +18,13 @@ pub fn value(value: f64, unit: &str) -> String {
     }
 }
 
-/// A length of time for a person who waits: `48 s`, `2 min 5 s`.
+/// A length of time for a person who waits: `30 ms`, `1.25 s`, `48 s`, `2 min 5 s`.
 pub fn duration(seconds: f64) -> String {
-    if seconds < 10.0 {
-        return format!("{seconds:.1} s");
+    if seconds == 0.0 {
+        return "0 s".to_owned();
+    }
+    if seconds < 9.995 {
+        return value(seconds, "s");
     }
     let seconds = seconds.round() as u64;
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
@@ -89,7 +92,10 @@ mod tests {
 
     #[test]
     fn waiting_times() {
-        assert_eq!(duration(3.21), "3.2 s");
+        assert_eq!(duration(0.0), "0 s");
+        assert_eq!(duration(0.03), "30 ms");
+        assert_eq!(duration(1.25), "1.25 s");
+        assert_eq!(duration(9.999), "10 s");
         assert_eq!(duration(48.4), "48 s");
         assert_eq!(duration(125.0), "2 min 5 s");
         assert_eq!(duration(120.0), "2 min");

@@ -8,6 +8,7 @@ mod code;
 mod documents;
 mod manifests;
 mod models;
+mod proofs;
 mod text;
 mod tree;
 mod unsafety;
@@ -39,6 +40,7 @@ const RULES: &[Rule] = &[
     ("text", text::check),
     ("models", models::check),
     ("catalogue", catalogue::check),
+    ("proofs", proofs::check),
     ("documents", documents::check),
 ];
 

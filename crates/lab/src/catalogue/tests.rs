@@ -297,10 +297,11 @@ fn an_experiment_whose_sleeps_were_too_short_is_repeated_up_to_the_texts_own() {
 }
 
 #[test]
-fn a_default_run_is_planned_for_about_12_minutes_and_a_quick_one_for_less_than_3() {
+fn a_default_run_is_planned_for_12_to_13_minutes_and_a_quick_one_for_less_than_3() {
     let plan = |size| Plan::new(&catalogue(), &everything(size)).unwrap();
     let (usual, quick) = (plan(Size::Usual), plan(Size::Quick));
     assert!(usual.rounds >= 5, "intervals need five rounds: {}", usual.line());
-    assert!(usual.seconds_in_all() < 14.0 * 60.0, "{}", usual.line());
+    // What README.md and --help say, and what two cores took: 12 min 23 s to 12 min 37 s.
+    assert!((12.0 * 60.0..13.0 * 60.0).contains(&usual.seconds_in_all()), "{}", usual.line());
     assert!(quick.seconds_in_all() < 3.0 * 60.0, "{}", quick.line());
 }

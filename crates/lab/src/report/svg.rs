@@ -32,14 +32,19 @@ pub(super) fn lane(lane: &Lane, own_us: f64, total_us: f64, seen: f64, name: &st
         );
     }
     if lane.polls.len() <= TITLED {
-        for (at, slice) in lane.polls.iter().enumerate() {
+        let mut before = 0;
+        for slice in &lane.polls {
+            let which = match slice.polls() {
+                1 => format!("poll {}", before + 1),
+                polls => format!("polls {} to {}", before + 1, before + polls),
+            };
+            before += slice.polls();
             let _ = write!(
                 out,
-                "<rect class=w{} x='{}' width='{}' height=10><title>poll {}, worker {}: {} from {}</title></rect>",
+                "<rect class=w{} x='{}' width='{}' height=10><title>{which}, worker {}: {} from {}</title></rect>",
                 slice.worker % COLOURS,
                 number(x(slice.from_us)),
                 number((x(slice.to_us) - x(slice.from_us)).max(seen)),
-                at + 1,
                 slice.worker,
                 polyloop_timeline::units::value(slice.to_us - slice.from_us, "µs"),
                 polyloop_timeline::units::value(slice.from_us, "µs"),

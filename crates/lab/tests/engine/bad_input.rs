@@ -23,7 +23,30 @@ fn wrong_names_and_numbers_are_usage_errors() {
         (&["matrix", "--peers", "glommio"], "smol-n, tokio-mt"),
         (&["matrix", "--budget", "soon"], "90s, 5m"),
         (&["matrix", "--scale", "0"], "0.01 to 10"),
-        (&["matrix", "--rounds", "0"], "1..=10000"),
+        (&["matrix", "--rounds", "0"], "allowed are whole numbers from 1 to 10000"),
+        (&["matrix", "--exec", "fifo", "--workers", "4"], "--workers 4: fifo cannot have so many"),
+        (&["matrix", "--on", "fifo+mio+heap", "--workers", "1,4"], "--workers 4: fifo cannot have so many"),
+        (
+            &["matrix", "--rounds", "x"],
+            "invalid value 'x' for '--rounds <N>': allowed are whole numbers from 1 to 10000",
+        ),
+        (
+            &["matrix", "--rounds", "-5"],
+            "invalid value '-5' for '--rounds <N>': allowed are whole numbers from 1 to 10000",
+        ),
+        (&["matrix", "--jobs", "-1"], "allowed are whole numbers from 1 to 64"),
+        (&["matrix", "--workers", "-1"], "allowed are whole numbers from 1 to 1024"),
+        (&["matrix", "--workers", "2,"], "allowed are whole numbers from 1 to 1024"),
+        (&["matrix", "--seed", "-1"], "allowed are whole numbers from 0 to 18446744073709551615"),
+        (&["matrix", "--scale", "-1"], "0.01 to 10"),
+        (&["matrix", "--timeout", "-1s"], "90s, 5m"),
+        (&["matrix", "--budget", "-5m"], "90s, 5m"),
+        (&["matrix", "--fail-on", "-5%"], "percentages from 0"),
+        (&["run", "sleep", "--width", "-80"], "allowed are whole numbers from 40 to 1000"),
+        (&["counts", "--rounds", "-1"], "allowed are whole numbers from 1 to 1000"),
+        (&["counts", "--seed", "1.5"], "allowed are whole numbers from 0"),
+        (&["compare", "a", "b", "--fail-on", "-5%"], "percentages from 0"),
+        (&["matrix", "--rouns", "5"], "a similar argument exists: '--rounds'"),
         (&["matrix", "--quick", "--full"], "cannot be used with"),
         (&["matrix", "--on", "steal+mio+wheel", "--exec", "fifi"], "cannot be used with"),
         (&["matrix", "--on", "steal+mio+wheel", "--reactor", "mio"], "cannot be used with"),
@@ -38,6 +61,7 @@ fn wrong_names_and_numbers_are_usage_errors() {
         assert_eq!(ran.code, 2, "{arguments:?}: {}", ran.stderr);
         assert!(ran.stderr.contains(expected), "{arguments:?}: {}", ran.stderr);
         assert_eq!(ran.stdout, "", "{arguments:?}");
+        assert_eq!(ran.stderr.lines().count(), 1, "{arguments:?}: {}", ran.stderr);
     }
 }
 
@@ -69,6 +93,18 @@ fn nothing_is_overwritten() {
     assert_eq!(folder.read("results.json"), "precious");
 }
 
+/// A cell of nobody, whose name would be a line of its own.
+const SENSELESS: &str = r#"[{"subject": "no\nbody", "case": "sleep", "kind": "experiment", "status": "pass",
+    "reason": null, "predicted": null, "observed": null}]"#;
+
+fn run(rounds: &str, cells: &str) -> String {
+    format!(
+        r#"{{"schema": 1, "run": {{"id": "x", "started": "", "command": "lab", "seed": 1, "scale": 1.0, "complete": true,
+            "commit": null, "rustc": null, "machine": {{}}, "noise_floor": null, "rounds": {rounds}}},
+            "subjects": [], "cells": {cells}}}"#
+    )
+}
+
 fn a_corrupt_results_file_is_said_to_be_so() {
     let folder = Folder::new();
     let path = folder.join("results.json");
@@ -77,6 +113,10 @@ fn a_corrupt_results_file_is_said_to_be_so() {
         ("{\"schema\": 7}", "has schema 7"),
         ("[]", "not a results.json"),
         ("", "not a results.json"),
+        (&*run("-3", "[]"), "not a results.json"),
+        (&*run("null", "[]"), "not a results.json"),
+        (&*run("3", "[]"), "no run leaves such results: it has no cells"),
+        (&*run("3", SENSELESS), "is of a subject that is not among its subjects"),
     ] {
         fs::write(&path, text).expect("a file");
         for arguments in [&["compare", &path, &path][..], &["report", &path, "--out", &folder.join("new")]] {

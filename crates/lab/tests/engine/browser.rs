@@ -1,6 +1,6 @@
 //! The report in a real browser: whole without scripts, silent towards the network, readable at any width.
 //!
-//! Without Chromium these tests say that they were skipped; with `CI=1` or `POLYLOOP_REQUIRE_TOOLS=1` they then fail.
+//! Without Chromium these tests are skipped, and counted so; with `CI=1` or `POLYLOOP_REQUIRE_TOOLS=1` they then fail.
 
 use crate::fake::HOSTILE;
 use crate::harness::{Folder, lab};
@@ -156,7 +156,7 @@ impl Browser {
                 !required("CI") && !required("POLYLOOP_REQUIRE_TOOLS"),
                 "Chromium is required here and was not found (CHROME, chromium, google-chrome)"
             );
-            println!("SKIP: no Chromium found (CHROME, chromium, google-chrome)");
+            polyloop_conformance::skip("no Chromium found (CHROME, chromium, google-chrome)");
             return None;
         };
         let profile = Folder::new();

@@ -46,7 +46,10 @@ fn reason(cell: &Cell) -> &str {
 fn a_hang_is_killed_and_shown() {
     let (cell, code) = one("odd/hangs", &["--timeout", "500ms"]);
     assert_eq!((cell.status, code), (Status::Timeout, 1));
+    assert!(reason(&cell).starts_with("no result after 500 ms; killed"), "{cell:?}");
     assert!(reason(&cell).contains("about to hang"), "{cell:?}");
+    let (cell, _) = one("odd/hangs", &["--timeout", "30ms"]);
+    assert!(reason(&cell).starts_with("no result after 30 ms; killed"), "{cell:?}");
 }
 
 fn a_crash_a_panic_and_silence_are_told_apart() {
@@ -121,7 +124,7 @@ fn a_crash_beside_another_cell_is_never_asked_away() {
 fn what_passes_only_alone_keeps_its_first_answer_in_sight() {
     for (case, word, first) in [
         ("once/fails", "FAIL", "observed b before a, once; passed alone"),
-        ("once/hangs", "TIMEOUT", "no result after 0.5 s; killed; passed 3 times alone"),
+        ("once/hangs", "TIMEOUT", "no result after 500 ms; killed; passed 3 times alone"),
     ] {
         let (cell, ran, files) = once(case);
         assert_eq!((cell.status, ran.code), (Status::Pass, 0), "{}", ran.stderr);

@@ -293,12 +293,13 @@ fn passed(timeline: Option<Timeline>) -> Outcome {
 fn timeline(request: &Request) -> Timeline {
     let yields = request.case.contains("/yields");
     let second = usize::from(request.subject.starts_with("steal"));
-    let slice = |from: f64, to: f64, worker| Slice { from_us: from * 1e3, to_us: to * 1e3, worker };
+    let slice = |from: f64, to: f64, worker| Slice::new(from * 1e3, to * 1e3, worker);
     let lane = |label: &str, polls: Vec<Slice>, wakes: &[f64]| Lane {
         label: label.into(),
         marks: polls.iter().map(|poll| Mark { at_us: poll.from_us, text: format!("{label} runs") }).collect(),
         wakes_us: wakes.iter().map(|ms| ms * 1e3).collect(),
         polls,
+        undrawn: 0,
     };
     let lanes = if yields {
         vec![

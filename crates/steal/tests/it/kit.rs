@@ -90,10 +90,13 @@ pub(crate) fn join<T>(handle: JoinHandle<T>) -> Result<T, JoinError> {
 /// Fails when `test` takes longer than a minute, which nothing here does on any machine: it hangs.
 pub(crate) fn no_hang(test: impl FnOnce() + Send + 'static) {
     let (done, wait) = mpsc::channel();
-    let running = std::thread::spawn(move || {
+    // A test that skips itself does so by the name of its thread.
+    let name = std::thread::current().name().unwrap_or("test").to_owned();
+    let running = std::thread::Builder::new().name(name).spawn(move || {
         test();
         let _ = done.send(());
     });
+    let running = running.unwrap();
     match wait.recv_timeout(Duration::from_secs(60)) {
         Err(mpsc::RecvTimeoutError::Timeout) => panic!("it hangs"),
         _ => running.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload)),

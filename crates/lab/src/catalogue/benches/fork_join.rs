@@ -33,7 +33,7 @@ pub(crate) fn cases() -> Vec<CaseInfo> {
             EXECUTOR,
             "a tree of tasks with 10 children each and 10⁶ leaves; one operation is one task",
         )
-        .takes(1.4)
+        .takes(0.7)
         .not_quick(),
         bench(
             "fib",

@@ -21,8 +21,8 @@ const LOAD: usize = 200;
 
 pub(crate) fn cases() -> Vec<CaseInfo> {
     vec![
-        experiment("echo/once", 0.1, "one client sends 1 KiB in 4 pieces and gets it back whole"),
-        experiment("echo/load", 0.2, "200 clients at once send 1 KiB each and get it back whole").files(500),
+        experiment("echo/once", 0.02, "one client sends 1 KiB in 4 pieces and gets it back whole"),
+        experiment("echo/load", 0.1, "200 clients at once send 1 KiB each and get it back whole").files(500),
     ]
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn cases() -> Vec<CaseInfo> {
             let about = format!(
                 "{event} leads an idle runtime's worker into a poll of up to 500 ms; meanwhile {event} comes for another task"
             );
-            experiment(format!("hostage/{kind}"), 0.5, &about).with_options()
+            experiment(format!("hostage/{kind}"), 0.4, &about).with_options()
         })
         .into()
 }

@@ -23,7 +23,7 @@ const FREE: &str = "blocks no longer";
 pub(crate) fn cases() -> Vec<CaseInfo> {
     let about =
         "a task wakes another and blocks for up to 500 ms in the same poll, while all other workers are idle";
-    vec![experiment("lifo-trap", 0.4, about).with_options()]
+    vec![experiment("lifo-trap", 0.3, about).with_options()]
 }
 
 pub(crate) fn run<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Outcome {

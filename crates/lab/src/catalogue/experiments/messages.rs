@@ -21,12 +21,12 @@ pub(crate) fn cases() -> Vec<CaseInfo> {
     vec![
         experiment(
             "channel/multi-sender",
-            6.1,
+            6.0,
             "one sender speaks every 500 ms, another every 1.5 s, joined with their receiver in one task",
         ),
         experiment(
             "join/all-pinned",
-            6.1,
+            6.0,
             "the same three futures as pinned boxes in a vector, joined by join_all",
         ),
     ]

@@ -48,7 +48,7 @@ pub(crate) fn cases() -> Vec<CaseInfo> {
                 "a task waits for a lock whose holder yields 8 times, beside {medium} tasks that are always ready: \
                  it waits for them, too, unless the holder inherits its deadline"
             );
-            experiment(format!("priority-inversion/medium={medium}"), 0.05, &about)
+            experiment(format!("priority-inversion/medium={medium}"), 0.01, &about)
         })
         .into()
 }

@@ -22,7 +22,7 @@ pub(crate) fn cases() -> Vec<CaseInfo> {
         ("biased", "`select! { biased; … }` 400 times over two arms that are always ready: the second is never taken"),
         ("fair", "`select!` 400 times over two arms that are always ready: both are taken, each at least 100 times"),
     ]
-    .map(|(form, about)| experiment(format!("select-bias/{form}"), 0.02, about))
+    .map(|(form, about)| experiment(format!("select-bias/{form}"), 0.01, about))
     .into()
 }
 

@@ -28,7 +28,7 @@ const SOON: Duration = Duration::from_millis(10);
 
 pub(crate) fn cases() -> Vec<CaseInfo> {
     let about = "a task that wakes itself in every poll, beside a 10 ms timer and a byte that comes over TCP";
-    vec![experiment("self-waker", 0.1, about)]
+    vec![experiment("self-waker", 0.02, about)]
 }
 
 pub(crate) fn run<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Outcome {

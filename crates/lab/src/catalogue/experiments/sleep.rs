@@ -27,12 +27,12 @@ pub(crate) fn cases() -> Vec<CaseInfo> {
     vec![
         experiment(
             "sleep/async",
-            3.1,
+            3.0,
             "one task sleeps 3 × 1 s by the runtime, two print every 500 ms: nobody is held up",
         ),
         experiment(
             "sleep/blocking",
-            4.1,
+            3.8,
             "one task blocks its thread for 3 × 1 s, two print every 500 ms: who needs that thread is held up",
         )
         .with_options(),

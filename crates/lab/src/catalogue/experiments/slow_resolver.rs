@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn cases() -> Vec<CaseInfo> {
     let about = "two names for each worker, each of which takes 1 s to be looked up, beside a ready task, a timer and a socket";
-    vec![experiment("slow-resolver", 1.2, about)]
+    vec![experiment("slow-resolver", 1.0, about)]
 }
 
 /// Where the lab cannot put a slow resolver in, there is nothing to see.

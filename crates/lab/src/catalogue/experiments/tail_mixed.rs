@@ -21,7 +21,7 @@ const WORK: Duration = Duration::from_millis(1);
 
 pub(crate) fn cases() -> Vec<CaseInfo> {
     let about = "16 tasks of short polls beside 2 of 1 ms polls, all yield 7 times: a turn for each before anybody's next";
-    vec![experiment("tail-mixed", 0.05, about)]
+    vec![experiment("tail-mixed", 0.02, about)]
 }
 
 pub(crate) fn run<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Outcome {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub(crate) fn cases() -> Vec<CaseInfo> {
     let about = "a future of 2 s runs into a timeout of 1 s, one of 500 ms does not";
-    vec![experiment("timeout/fast-slow", 1.6, about)]
+    vec![experiment("timeout/fast-slow", 1.5, about)]
 }
 
 pub(crate) fn run<R: Runtime>(rt: &R, cell: &Cell<'_>) -> Outcome {
