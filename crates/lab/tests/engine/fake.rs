@@ -299,6 +299,7 @@ fn timeline(request: &Request) -> Timeline {
         marks: polls.iter().map(|poll| Mark { at_us: poll.from_us, text: format!("{label} runs") }).collect(),
         wakes_us: wakes.iter().map(|ms| ms * 1e3).collect(),
         polls,
+        ended_us: None,
     };
     let lanes = if yields {
         vec![
