@@ -147,7 +147,7 @@ fn lane_line(lane: &Lane, own_us: f64, total_us: f64, columns: usize, signs: &Si
         match covered.into_iter().max_by(|a, b| a.1.total_cmp(&b.1)) {
             Some((worker, overlap)) if overlap >= step * 0.4 => signs.workers[worker % signs.workers.len()],
             Some(_) => signs.short,
-            None if is_ready(f64::midpoint(from, to)) => signs.ready,
+            None if is_ready(f64::midpoint(from, to.min(end))) => signs.ready,
             None => signs.idle,
         }
     };
@@ -245,8 +245,8 @@ mod tests {
         let mut lane = lane(&[(0.0, 9.0, 0)], &[45.0]);
         assert_eq!(lane_line(&lane, 80.0, 100.0, 10, &ASCII), "#...~~~~  ");
         assert_eq!(facts(&lane, 80.0).worst_wait_us, 35.0);
-        lane.ended_us = Some(60.0);
-        assert_eq!(lane_line(&lane, 80.0, 100.0, 10, &ASCII), "#...~~    ");
+        lane.ended_us = Some(62.0);
+        assert_eq!(lane_line(&lane, 80.0, 100.0, 10, &ASCII), "#...~~~   ");
         lane.ended_us = Some(9.0);
         assert_eq!(lane_line(&lane, 80.0, 100.0, 10, &ASCII), "#         ");
         assert_eq!(facts(&lane, 80.0).worst_wait_us, 0.0);
