@@ -13,6 +13,7 @@ use lanes::Lanes;
 use polyloop::{Combination, Handle, Runtime, register_scheduler, task, time};
 use polyloop_conformance::fairness::On;
 use polyloop_conformance::{fairness, runtime};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
@@ -76,6 +77,27 @@ fn what_is_shown_without_running_runs_in_the_tests_of_the_ecosystem() {
     assert_eq!(shown.lines().count(), there.len());
     for (line, file) in shown.lines().zip(there) {
         assert!(file.contains(line), "{line}");
+    }
+}
+
+/// The layout is mdBook's: whatever is not in the summary is not in the book.
+#[test]
+fn every_chapter_is_in_the_summary_and_links_lead_to_files() {
+    let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guide"));
+    let links = |chapter: &str| -> BTreeSet<String> {
+        let text = std::fs::read_to_string(folder.join(chapter)).unwrap();
+        let links = text.split("](").skip(1).map(|rest| rest.split([')', '#']).next().unwrap());
+        links.filter(|link| !link.contains("://")).map(str::to_owned).collect()
+    };
+    let files =
+        std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+    let chapters: BTreeSet<String> =
+        files.filter(|name| name.ends_with(".md") && name != "SUMMARY.md").collect();
+    assert_eq!(links("SUMMARY.md"), chapters);
+    for chapter in &chapters {
+        for link in links(chapter) {
+            assert!(folder.join(&link).exists(), "{chapter}: {link}");
+        }
     }
 }
 

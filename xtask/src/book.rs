@@ -19,9 +19,14 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<(), Stop> {
     let has = |word: &str| arguments.iter().any(|argument| argument == word);
     let with_pages = has("--all") || arguments.is_empty() || PAGES.iter().any(|page| has(page));
     let (own, peers) = without_peers(&arguments);
-    let Some(name) = name(&own).filter(|_| !peers.is_empty()) else {
+    if peers.is_empty() || has("--help") || has("-h") {
         return ends_well(status(book(with_pages).args(&arguments))?);
+    }
+    let refused = |why: String| {
+        let peers = peers.join(", ");
+        Stop::Usage(format!("--on {peers}: on other runtimes than ours the lab runs it, {why}"))
     };
+    let name = for_the_lab(&own).map_err(refused)?;
     let asked = book(with_pages).args([name, "--experiment"]).output().map_err(cannot_run)?;
     if !asked.status.success() {
         eprint!("{}", String::from_utf8_lossy(&asked.stderr));
@@ -29,10 +34,7 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<(), Stop> {
     }
     let experiment = String::from_utf8_lossy(&asked.stdout).trim().to_owned();
     if experiment.is_empty() {
-        let peers = peers.join(", ");
-        return Err(Stop::Usage(format!(
-            "--on {peers}: on other runtimes than ours the lab runs it, and the lab has no experiment like `{name}`"
-        )));
+        return Err(refused(format!("and has no experiment like `{name}`")));
     }
     if own.iter().any(|word| word == "--on" || word.starts_with("--on=")) {
         ends_well(status(book(with_pages).args(&own))?)?;
@@ -100,16 +102,19 @@ fn without_peers(arguments: &[String]) -> (Vec<String>, Vec<String>) {
     (own, peers)
 }
 
-/// The program's name, if there is one.
-fn name(arguments: &[String]) -> Option<&String> {
-    let mut words = arguments.iter();
-    loop {
-        match words.next()? {
-            word if word == "--on" => _ = words.next(),
-            word if !word.starts_with('-') => return Some(word),
-            _ => {}
+/// The program's name, of words that name no peer. The lab runs its own form of a program, to which nothing more can be said.
+fn for_the_lab(words: &[String]) -> Result<&String, String> {
+    let (mut name, mut words) = (None, words.iter());
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--on" => _ = words.next(),
+            "--no-timeline" => {}
+            word if word.starts_with("--on=") => {}
+            _ if name.is_none() && !word.starts_with('-') => name = Some(word),
+            _ => return Err(format!("which takes its name alone, and no `{word}`")),
         }
     }
+    name.ok_or_else(|| "and wants the name of one program".to_owned())
 }
 
 /// Whether this names a peer, with or without a number of workers.
@@ -128,8 +133,25 @@ mod tests {
         let (own, peers) = without_peers(&words);
         assert_eq!(own.join(" "), "yields --on fifo --no-timeline --on=steal:2 --on");
         assert_eq!(peers, ["tokio-mt:4", "smol-1"]);
-        let swapped = ["--on", "fifo", "--no-timeline", "yields"].map(str::to_owned);
-        assert_eq!((name(&own), name(&swapped), name(&own[1..3])), (own.first(), swapped.last(), None));
         assert!(!is_peer("tokio") && !is_peer("fifo+tokio-mt"));
+    }
+
+    #[test]
+    fn the_lab_takes_a_programs_name_and_refuses_what_it_would_pass_over() {
+        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        for line in ["yields", "--on fifo --no-timeline yields", "yields --on=steal:2 --on"] {
+            assert_eq!(for_the_lab(&words(line)).map(String::as_str), Ok("yields"), "{line}");
+        }
+        for (line, refused) in [
+            ("yields 5", "no `5`"),
+            ("yields --timeline mine.json", "no `--timeline`"),
+            ("--timeline=mine.json", "no `--timeline=mine.json`"),
+            ("--all", "no `--all`"),
+            ("yields -- 5", "no `--`"),
+            ("--on fifo", "the name of one program"),
+        ] {
+            let why = for_the_lab(&words(line)).unwrap_err();
+            assert!(why.contains(refused), "{line}: {why}");
+        }
     }
 }

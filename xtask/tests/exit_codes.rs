@@ -45,6 +45,9 @@ fn a_wrong_command_is_2_and_says_what_there_is() {
         (&["lab", "dance"], "there are run, list"),
         (&["lab", "matrix"], "that is `cargo xtask bench matrix`"),
         (&["tidy", "--dance"], "--dance"),
+        (&["book", "yields", "--on", "tokio-mt", "5"], "takes its name alone, and no `5`"),
+        (&["book", "--timeline", "mine.json", "--on=smol-1"], "no `--timeline`"),
+        (&["book", "--on", "tokio-mt"], "wants the name of one program"),
     ] {
         let output = xtask(arguments).output().expect("xtask starts");
         let (code, said) = said(&output);

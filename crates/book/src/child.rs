@@ -5,8 +5,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
-/// The argument by which the executable is a program of the book instead of the book.
-const ARGUMENT: &str = "__program";
+/// The argument by which the executable is the program that the next one names, instead of the book.
+pub const ARGUMENT: &str = "__program";
 
 /// The variable that names the file for the timeline.
 const TIMELINE: &str = "POLYLOOP_TIMELINE";
@@ -35,7 +35,8 @@ pub struct Ran {
     pub status: ExitStatus,
 }
 
-/// Runs the program in a process of `executable`, which must begin with [`run_here`]. Each line is given to `told` as it comes.
+/// Runs the program in a process of `executable`, which must begin with [`run_here`] or heed [`ARGUMENT`] by itself. Each line is given
+/// to `told` as it comes.
 ///
 /// # Errors
 ///
@@ -59,6 +60,8 @@ pub fn run_child(
     };
     #[cfg(feature = "pages")]
     if how.arguments.is_empty() {
+        // The original, which is run by this as well, would ask a proxy of the environment.
+        command.env("NO_PROXY", "127.0.0.1");
         command.args(program.paths.iter().map(|path| server.url(path)));
     }
     command.args(how.arguments);

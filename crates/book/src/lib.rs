@@ -14,7 +14,7 @@ mod pages;
 mod predicted;
 mod programs;
 
-pub use child::{How, Ran, run_child, run_here};
+pub use child::{ARGUMENT, How, Ran, run_child, run_here};
 pub use predicted::{Mismatch, Predicted, judge};
 pub use programs::{PROGRAMS, Program};
 

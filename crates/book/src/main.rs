@@ -127,6 +127,10 @@ fn is_known_executor(name: &str) -> bool {
     name.split([':', '+', ',']).next().is_some_and(|executor| executor.parse::<Combination>().is_ok())
 }
 
+/// What is said of a file that is not there.
+const NOT_WRITTEN: &str =
+    "; a program writes it at its end if it has trpl's feature `timeline` and POLYLOOP_TIMELINE names it";
+
 /// Draws recordings of other programs.
 fn drawn(files: &[PathBuf]) -> io::Result<u8> {
     let mut seen = Vec::new();
@@ -134,7 +138,8 @@ fn drawn(files: &[PathBuf]) -> io::Result<u8> {
         match Recording::read(file) {
             Ok(recording) => seen.push((file.display().to_string(), recording)),
             Err(error) => {
-                eprintln!("book: --timeline {}: {error}", file.display());
+                let hint = if error.kind() == io::ErrorKind::NotFound { NOT_WRITTEN } else { "" };
+                eprintln!("book: --timeline {}: {error}{hint}", file.display());
                 return Ok(USAGE);
             }
         }

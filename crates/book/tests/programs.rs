@@ -77,6 +77,8 @@ fn the_command_line_lists_runs_and_refuses() {
     for wrong in [&missing[..], &["yields", "--timeline", "x"], &["--timeline", BOOK]] {
         assert_eq!(book(wrong).0, Some(2), "{wrong:?}");
     }
+    let (_, _, errors) = book(&missing);
+    assert!(errors.contains("trpl's feature `timeline`") && errors.lines().count() == 1, "{errors}");
     let output = Command::new(BOOK).arg("yields").env("POLYLOOP", "tokio").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
 }

@@ -77,6 +77,8 @@ pub struct Lane {
     /// How many polls are not drawn, because there were too many.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub undrawn: usize,
+    /// When it was over, with its result or because it was dropped; microseconds since the run began. `None` while it is there.
+    pub ended_us: Option<f64>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
@@ -89,6 +91,22 @@ impl Lane {
     #[must_use]
     pub fn count(&self) -> usize {
         self.polls.iter().map(Slice::polls).fold(self.undrawn, usize::saturating_add)
+    }
+
+    /// The stretches for which it was ready and not polled: from a wake, or the end of the poll in which it was woken, to the next
+    /// poll; after the last one to its end, or to that of the run.
+    #[must_use]
+    pub fn waits(&self, total_us: f64) -> Vec<(f64, f64)> {
+        let end = self.ended_us.unwrap_or(total_us);
+        let polls = || self.polls.iter().map(|poll| (poll.from_us, poll.to_us));
+        let before = std::iter::once((f64::NEG_INFINITY, f64::NEG_INFINITY)).chain(polls());
+        let next = polls().map(|(from, _)| from).chain([end]);
+        let waits = before.zip(next).filter_map(|((began, over), next)| {
+            let first = self.wakes_us.partition_point(|wake| *wake < began);
+            let from = self.wakes_us.get(first)?.max(over);
+            (from < next).then_some((from, next))
+        });
+        waits.collect()
     }
 }
 
@@ -111,5 +129,33 @@ impl Timeline {
         let mut said: Vec<(f64, &str)> = marks.map(|mark| (mark.at_us, mark.text.as_str())).collect();
         said.sort_by(|a, b| a.0.total_cmp(&b.0));
         said
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lane(polls: &[(f64, f64)], wakes_us: &[f64], ended_us: Option<f64>) -> Lane {
+        let polls = polls.iter().map(|&(from_us, to_us)| Slice::new(from_us, to_us, 0)).collect();
+        Lane { polls, wakes_us: wakes_us.to_vec(), ended_us, ..Lane::default() }
+    }
+
+    #[test]
+    fn it_waits_from_a_wake_to_the_poll_that_answers_it() {
+        let polls = [(2.0, 10.0), (40.0, 70.0), (90.0, 91.0)];
+        assert_eq!(
+            lane(&polls, &[1.0, 5.0, 6.0, 85.0], None).waits(99.0),
+            [(1.0, 2.0), (10.0, 40.0), (85.0, 90.0)]
+        );
+        assert_eq!(lane(&polls, &[2.0, 90.0], Some(90.5)).waits(99.0), [(10.0, 40.0)]);
+    }
+
+    #[test]
+    fn a_wake_that_no_poll_answers_waits_to_the_end_and_one_after_the_end_is_nothing() {
+        assert_eq!(lane(&[], &[3.0], None).waits(99.0), [(3.0, 99.0)]);
+        assert_eq!(lane(&[(1.0, 2.0)], &[3.0], None).waits(99.0), [(3.0, 99.0)]);
+        assert_eq!(lane(&[(1.0, 2.0)], &[3.0], Some(8.0)).waits(99.0), [(3.0, 8.0)]);
+        assert_eq!(lane(&[(1.0, 2.0)], &[3.0], Some(2.0)).waits(99.0), []);
     }
 }

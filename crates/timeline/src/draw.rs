@@ -56,8 +56,7 @@ const ASCII: Signs = Signs { workers: &['#', '=', '%', '+'], short: '!', ready: 
 struct Facts {
     polls: usize,
     longest_us: f64,
-    /// The longest time from a wake to the poll that answered it; before a first poll that no wake came before: since the run
-    /// began.
+    /// The longest time for which it was ready and not polled; before a first poll that no wake came before: since the run began.
     worst_wait_us: f64,
 }
 
@@ -75,6 +74,7 @@ pub fn legend<'a>(timelines: impl IntoIterator<Item = &'a Timeline>, look: Look)
         (signs.idle, "not polled"),
     ];
     entries.extend(others.map(|(sign, what)| format!("{sign} {what}")));
+    entries.push("blank: over".to_owned());
     packed(&entries, "  ", look.width).join("\n")
 }
 
@@ -93,7 +93,11 @@ pub fn one(title: &str, timeline: &Timeline, total_us: f64, look: Look, out: &mu
     for lane in &timeline.lanes {
         let label: String = clean(&lane.label).chars().take(names).collect();
         let line = lane_line(lane, timeline.total_us, total_us, columns, signs(look));
-        let facts = if look.is_narrow(names) { briefly(lane) } else { told(lane, timeline.total_us) };
+        let facts = if look.is_narrow(names) {
+            briefly(lane, timeline.total_us)
+        } else {
+            told(lane, timeline.total_us)
+        };
         let _ = writeln!(out, "  {label:>names$} |{line}| {DIM}{facts}{DIM:#}");
     }
     for line in said(timeline, look, look.width.saturating_sub(names + 5)) {
@@ -118,12 +122,14 @@ const FACTS: usize = 48;
 /// How wide `briefly` gets at most.
 const BRIEF_FACTS: usize = 22;
 
-/// What each column of a lane shows. Beyond the timeline's own end it is blank.
+/// What each column of a lane shows. Beyond the lane's own end, and the timeline's, it is blank.
 fn lane_line(lane: &Lane, own_us: f64, total_us: f64, columns: usize, signs: &Signs) -> String {
     let step = total_us / columns as f64;
+    let (end, waits) = (lane.ended_us.unwrap_or(own_us), lane.waits(own_us));
+    let is_ready = |at: f64| waits.iter().any(|&(from, to)| (from..to).contains(&at));
     let sign = |column: usize| {
         let (from, to) = (column as f64 * step, (column + 1) as f64 * step);
-        if from >= own_us {
+        if from >= end {
             return ' ';
         }
         let mut covered: Vec<(usize, f64)> = Vec::new();
@@ -141,41 +147,27 @@ fn lane_line(lane: &Lane, own_us: f64, total_us: f64, columns: usize, signs: &Si
         match covered.into_iter().max_by(|a, b| a.1.total_cmp(&b.1)) {
             Some((worker, overlap)) if overlap >= step * 0.4 => signs.workers[worker % signs.workers.len()],
             Some(_) => signs.short,
-            None if is_ready(lane, f64::midpoint(from, to)) => signs.ready,
+            None if is_ready(f64::midpoint(from, to.min(end))) => signs.ready,
             None => signs.idle,
         }
     };
     (0..columns).map(sign).collect()
 }
 
-/// Whether at this moment it was woken and not yet polled again.
-fn is_ready(lane: &Lane, at_us: f64) -> bool {
-    let last_wake = lane.wakes_us.iter().copied().filter(|wake| *wake <= at_us).fold(f64::NAN, f64::max);
-    let last_poll =
-        lane.polls.iter().map(|poll| poll.from_us).filter(|from| *from <= at_us).fold(f64::NAN, f64::max);
-    let polled_later = lane.polls.iter().any(|poll| poll.from_us > at_us);
-    polled_later && !last_wake.is_nan() && (last_poll.is_nan() || last_wake >= last_poll)
-}
-
 /// The facts of a lane.
-fn facts(lane: &Lane) -> Facts {
+fn facts(lane: &Lane, total_us: f64) -> Facts {
     let longest_us = lane.polls.iter().map(Slice::longest_us).fold(0.0, f64::max);
-    let ready = |first: f64| lane.wakes_us.first().copied().filter(|wake| *wake <= first).unwrap_or(0.0);
-    let mut worst_wait_us = lane.polls.first().map_or(0.0, |first| first.from_us - ready(first.from_us));
-    for pair in lane.polls.windows(2) {
-        let woken = |wake: &f64| (pair[0].from_us..=pair[1].from_us).contains(wake);
-        if let Some(wake) = lane.wakes_us.iter().copied().find(woken) {
-            // A wake during a poll waits from that poll's end.
-            worst_wait_us = f64::max(worst_wait_us, pair[1].from_us - wake.max(pair[0].to_us));
-        }
-    }
+    let first = lane.polls.first().map_or(0.0, |first| first.from_us);
+    let since_the_beginning = if lane.wakes_us.iter().any(|wake| *wake <= first) { 0.0 } else { first };
+    let waits = lane.waits(total_us).into_iter().map(|(from, to)| to - from);
+    let worst_wait_us = waits.fold(since_the_beginning, f64::max);
     Facts { polls: lane.count(), longest_us, worst_wait_us }
 }
 
 /// The facts in words.
 #[must_use]
 pub fn told(lane: &Lane, total_us: f64) -> String {
-    let facts = facts(lane);
+    let facts = facts(lane, total_us);
     if facts.polls == 0 {
         return format!("never polled in {}", units::value(total_us, "µs"));
     }
@@ -188,8 +180,8 @@ pub fn told(lane: &Lane, total_us: f64) -> String {
 }
 
 /// The facts for a narrow terminal; how long the longest poll was can be seen.
-fn briefly(lane: &Lane) -> String {
-    let facts = facts(lane);
+fn briefly(lane: &Lane, total_us: f64) -> String {
+    let facts = facts(lane, total_us);
     match facts.polls {
         0 => "never polled".to_owned(),
         polls => {
@@ -249,9 +241,23 @@ mod tests {
     }
 
     #[test]
+    fn who_is_ready_to_the_end_is_drawn_so_and_who_is_over_is_blank() {
+        let mut lane = lane(&[(0.0, 9.0, 0)], &[45.0]);
+        assert_eq!(lane_line(&lane, 80.0, 100.0, 10, &ASCII), "#...~~~~  ");
+        assert_eq!(facts(&lane, 80.0).worst_wait_us, 35.0);
+        lane.ended_us = Some(62.0);
+        assert_eq!(lane_line(&lane, 80.0, 100.0, 10, &ASCII), "#...~~~   ");
+        lane.ended_us = Some(9.0);
+        assert_eq!(lane_line(&lane, 80.0, 100.0, 10, &ASCII), "#         ");
+        assert_eq!(facts(&lane, 80.0).worst_wait_us, 0.0);
+    }
+
+    #[test]
     fn the_worst_wait_counts_from_the_wake_to_the_poll() {
-        let facts = facts(&lane(&[(0.0, 10.0, 0), (40.0, 70.0, 0), (90.0, 91.0, 0)], &[5.0, 85.0]));
-        assert_eq!(facts, Facts { polls: 3, longest_us: 30.0, worst_wait_us: 30.0 });
+        let three = lane(&[(1.0, 10.0, 0), (40.0, 70.0, 0), (90.0, 91.0, 0)], &[5.0, 85.0]);
+        assert_eq!(facts(&three, 99.0), Facts { polls: 3, longest_us: 30.0, worst_wait_us: 30.0 });
+        let late = lane(&[(50.0, 51.0, 0)], &[]);
+        assert_eq!(facts(&late, 99.0).worst_wait_us, 50.0, "since the run began");
     }
 
     #[test]
@@ -274,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_future_that_never_ran_says_so() {
-        assert_eq!(briefly(&lane(&[], &[])), "never polled");
+        assert_eq!(briefly(&lane(&[], &[]), 60_000.0), "never polled");
         assert_eq!(told(&lane(&[], &[]), 60_000.0), "never polled in 60 ms");
     }
 }

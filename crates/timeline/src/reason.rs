@@ -13,16 +13,11 @@ pub struct Wait {
     pub behind: Option<(String, usize, usize)>,
 }
 
-/// The longest time for which `label` was ready and not polled. A wake that no poll followed does not count.
+/// The longest time for which `label` was ready and not polled.
 #[must_use]
 pub fn longest_wait(timeline: &Timeline, label: &str) -> Option<Wait> {
     let lane = timeline.lanes.iter().find(|lane| lane.label == label)?;
-    let waits = lane.wakes_us.iter().filter_map(|&woken| {
-        let next = lane.polls.iter().find(|poll| poll.from_us >= woken)?;
-        // Woken in the middle of its own poll, it waits from the poll's end.
-        let own = lane.polls.iter().rfind(|poll| poll.from_us < woken).map_or(woken, |poll| poll.to_us);
-        Some((woken.max(own), next.from_us))
-    });
+    let waits = lane.waits(timeline.total_us).into_iter();
     let (from, to) = waits.max_by(|a, b| (a.1 - a.0).total_cmp(&(b.1 - b.0)))?;
     Some(Wait { us: to - from, behind: cover(timeline, label, from, to) })
 }
@@ -286,10 +281,18 @@ mod tests {
         assert_eq!(say_wait("b", &wait), "b was ready for 80 ms while worker 0 sat in a's second poll");
     }
 
+    /// `c` was woken beside the nap, and the run ended with the nap.
     #[test]
-    fn a_wake_without_a_poll_is_no_wait() {
-        let timeline = Timeline { lanes: vec![lane("a", vec![], vec![1.0])], ..Timeline::default() };
-        assert_eq!(longest_wait(&timeline, "a"), None);
+    fn who_was_never_polled_again_waited_to_the_end() {
+        let nap = lane("nap", vec![slice(10.0, 3e6)], vec![0.0]);
+        let late = lane("c", vec![slice(0.0, 5.0)], vec![1e6]);
+        let mut timeline = Timeline { lanes: vec![nap, late], total_us: 3e6, ..Timeline::default() };
+        assert_eq!(
+            why(&timeline),
+            "c was ready for 2.00 s while worker 0 sat in nap's first poll: until a poll ends, its worker polls nobody else"
+        );
+        timeline.lanes[1].ended_us = Some(5.0);
+        assert_eq!(longest_wait(&timeline, "c"), None, "whoever wakes what is over");
         assert_eq!(longest_wait(&timeline, "unknown"), None);
     }
 

@@ -2,16 +2,17 @@
 //!
 //! Invariant: labels are on futures, not on tasks, so that both arms of a `race` have a lane although they live in one
 //! task, and every runtime can be looked at without its help. The order of events is always kept; times are read only
-//! when a timeline was asked for, and numbers of such a run are not used.
+//! when a timeline was asked for, and numbers of such a run are not used. They are read under the lock, so that whatever a lane has
+//! is in order.
 
-use crate::{Lane, Mark, Slice, Timeline};
+use crate::{Lane, Mark, Recording, Slice, Timeline, why};
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, ThreadId};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// What a program tells of itself. Clones are the same log.
 #[derive(Clone, Debug)]
@@ -22,6 +23,7 @@ pub struct Log {
 #[derive(Debug)]
 struct Shared {
     start: Instant,
+    began: SystemTime,
     events: Mutex<Vec<String>>,
     /// Present when a timeline was asked for.
     recorder: Option<Mutex<Recorder>>,
@@ -62,7 +64,8 @@ impl Log {
     #[must_use]
     pub fn new(traced: bool) -> Self {
         let recorder = traced.then(Mutex::default);
-        Self { shared: Arc::new(Shared { start: now(), events: Mutex::default(), recorder }) }
+        let (start, began) = (now(), SystemTime::now());
+        Self { shared: Arc::new(Shared { start, began, events: Mutex::default(), recorder }) }
     }
 
     /// Notes that `event` happened in what `lane` does.
@@ -79,7 +82,7 @@ impl Log {
 
     /// Labels `future`. Its polls and wakes become the lane `label`.
     pub fn trace<F: Future>(&self, label: &str, future: F) -> Traced<F> {
-        self.record(|recorder, _| _ = recorder.lane(label));
+        self.record(|recorder, _| recorder.lane(label).ended_us = None);
         Traced { future, label: label.to_owned(), log: self.clone(), waker: None }
     }
 
@@ -104,6 +107,14 @@ impl Log {
         Some(timeline)
     }
 
+    /// The timeline, if one was asked for, as it is kept in a file: of a run on `on`, with the sentence that [`why`] makes of it.
+    pub fn recording(&self, on: impl Into<String>) -> Option<Recording> {
+        let timeline = self.timeline(why)?;
+        let began = self.shared.began.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let began_unix_us = u64::try_from(began.as_micros()).unwrap_or(u64::MAX);
+        Some(Recording { on: on.into(), began_unix_us, unlabelled: 0, timeline })
+    }
+
     /// How often labelled futures were polled, if that was noted.
     #[must_use]
     pub fn polls(&self) -> Option<u64> {
@@ -117,8 +128,8 @@ impl Log {
     /// Runs `f` on the recorder with the present time, if a timeline was asked for.
     fn record(&self, f: impl FnOnce(&mut Recorder, f64)) {
         if let Some(recorder) = &self.shared.recorder {
-            let now = self.elapsed_us();
-            f(&mut lock(recorder), now);
+            let mut recorder = lock(recorder);
+            f(&mut recorder, self.elapsed_us());
         }
     }
 
@@ -136,25 +147,40 @@ impl Log {
         let thread = thread::current().id();
         let (mut from_us, mut worker) = (0.0, 0);
         self.record(|recorder, now| (from_us, worker) = (now, recorder.worker(thread)));
-        UnderWay { log: self, label, from_us, worker }
+        UnderWay { log: self, label, from_us, worker, is_last: true }
     }
 
-    fn polled(&self, label: &str, from_us: f64, worker: usize) {
+    fn polled(&self, label: &str, from_us: f64, worker: usize, is_last: bool) {
         self.record(|recorder, to_us| {
             recorder.polls += 1;
             let poll = Slice::new(from_us, to_us, worker);
-            let lane = recorder.lane(label);
-            let (is_full, is_over) = (lane.polls.len() >= KEPT_POLLS, lane.polls.len() >= DRAWN_POLLS);
-            let is_short = |slice: &Slice| slice.longest_us() < CLOSE_US;
-            let close = |last: &&mut Slice| {
-                last.worker == worker && from_us - last.to_us < CLOSE_US && is_short(last) && is_short(&poll)
+            let Lane { polls, wakes_us, ended_us, undrawn, .. } = recorder.lane(label);
+            *ended_us = is_last.then_some(to_us);
+            let (is_full, is_over) = (polls.len() >= KEPT_POLLS, polls.len() >= DRAWN_POLLS);
+            let Some(last) = polls.last_mut().filter(|_| is_full) else {
+                return polls.push(poll);
             };
-            match lane.polls.last_mut().filter(|_| is_full).filter(close) {
-                Some(last) => last.join(&poll),
-                None if is_over => lane.undrawn += 1,
-                None => lane.polls.push(poll),
+            let is_short = |slice: &Slice| slice.longest_us() < CLOSE_US;
+            let is_close = last.worker == worker && from_us - last.to_us < CLOSE_US;
+            let joins = is_close && is_short(last) && is_short(&poll);
+            if !joins && !is_over {
+                return polls.push(poll);
+            }
+            // What this poll answers is over, though it has no place of its own. Two futures of one label may be polled at once.
+            let before = |time: f64| wakes_us.partition_point(|wake| *wake < time);
+            let answered = before(last.from_us.min(from_us))..before(from_us);
+            wakes_us.drain(answered);
+            if joins {
+                last.join(&poll);
+            } else {
+                *undrawn += 1;
             }
         });
+    }
+
+    /// The future of this label was dropped; if it had not come to its end before, this is it.
+    fn dropped(&self, label: &str) {
+        self.record(|recorder, now| _ = recorder.lane(label).ended_us.get_or_insert(now));
     }
 }
 
@@ -164,11 +190,13 @@ struct UnderWay<'a> {
     label: &'a str,
     from_us: f64,
     worker: usize,
+    /// Unless the future says that there will be more.
+    is_last: bool,
 }
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        self.log.polled(self.label, self.from_us, self.worker);
+        self.log.polled(self.label, self.from_us, self.worker, self.is_last);
     }
 }
 
@@ -201,6 +229,12 @@ pin_project! {
         // The task's waker in its disguise, kept as long as it stays the same.
         waker: Option<(Waker, Waker)>,
     }
+
+    impl<F> PinnedDrop for Traced<F> {
+        fn drop(this: Pin<&mut Self>) {
+            this.log.dropped(&this.label);
+        }
+    }
 }
 
 impl<F: Future> Future for Traced<F> {
@@ -220,8 +254,10 @@ impl<F: Future> Future for Traced<F> {
                 &mut kept.insert((inner, Waker::from(Arc::new(watched)))).1
             }
         };
-        let _poll = this.log.begins(this.label);
-        this.future.poll(&mut Context::from_waker(watched))
+        let mut under_way = this.log.begins(this.label);
+        let polled = this.future.poll(&mut Context::from_waker(watched));
+        under_way.is_last = polled.is_ready();
+        polled
     }
 }
 
@@ -263,6 +299,45 @@ mod tests {
         let lane = &timeline.lanes[0];
         assert_eq!((lane.polls.len(), lane.wakes_us.len(), lane.marks.len()), (2, 1, 2));
         assert!(lane.polls.iter().all(|poll| poll.worker == 0 && poll.from_us <= poll.to_us));
+        assert_eq!(lane.ended_us, Some(lane.polls[1].to_us));
+    }
+
+    #[test]
+    fn a_future_that_is_dropped_or_panics_is_over_and_a_later_wake_is_nothing() {
+        let log = Log::new(true);
+        let ended = || log.timeline(|_| String::new()).unwrap().lanes[0].ended_us;
+        let mut task = Box::pin(log.task("a", std::future::pending::<()>()));
+        assert!(task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert_eq!(ended(), None);
+        let watched = task.waker.as_ref().unwrap().1.clone();
+        drop(task);
+        watched.wake();
+        let lane = &log.timeline(|_| String::new()).unwrap().lanes[0];
+        assert_eq!(lane.wakes_us.len(), 2, "by the spawn, and too late");
+        assert!(lane.waits(f64::MAX).iter().all(|(_, to)| *to <= lane.polls[0].from_us));
+
+        let panics = log.trace("a", async { panic!("on purpose") });
+        assert_eq!(ended(), None, "the next of its name");
+        let panics = std::panic::AssertUnwindSafe(|| block_on(panics));
+        std::panic::catch_unwind(panics).unwrap_err();
+        assert!(ended().is_some());
+    }
+
+    /// Of polls that are drawn as one, only the last one's wake may still be answered.
+    #[test]
+    fn what_a_poll_without_a_place_of_its_own_has_answered_is_no_wait() {
+        let log = Log::new(true);
+        let mut task = Box::pin(log.trace("a", async {
+            yields(KEPT_POLLS + 100).await;
+            std::future::pending::<()>().await;
+        }));
+        for _ in 0..=KEPT_POLLS + 100 {
+            assert!(task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        let lane = &log.timeline(|_| String::new()).unwrap().lanes[0];
+        assert!(lane.wakes_us.len() < lane.polls.len());
+        let last = lane.polls.last().unwrap().to_us;
+        assert!(lane.waits(f64::MAX).iter().all(|(_, to)| *to <= last), "it sleeps");
     }
 
     #[test]
@@ -304,11 +379,23 @@ mod tests {
         let log = Log::new(true);
         for poll in 0..DRAWN_POLLS + 10 {
             // Never close enough to be drawn as one.
-            log.polled("a", 1e12, poll % 2);
+            log.polled("a", 1e12, poll % 2, false);
         }
         assert_eq!(log.polls(), Some(DRAWN_POLLS as u64 + 10));
         let lane = &log.timeline(|_| String::new()).unwrap().lanes[0];
         assert_eq!((lane.polls.len(), lane.count()), (DRAWN_POLLS, DRAWN_POLLS + 10));
+    }
+
+    #[test]
+    fn polls_of_two_futures_of_one_label_may_overlap() {
+        let log = Log::new(true);
+        for poll in 0..DRAWN_POLLS {
+            log.polled("a", 1e9 + poll as f64, poll % 2, false);
+        }
+        log.woken("a");
+        // It began before the last one, and has no place of its own.
+        log.polled("a", 0.0, 2, true);
+        assert_eq!(log.timeline(|_| String::new()).unwrap().lanes[0].wakes_us.len(), 1);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::Path;
 
-/// A timeline, and what is needed to compare it with others.
+/// A timeline, and what is needed to compare it with others; [`Log::recording`](crate::Log::recording) makes one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recording {
     /// What it ran on.

@@ -8,7 +8,7 @@
 use futures::future::{Join, Join3, JoinAll};
 use pin_project_lite::pin_project;
 use polyloop_timeline::draw::LONGEST_LABEL;
-use polyloop_timeline::{Log, Recording, Traced, nth, why};
+use polyloop_timeline::{Log, Traced, nth};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -17,7 +17,6 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The variable that names the file.
 const TIMELINE: &str = "POLYLOOP_TIMELINE";
@@ -28,18 +27,11 @@ const MOST_LANES: usize = 64;
 /// What is written down, if the variable asks for it.
 static RECORDER: LazyLock<Option<Recorder>> = LazyLock::new(|| {
     let file = std::env::var_os(TIMELINE).filter(|file| !file.is_empty())?;
-    Some(Recorder {
-        file,
-        began: SystemTime::now(),
-        log: Log::new(true),
-        given: Mutex::default(),
-        writing: Mutex::default(),
-    })
+    Some(Recorder { file, log: Log::new(true), given: Mutex::default(), writing: Mutex::default() })
 });
 
 struct Recorder {
     file: OsString,
-    began: SystemTime,
     log: Log,
     given: Mutex<Given>,
     /// Held while the file is written: main futures of several threads may end at once.
@@ -99,10 +91,8 @@ impl Recorder {
     fn write(&self, on: &str) {
         let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let unlabelled = self.given.lock().unwrap_or_else(PoisonError::into_inner).unlabelled;
-        let began = self.began.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let Some(timeline) = self.log.timeline(why) else { return };
-        let began_unix_us = u64::try_from(began.as_micros()).unwrap_or(u64::MAX);
-        let recording = Recording { on: on.to_owned(), began_unix_us, unlabelled, timeline };
+        let Some(mut recording) = self.log.recording(on) else { return };
+        recording.unlabelled = unlabelled;
         let file = Path::new(&self.file);
         if let Err(error) = recording.write(file) {
             // Nobody to tell if stderr is closed.

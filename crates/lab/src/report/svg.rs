@@ -21,9 +21,9 @@ pub(super) fn lane(lane: &Lane, own_us: f64, total_us: f64, seen: f64, name: &st
         "<svg viewBox='0 0 1000 10' preserveAspectRatio=none role=img aria-label='{}'>\
          <rect class=bed width='{}' height=10 />",
         escape(&format!("{name}, {}: {}", lane.label, draw::told(lane, own_us))),
-        number(x(own_us)),
+        number(x(lane.ended_us.unwrap_or(own_us))),
     );
-    for (from, to) in waits(lane) {
+    for (from, to) in lane.waits(own_us).into_iter().take(TITLED) {
         let _ = write!(
             out,
             "<rect class=ready x='{}' y=3 width='{}' height=4 />",
@@ -69,22 +69,6 @@ fn shapes(polls: &[Slice], x: impl Fn(f64) -> f64, seen: f64, out: &mut String) 
             let _ = write!(out, "<path class=w{colour} d='{path}'/>");
         }
     }
-}
-
-/// From each first wake to the poll that answered it.
-fn waits(lane: &Lane) -> Vec<(f64, f64)> {
-    let mut waits = Vec::new();
-    for pair in lane.polls.windows(2) {
-        let woken = |wake: &f64| (pair[0].from_us..=pair[1].from_us).contains(wake);
-        if let Some(wake) = lane.wakes_us.iter().copied().find(woken) {
-            let from = wake.max(pair[0].to_us);
-            if pair[1].from_us > from {
-                waits.push((from, pair[1].from_us));
-            }
-        }
-    }
-    waits.truncate(TITLED);
-    waits
 }
 
 /// One digit after the point is finer than a screen.

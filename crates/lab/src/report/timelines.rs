@@ -58,7 +58,7 @@ pub(super) fn section(view: View<'_>) -> Drawn {
         ("kready", "woken, waits"),
         ("kidle", "not polled"),
     ]));
-    out.push_str(". What is compared shares one scale.</p>");
+    out.push_str(". A lane ends with its future. What is compared shares one scale.</p>");
     for (at, case) in cases.iter().enumerate() {
         let mut timelines = String::new();
         one_case(view, case, at == 0, &mut timelines);

@@ -300,6 +300,7 @@ fn timeline(request: &Request) -> Timeline {
         wakes_us: wakes.iter().map(|ms| ms * 1e3).collect(),
         polls,
         undrawn: 0,
+        ended_us: None,
     };
     let lanes = if yields {
         vec![

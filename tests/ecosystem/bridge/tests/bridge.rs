@@ -203,6 +203,8 @@ fn the_hidden_thread_starts_with_its_first_use(combination: &str) {
     let hidden = facts.threads.iter().filter(|name| name.contains("tokio"));
     assert_eq!(hidden.collect::<Vec<_>>(), ["poly-tokio"], "{facts:?}");
     assert_eq!(facts.epolls, native + 2, "tokio's reactor is there now: {facts:?}");
+    let noticed = std::panic::catch_unwind(|| facts.assert_native(combination));
+    assert!(noticed.is_err(), "what the native programs assert can fail");
     drop(stream);
     program.finish();
 }

@@ -108,6 +108,15 @@ async fn a_server_that_says_nothing_or_stops_in_the_middle() {
     assert_eq!(error.kind(), GetErrorKind::TimedOut, "{error}");
 }
 
+/// As the guide says of `POLYLOOP_CLOCK=paused`: what comes from outside is not waited for.
+#[polyloop::test(all, start_paused = true)]
+async fn on_a_paused_clock_a_page_is_given_up_as_too_late() {
+    let server = Server::start(|_| Answer::Late(Duration::from_secs(30), page("200 OK", "at last")));
+    let error = fetched(&Client::new(), &server.url("/")).await.unwrap_err();
+    // The connection itself may be what is not waited for.
+    assert!(matches!(error.kind(), GetErrorKind::TimedOut | GetErrorKind::Unreachable), "{error}");
+}
+
 #[polyloop::test(all)]
 async fn a_server_that_never_shakes_hands() {
     // It takes the client's hello for a request that does not end.
