@@ -130,8 +130,8 @@ fn all_workers_run(runtime: &Runtime, workers: usize) {
 fn listeners(runtime: &Runtime, count: usize) -> (Vec<Arc<Notify>>, mpsc::Receiver<()>) {
     let bells: Vec<_> = (0..count).map(|_| Arc::new(Notify::new())).collect();
     let (answer, answers) = mpsc::channel();
-    for bell in bells.iter().cloned() {
-        let answer = answer.clone();
+    for bell in &bells {
+        let (bell, answer) = (bell.clone(), answer.clone());
         runtime.spawn(async move {
             // The first one says that it has been polled.
             while answer.send(()).is_ok() {
