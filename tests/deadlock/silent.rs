@@ -34,6 +34,7 @@ pub(crate) const CASES: &[Case] = &[
     case("foreign-loop", SaysOk, foreign_loop),
     case("ends-are-seen", Nothing, ends_are_seen),
     case("switched-off", Nothing, switched_off),
+    case("dumps-by-signal", Nothing, dumps_by_signal),
     case("nobody-ticks", SaysOk, nobody_ticks),
     case("spawned-from-outside", SaysOk, spawned_from_outside),
 ];
@@ -302,6 +303,14 @@ fn ends_are_seen(builder: Builder) {
 
 fn switched_off(builder: Builder) {
     let runtime = build(builder.detect_deadlocks(false));
+    panic!("{:?}", runtime.try_block_on(pending::<()>()));
+}
+
+/// A handler, and a thread that waits for it: nobody knows what these will do.
+fn dumps_by_signal(builder: Builder) {
+    // SIGUSR1 on Linux.
+    polyloop::dump::on_signal(10).unwrap();
+    let runtime = build(builder);
     panic!("{:?}", runtime.try_block_on(pending::<()>()));
 }
 

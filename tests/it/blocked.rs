@@ -58,6 +58,7 @@ fn longest_wait(name: &str, workers: usize, blocked: usize, how: How) -> (u64, &
     // Everything is spawned from outside and nobody is in `block_on`, so that only the workers can help.
     let mut client = echo(&runtime);
     round_trip(&mut client);
+    let (bells, answers) = listeners(&runtime, 2 * workers);
 
     let gate = Arc::new(Gate::default());
     let (ran, runs) = mpsc::channel();
@@ -102,6 +103,10 @@ fn longest_wait(name: &str, workers: usize, blocked: usize, how: How) -> (u64, &
         runtime.spawn(async move { tell.send(()).unwrap() });
         told.recv().unwrap();
         waits.push((clock.since(&before), "a task from outside"));
+        let before = clock.now();
+        bells.iter().for_each(|bell| bell.notify_one());
+        bells.iter().for_each(|_| answers.recv().unwrap());
+        waits.push((clock.since(&before), "one who was woken from outside"));
         block_thread(Duration::from_millis(1));
     }
     waits.push((timer.recv().unwrap(), "a timer"));
@@ -119,6 +124,23 @@ fn all_workers_run(runtime: &Runtime, workers: usize) {
         runtime.spawn(async move { _ = all.wait() });
     }
     all.wait();
+}
+
+/// Tasks that each answer when their bells ring. Those that have a home have it with every worker, also with one that is about to block.
+fn listeners(runtime: &Runtime, count: usize) -> (Vec<Arc<Notify>>, mpsc::Receiver<()>) {
+    let bells: Vec<_> = (0..count).map(|_| Arc::new(Notify::new())).collect();
+    let (answer, answers) = mpsc::channel();
+    for bell in &bells {
+        let (bell, answer) = (bell.clone(), answer.clone());
+        runtime.spawn(async move {
+            // The first one says that it has been polled.
+            while answer.send(()).is_ok() {
+                bell.notified().await;
+            }
+        });
+    }
+    (0..count).for_each(|_| answers.recv().unwrap());
+    (bells, answers)
 }
 
 /// A task that gives back what the client sends.

@@ -11,14 +11,16 @@ mod subjects;
 
 use polyloop::stall::{Cause, Phase, Stall, What};
 use polyloop::{BlockPolicy, Runtime, SystemClock, task, time};
-use polyloop_conformance::{LIMIT, block_thread, skip, watched};
+use polyloop_conformance::{LIMIT, block_thread, skip, unable, watched};
 use polyloop_core::time::Clock;
 use rustix::time::{ClockId, clock_gettime};
 use sentinel::Sentinel;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::panic::Location;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, mpsc};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, mpsc};
 use std::time::Duration;
 use subjects::{builder, names};
 
@@ -166,6 +168,7 @@ fn is_named(name: &str, who: Who, how: How) -> Result<(), String> {
             // Either of the two, as the standard library likes.
             let call = lasting.place.syscall.and_then(|call| call.name);
             assert!(matches!(call, Some("clock_nanosleep" | "nanosleep")), "{context}");
+            assert_eq!(lasting.place.wait.is_some(), wchan_is_told(), "{context}");
         }
     }
     if how == How::Sleep {
@@ -175,6 +178,28 @@ fn is_named(name: &str, who: Who, how: How) -> Result<(), String> {
     assert_eq!(runtime.metrics().stalls_count(), 1, "{context}");
     let in_time = after <= 2 * THRESHOLD + lost;
     in_time.then_some(()).ok_or_else(|| format!("{context}: told after {after:?}, {lost:?} lost"))
+}
+
+/// Whether the system tells in which of its functions a thread waits: some kernels are built, and some processes locked up, so that
+/// they see none.
+fn wchan_is_told() -> bool {
+    static TOLD: LazyLock<bool> = LazyLock::new(|| {
+        let ((tell, told), (end, ended)) = (mpsc::channel(), mpsc::channel::<()>());
+        let thread = std::thread::spawn(move || {
+            tell.send(std::fs::read_link("/proc/thread-self").unwrap()).unwrap();
+            let _ = ended.recv();
+        });
+        let folder = std::path::Path::new("/proc").join(told.recv().unwrap());
+        let read = |file| std::fs::read_to_string(folder.join(file)).unwrap_or_default();
+        while !read("stat").contains(") S ") {
+            std::thread::yield_now();
+        }
+        let wait = read("wchan");
+        drop(end);
+        thread.join().unwrap();
+        !matches!(wait.trim(), "" | "0")
+    });
+    *TOLD
 }
 
 /// Two threads must be let run between the threshold and the report, the monitor and the one that tells, and beside a poll that
@@ -402,6 +427,20 @@ fn child() {
             block_thread(4 * THRESHOLD);
             println!("<{}>", runtime.metrics().stalls_count());
         }
+        "named" => {
+            let runtime = builder("steal:2").build().unwrap();
+            let _entered = runtime.enter();
+            // On a machine that is very busy not every one may be proven.
+            let mut place = here();
+            while runtime.metrics().stalls_count() == 0 {
+                let named = task::Builder::new().name("the culprit");
+                let (stalls, line) = (named.spawn(async { block_thread(BLOCKED) }), here());
+                runtime.block_on(stalls).unwrap();
+                place = line;
+            }
+            all_is_told();
+            println!("<{}:{}:>", place.file(), place.line());
+        }
         "silent" => {
             let runtime = builder("steal:1").stall_threshold(None).build().unwrap();
             runtime.block_on(runtime.spawn(async { block_thread(4 * THRESHOLD) })).unwrap();
@@ -426,7 +465,7 @@ fn child() {
             println!("<{}>", runtime.metrics().contained_panics_count());
         }
         "capped" => {
-            explode(4, 2 + 4);
+            explode(4, 2 + 4, || ());
             all_is_told();
         }
         "locked" | "broken" => {
@@ -436,7 +475,7 @@ fn child() {
                 std::process::exit(1);
             });
             let _held = (part == "locked").then(|| std::io::stderr().lock());
-            explode(4, 2 + 4);
+            explode(4, 2 + 4, || ());
         }
         "some" => {
             let policy = BlockPolicy::HandOff { after: Duration::from_millis(4), max_threads: 1 };
@@ -471,14 +510,33 @@ fn child() {
         "refused" => {
             // Also by whoever says it.
             let _held = std::io::stderr().lock();
-            explode(32, 2 + 8);
+            explode(32, 2 + 8, || ());
+        }
+        "clogged" => {
+            clog_stderr();
+            explode(32, 2 + 8, || {
+                println!("<clogged>");
+                // Until the other one has read what there is to read.
+                std::io::stdin().read_exact(&mut [0]).unwrap();
+            });
         }
         milliseconds => be_busy(Duration::from_millis(milliseconds.parse().unwrap())),
     }
 }
 
-/// Far more polls block than there may be threads; `at_once` of them do at the same time, and all end.
-fn explode(max_threads: usize, at_once: usize) {
+/// Writes to stderr, which is a pipe that nobody reads, until it takes no more.
+fn clog_stderr() {
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().try_into().unwrap();
+    let pipe = std::fs::File::options().append(true).custom_flags(flags).open("/proc/self/fd/2");
+    let mut pipe = pipe.unwrap();
+    for length in [4096, 1] {
+        while pipe.write_all(&vec![b'\n'; length]).is_ok() {}
+    }
+}
+
+/// Far more polls block than there may be threads; `at_once` of them do at the same time, and all end. `meanwhile` is called before they
+/// do.
+fn explode(max_threads: usize, at_once: usize, meanwhile: impl FnOnce()) {
     let policy = BlockPolicy::HandOff { after: Duration::from_millis(4), max_threads };
     let runtime = builder("steal:2").block_policy(policy).build().unwrap();
     let (begun, over) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
@@ -502,6 +560,7 @@ fn explode(max_threads: usize, at_once: usize) {
         block_thread(THRESHOLD);
     }
     let most = begun.load(SeqCst);
+    meanwhile();
     over.store(true, SeqCst);
     let ended = tasks.into_iter().map(|task| runtime.block_on(task).unwrap()).count();
     println!("<{most} at once, {ended} ended>");
@@ -571,7 +630,7 @@ fn start(part: &str, words: &[&str], variable: Option<&str>) -> Option<Child> {
     if let Some(variable) = variable {
         command.env("POLYLOOP_STALLS", variable);
     }
-    match command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() {
+    match command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() {
         Ok(child) => Some(child),
         Err(error) => {
             skip(&format!("{}: {error}", words[0]));
@@ -603,6 +662,24 @@ fn five_lines_a_minute_are_said_on_stderr() {
     let (lasting, over) = (&lines[0], &lines[1]);
     assert!(lasting.contains("the future of `block_on` at ") && lasting.contains("stalls.rs:"), "{lines:?}");
     assert!(over.contains("altogether"), "{lines:?}");
+}
+
+/// What somebody sees who has never heard of all this.
+#[test]
+fn a_program_that_says_nothing_has_the_culprit_named_on_stderr() {
+    let _alone = alone();
+    let (place, lines) = run("named", None);
+    let line = &lines[0];
+    assert!(
+        line.starts_with(&format!("polyloop: task `the culprit` spawned at {place}"))
+            && line.contains(" has been in one poll for ")
+            && line.contains("thread poly-worker-"),
+        "{line}"
+    );
+    if cfg!(target_os = "linux") {
+        let blocked = ["clock_nanosleep", "nanosleep"].map(|call| format!(" blocked in {call}"));
+        assert!(blocked.iter().any(|blocked| line.contains(blocked)), "{line}");
+    }
 }
 
 #[test]
@@ -660,13 +737,37 @@ fn when_everything_blocks_and_nobody_can_be_told_the_others_go_on() {
 #[test]
 fn when_the_kernel_refuses_threads_the_others_go_on_and_that_is_said() {
     let _alone = alone();
-    let strace = "strace -f -o /dev/null -e trace=clone,clone3 -e inject=clone,clone3:error=EAGAIN:when=9+";
-    let words: Vec<_> = strace.split(' ').collect();
-    let Some(child) = start("refused", &words, Some("off")) else { return };
+    let Some(child) = start_without_threads("refused") else { return };
     let (said, lines) = said(child);
     assert_eq!(said, "10 at once, 20 ended");
     assert_eq!(lines.len(), 1, "{lines:?}");
-    assert!(lines[0].contains("none can be replaced: a thread could not be started: "), "{lines:?}");
+    assert!(lines[0].contains(NO_THREAD), "{lines:?}");
+}
+
+const NO_THREAD: &str = "none can be replaced: a thread could not be started: ";
+
+/// A child whose threads start eight others each, and no more.
+fn start_without_threads(part: &str) -> Option<Child> {
+    let strace = "strace -f -o /dev/null -e trace=clone,clone3 -e inject=clone,clone3:error=EAGAIN:when=9+";
+    start(part, &strace.split(' ').collect::<Vec<_>>(), Some("off"))
+}
+
+/// Neither is there a thread that could wait until stderr has room, nor does the monitor.
+#[test]
+fn when_the_kernel_refuses_threads_and_stderr_is_full_that_is_said_once_there_is_room() {
+    let _alone = alone();
+    let Some(mut child) = start_without_threads("clogged") else { return };
+    watched("a full stderr", 6 * LIMIT, move || {
+        let mut out = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        // It has looked, and looks on.
+        assert!(out.any(|line| line.ends_with("<clogged>")));
+        let mut err = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let ours = err.find(|line| line.starts_with("polyloop: ")).unwrap();
+        assert!(ours.contains(NO_THREAD), "{ours}");
+        child.stdin.take().unwrap().write_all(b"x").unwrap();
+        assert!(out.any(|line| line.ends_with("<10 at once, 20 ended>")));
+        assert!(child.wait().unwrap().success());
+    });
 }
 
 mod alarms {
@@ -674,7 +775,7 @@ mod alarms {
 
     use super::*;
     use std::fs;
-    use std::io::{self, Write};
+    use std::io;
     use std::path::{Path, PathBuf};
 
     /// One after the other, but beside the tests above: whatever those do to the machine must raise no alarm either.
@@ -732,17 +833,18 @@ mod alarms {
     #[test]
     fn under_a_quota_of_a_fifth() {
         let _turn = in_turn();
-        let Some(quota) = Quota::a_fifth() else {
-            return eprintln!("not run: no control group with a quota can be made here");
+        let quota = match Quota::a_fifth() {
+            Ok(quota) => quota,
+            Err(error) => return unable(&format!("no control group with a quota can be made: {error}")),
         };
         let child = start("3000", &["env"], None).unwrap();
         let admitted = quota.admit(&child);
         assert_quiet(child);
         match admitted {
             // A machine that is busy with others may not give it even a fifth.
-            Ok(()) if !quota.has_throttled() => eprintln!("not throttled: the quota was never used up"),
+            Ok(()) if !quota.has_throttled() => unable("the quota was never used up"),
             Ok(()) => {}
-            Err(error) => eprintln!("not throttled: {error}"),
+            Err(error) => unable(&format!("no process can be put into a control group: {error}")),
         }
     }
 
@@ -750,27 +852,34 @@ mod alarms {
     struct Quota(PathBuf);
 
     impl Quota {
-        /// 20 ms of each 100 ms, below the group of this process, by either interface; `None` if that cannot be had.
-        fn a_fifth() -> Option<Self> {
-            let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
-            groups.lines().find_map(|line| {
-                let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+        /// 20 ms of each 100 ms, below the group of this process, by either interface, or why neither does.
+        fn a_fifth() -> io::Result<Self> {
+            let mut made = Err(io::Error::other("the processor has no controller here"));
+            for line in fs::read_to_string("/proc/self/cgroup")?.lines() {
+                let mut parts = line.splitn(3, ':').skip(1);
+                let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
                 let files: &[_] = match controllers {
                     "" => &[("cpu.max", "20000 100000")],
                     _ if controllers.split(',').any(|name| name == "cpu") => {
                         &[("cpu.cfs_period_us", "100000"), ("cpu.cfs_quota_us", "20000")]
                     }
-                    _ => return None,
+                    _ => continue,
                 };
-                let name = format!("polyloop-test-{}", std::process::id());
-                let group = Path::new("/sys/fs/cgroup")
-                    .join(controllers)
-                    .join(path.trim_start_matches('/'))
-                    .join(name);
-                fs::create_dir(&group).ok()?;
-                let group = Self(group);
-                files.iter().all(|(file, text)| group.write(file, text).is_ok()).then_some(group)
-            })
+                let parent = Path::new("/sys/fs/cgroup").join(controllers).join(path.trim_start_matches('/'));
+                made = Self::below(&parent, files);
+                if made.is_ok() {
+                    break;
+                }
+            }
+            made
+        }
+
+        fn below(parent: &Path, files: &[(&str, &str)]) -> io::Result<Self> {
+            let group = parent.join(format!("polyloop-test-{}", std::process::id()));
+            fs::create_dir(&group)?;
+            let group = Self(group);
+            files.iter().try_for_each(|(file, text)| group.write(file, text))?;
+            Ok(group)
         }
 
         /// Into a file that is there already: elsewhere a write would make one.
@@ -854,7 +963,7 @@ mod alarms {
                 let (waited, looks) = (after[1] - before[1], after[2] - before[2]);
                 assert!(waited >= 1_000_000_000 || looks < 100, "it was let run: {before:?}, {after:?}");
             }
-            Ok(_) => eprintln!("not starved: chrt may not"),
+            Ok(_) => unable("chrt may not have the monitor starve"),
             Err(error) => skip(&format!("chrt: {error}")),
         }
         assert_quiet(child);

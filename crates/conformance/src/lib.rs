@@ -37,5 +37,5 @@ mod watch;
 
 pub use differences::{DIFFERENCES, Difference};
 pub use sentinels::{Moment, Sentinels, TICKS_IN_20_MS, Ticks};
-pub use skip::skip;
+pub use skip::{skip, unable};
 pub use watch::{LIMIT, block_thread, watched};

@@ -374,9 +374,16 @@ pub(crate) fn start_workers<S: Scheduler>(
 ) -> Result<(Pool<S>, Ambient), BuildError> {
     let ambient = Ambient::default();
     let here = ambient.clone();
-    let (named, living) = (threads.clone(), threads.clone());
+    let (named, unnamed, living) = (threads.clone(), threads.clone(), threads.clone());
     threads.ask_for_names(config.workers.get());
-    config.thread_name = Arc::new(move |index| named.name_at_hand(format!("poly-worker-{index}")));
+    let default = |index| format!("poly-worker-{index}");
+    config.thread_name = Arc::new(move |index| named.name_at_hand(default(index)));
+    config.name_unused = Arc::new(move |index, name| {
+        // Which each seat has for itself.
+        if name != default(index) {
+            unnamed.give_back(name);
+        }
+    });
     config.stack_size = threads.stack_size;
     config.around =
         Arc::new(move |_, life| living.live_as_worker(|| context::enter_scope(&here.at_work(), life)));

@@ -84,6 +84,9 @@ impl Builder {
     /// From when on a poll is reported as stalled, 1 ms to 1 minute; 25 ms unless said. `None` switches it off. The first
     /// report comes before the poll has lasted twice as long.
     ///
+    /// On `fifo` nobody looks at the polls then, unless `block=detect` does: when long polls follow on many short ones, timers and
+    /// sockets may wait for as many of them as [`fairness`](crate::Handle::fairness) says, and otherwise for one or two.
+    ///
     /// Where the program says nothing, the environment variable `POLYLOOP_STALLS` does: `off`, or a time such as `50ms`, `1500us`
     /// or `1s`. A time out of range, and a variable that says something else, is an error of [`build`](Self::build).
     ///
@@ -109,7 +112,8 @@ impl Builder {
     /// Called with each stall of this runtime, in place of the line on stderr: once while it lasts, and once when it is over.
     ///
     /// It runs on a thread that is this runtime's, `polyloop-stalls`, one report after the other, and may take its time: up to 256
-    /// more wait meanwhile, and the hooks of other runtimes are called all the same. A panic is contained, and counted
+    /// more wait meanwhile, and the hooks of other runtimes are called all the same. If the kernel refuses the thread, they wait until
+    /// it gives one, also beyond the runtime's end. A panic is contained, and counted
     /// in the [metrics](crate::RuntimeMetrics::contained_panics_count).
     ///
     /// # Examples

@@ -67,6 +67,13 @@ impl Threads {
         self.name.as_ref().and_then(|names| names.take()).unwrap_or(default)
     }
 
+    /// The name of a worker that could not be had; the next one has it.
+    pub(crate) fn give_back(&self, name: String) {
+        if let Some(names) = &self.name {
+            names.ahead().push_front(name);
+        }
+    }
+
     /// Runs a worker's whole life. If it has taken the name that was in reserve, it asks for the next one.
     pub(crate) fn live_as_worker(&self, life: impl FnOnce()) {
         self.live(|| {
@@ -133,8 +140,8 @@ impl Builder {
     /// Asks `name` for the name of each thread that the runtime starts, and, if it has workers, for one more, which is kept for the
     /// next one that takes a blocked worker's place: so nobody waits for `name` before that one starts. It asks for another one
     /// itself, after [`on_thread_start`](Self::on_thread_start) and before it works; a panic then is contained. Who starts while
-    /// that goes on, or after a thread could not be had, has the name that it would have by default. `name` must not wait for what a task
-    /// may hold: the worker that asks is there because that task does not let go.
+    /// that goes on has the name that it would have by default. If the kernel refuses the thread, the name is the next one's. `name`
+    /// must not wait for what a task may hold: the worker that asks is there because that task does not let go.
     #[must_use]
     pub fn thread_name_fn(mut self, name: impl Fn() -> String + Send + Sync + 'static) -> Self {
         self.threads.name = Some(Arc::new(Names { ask: Box::new(name), ahead: Mutex::default() }));
@@ -195,5 +202,27 @@ impl Builder {
     pub fn on_task_terminate(mut self, hook: impl Fn(&Meta) + Send + Sync + 'static) -> Self {
         self.threads.hooks.task_terminate = Some(Arc::new(hook));
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+    #[test]
+    fn the_name_of_a_worker_that_could_not_be_had_is_the_next_ones() {
+        let next = AtomicUsize::new(0);
+        let builder = Builder::new().thread_name_fn(move || format!("web-{}", next.fetch_add(1, SeqCst)));
+        let threads = builder.threads;
+        let at_hand = || threads.name_at_hand("default".to_owned());
+        threads.ask_for_names(1);
+        assert_eq!([at_hand(), at_hand(), at_hand()], ["web-0", "web-1", "default"]);
+        threads.give_back("web-1".to_owned());
+        // It is in reserve again, so that nobody asks for another one.
+        threads.live_as_worker(|| ());
+        assert_eq!([at_hand(), at_hand()], ["web-1", "default"]);
+        threads.live_as_worker(|| ());
+        assert_eq!(at_hand(), "web-2");
     }
 }

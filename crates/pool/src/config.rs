@@ -21,6 +21,8 @@ pub struct Config {
     pub workers: NonZeroUsize,
     /// The name of worker `index`'s thread.
     pub thread_name: Arc<dyn Fn(usize) -> String + Send + Sync>,
+    /// Is given the name of worker `index` back if its thread could not be had.
+    pub name_unused: Arc<dyn Fn(usize, String) + Send + Sync>,
     /// The size of a worker's stack in bytes; `None` leaves it to the standard library.
     pub stack_size: Option<usize>,
     /// Wraps the life of worker `index`: it must call what it is given once. For what is to be done at the beginning and the
@@ -45,6 +47,7 @@ impl Config {
         Self {
             workers,
             thread_name: Arc::new(|index| format!("poly-worker-{index}")),
+            name_unused: Arc::new(|_, _| ()),
             stack_size: None,
             around: Arc::new(|_, life| life()),
             hooks: Hooks::default(),

@@ -68,7 +68,8 @@ impl<S: Scheduler> Here<S> {
 /// Starts a thread on seat `index`.
 pub(crate) fn start<S: Scheduler>(crew: &Arc<Crew<S>>, index: usize) -> io::Result<()> {
     let config = &crew.config;
-    let builder = polyloop_blocking::thread((config.thread_name)(index), config.stack_size)?;
+    let name = (config.thread_name)(index);
+    let builder = polyloop_blocking::thread(name.clone(), config.stack_size)?;
     let around = Arc::clone(&config.around);
     // At work from here on, so that no clock moves past what is pushed before the thread has started.
     let mut busy = Some(crew.shared.driver().hold());
@@ -80,7 +81,7 @@ pub(crate) fn start<S: Scheduler>(crew: &Arc<Crew<S>>, index: usize) -> io::Resu
         crew.shared.seat(index).sit_down();
         around(index, &mut || as_worker(|| live(crew, index, busy.take())));
     };
-    (config.start_thread)(builder, Box::new(main))
+    (config.start_thread)(builder, Box::new(main)).inspect_err(|_| (config.name_unused)(index, name))
 }
 
 /// Counts a worker out, however it ends, also if its thread never started.

@@ -4,6 +4,10 @@
 //! reports are told by a thread of their own, which is there only while there is something to tell: one for the lines of the whole
 //! process, and one for the hook of each runtime, so that a hook that blocks silences nobody else. Lines are few: [`LINES`] in any
 //! [`MINUTE`], and one that says how many more there would have been.
+//!
+//! Where no thread is to be had, reports wait in their box until a later look of the monitor finds one, whatever has become of their
+//! runtime meanwhile. A line that says why may be the last that a process can say: it is written at once, if that can be done
+//! without waiting.
 
 use super::{Stall, StallHook, Stalls};
 use crate::monitor::now;
@@ -11,7 +15,7 @@ use parking_lot::Mutex;
 use polyloop_core::contained_panics;
 use polyloop_core::task::contain;
 use std::collections::VecDeque;
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -24,6 +28,10 @@ const MOST_WAITING: usize = 256;
 
 /// What is told to no hook.
 static OUTBOX: LazyLock<Arc<Outbox>> = LazyLock::new(Arc::default);
+/// Lines that wait for no hook of `tracing` either.
+static NOTICES: LazyLock<Arc<Outbox>> = LazyLock::new(Arc::default);
+/// Boxes with something in them that no thread could be had for.
+static STRANDED: Mutex<Vec<Arc<Outbox>>> = Mutex::new(Vec::new());
 static LINES_SAID: Mutex<Limit> = Mutex::new(Limit::new());
 static PANICS: Mutex<Panics> = Mutex::new(Panics { known: 0, said: None });
 
@@ -34,7 +42,7 @@ pub(super) struct Outbox(Mutex<Letters>);
 #[derive(Default)]
 struct Letters {
     waiting: VecDeque<Report>,
-    /// Whether there is a thread that tells.
+    /// Whether there is a thread that tells, or the box is among those for which the monitor looks for one.
     is_served: bool,
 }
 
@@ -52,11 +60,11 @@ pub(super) fn report(stall: Stall, stalls: &Stalls) {
 /// What is due by the time alone. Called by the monitor at each look.
 pub(crate) fn look_after_reports() {
     let now = now();
+    let stranded = std::mem::take(&mut *STRANDED.lock());
+    stranded.iter().for_each(Outbox::start);
     let left_out = LINES_SAID.lock().due(now);
     if let Some(left_out) = left_out {
-        OUTBOX.push(Report::Line(format!(
-            "{left_out} more reports of stalled polls were left out in the last minute"
-        )));
+        OUTBOX.push(Report::Line(format!("{left_out} more reports of stalled polls were left out")));
     }
     let panics = PANICS.lock().due(contained_panics(), now);
     if let Some(panics) = panics {
@@ -79,12 +87,15 @@ impl Outbox {
             !std::mem::replace(&mut letters.is_served, true)
         };
         if start {
-            let outbox = Arc::clone(self);
-            let thread = std::thread::Builder::new().name("polyloop-stalls".to_owned());
-            if thread.spawn(move || outbox.serve()).is_err() {
-                // What waits is told with the next one.
-                self.0.lock().is_served = false;
-            }
+            self.start();
+        }
+    }
+
+    /// Has a thread tell what waits. If none is to be had, the monitor tries again when it looks next.
+    fn start(self: &Arc<Self>) {
+        let outbox = Arc::clone(self);
+        if start_thread(move || outbox.serve()).is_err() && !self.is_told_at_once() {
+            STRANDED.lock().push(Arc::clone(self));
         }
     }
 
@@ -92,6 +103,18 @@ impl Outbox {
         while let Some(report) = self.next() {
             report.tell();
         }
+    }
+
+    /// Tells the lines that can be told without waiting; whether that is all.
+    fn is_told_at_once(&self) -> bool {
+        let Letters { waiting, is_served } = &mut *self.0.lock();
+        while let Some(Report::Line(line)) = waiting.front()
+            && say_at_once(line)
+        {
+            waiting.pop_front();
+        }
+        *is_served = !waiting.is_empty();
+        !*is_served
     }
 
     /// The thread that finds nothing ends; the next report has another one.
@@ -121,35 +144,53 @@ impl Report {
     }
 }
 
-/// Has a line written to stderr, and waits for nobody: not for whoever has stderr's lock, nor for a hook that is told of stalls. For what
-/// is rare, because it takes a thread; where there is none to be had, the caller writes, past the lock, and then waits for a pipe
-/// that is full.
-pub fn tell(line: String) {
-    let line = Arc::new(line);
-    let told = Arc::clone(&line);
-    let started = std::thread::Builder::new().name("polyloop-stalls".to_owned()).spawn(move || say(&told));
-    if started.is_err() {
-        say_past_the_lock(&line);
+fn start_thread(tell: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    #[cfg(test)]
+    if tests::REFUSES_THREADS.get() {
+        return Err(io::ErrorKind::WouldBlock.into());
     }
+    std::thread::Builder::new().name("polyloop-stalls".to_owned()).spawn(tell).map(drop)
+}
+
+/// Has a line written to stderr, and waits for nobody: not for whoever has stderr's lock, nor for a pipe that is full, nor for a
+/// hook that is told of stalls. For what is rare: 256 lines wait at the most, and what is more is counted with the reports that are
+/// left out.
+pub fn tell(line: String) {
+    NOTICES.push(Report::Line(line));
 }
 
 /// A line on stderr, which may be closed.
 fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "polyloop: {line}");
+    let _ = writeln!(io::stderr(), "polyloop: {line}");
 }
 
-/// The same by a file of its own, as whoever has the lock may wait for the caller. There is no buffer to be passed by.
-#[cfg(unix)]
-fn say_past_the_lock(line: &str) {
+/// The same past the lock, as whoever has that may wait for the caller; whether it could be done without waiting.
+#[cfg(target_os = "linux")]
+fn say_at_once(line: &str) -> bool {
+    use std::fs::{File, OpenOptions};
     use std::os::fd::AsFd;
-    if let Ok(file) = std::io::stderr().as_fd().try_clone_to_owned() {
-        let _ = std::fs::File::from(file).write_all(format!("polyloop: {line}\n").as_bytes());
-    }
+    use std::os::unix::fs::OpenOptionsExt;
+    let say = || {
+        let own = File::from(io::stderr().as_fd().try_clone_to_owned()?);
+        // A file has its place in common with the program, and is never full for a while. A pipe or a terminal is opened anew,
+        // because whether writes wait is one setting of all who have it open; a socket cannot be.
+        let mut file = match own.metadata()?.is_file() {
+            true => own,
+            false => OpenOptions::new()
+                .append(true)
+                .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+                .open("/proc/self/fd/2")?,
+        };
+        // In one write, which a pipe takes as a whole or not at all.
+        file.write(format!("polyloop: {line}\n").as_bytes())
+    };
+    say().is_ok()
 }
 
-#[cfg(not(unix))]
-fn say_past_the_lock(line: &str) {
-    say(line);
+/// Elsewhere it waits for a thread.
+#[cfg(not(target_os = "linux"))]
+fn say_at_once(_: &str) -> bool {
+    false
 }
 
 #[cfg(feature = "tracing")]
@@ -231,8 +272,14 @@ mod tests {
     use super::super::{Cause, Phase, Place, What};
     use super::*;
     use polyloop_core::Meta;
+    use std::cell::Cell;
     use std::panic::Location;
     use std::sync::mpsc::channel;
+
+    thread_local! {
+        /// Whether this one is refused any more of them.
+        pub(super) static REFUSES_THREADS: Cell<bool> = const { Cell::new(false) };
+    }
 
     fn stall() -> Stall {
         Stall {
@@ -272,6 +319,22 @@ mod tests {
         assert_eq!(blocks.outbox.0.lock().waiting.len(), 1, "one report after the other");
         drop(release);
         is_inside.recv().unwrap();
+    }
+
+    #[test]
+    fn a_hook_for_which_no_thread_is_to_be_had_is_told_later_although_its_runtime_is_gone() {
+        let (tell, told) = channel();
+        let stalls = told_to(move || tell.send(()).unwrap());
+        REFUSES_THREADS.set(true);
+        report(stall(), &stalls);
+        report(stall(), &stalls);
+        look_after_reports();
+        drop(stalls);
+        REFUSES_THREADS.set(false);
+        assert!(told.try_recv().is_err(), "nobody is there to tell it");
+        look_after_reports();
+        // And then nobody is left who might.
+        assert_eq!(told.iter().count(), 2);
     }
 
     #[test]

@@ -24,7 +24,8 @@ static BELL: Mutex<Option<Bell>> = Mutex::new(None);
 /// number does nothing; several numbers may be given. Other handlers of the signal that were installed through `signal-hook`
 /// are called, too.
 ///
-/// Starts one thread, which sleeps until the signal comes.
+/// Starts one thread, which sleeps until the signal comes. A handler and a thread of which nobody knows what they will wake are the end of
+/// certain [deadlocks](crate::Deadlock): none is told any more, but the dump shows who waits.
 ///
 /// # Errors
 ///

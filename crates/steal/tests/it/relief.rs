@@ -226,6 +226,27 @@ fn a_kernel_that_refuses_threads_costs_nothing_but_the_relief_and_is_asked_again
 }
 
 #[test]
+fn the_name_of_a_thread_that_the_kernel_refuses_is_given_back() {
+    no_hang(|| {
+        let refusals = AtomicUsize::new(0);
+        let (back, given_back) = mpsc::channel();
+        let mut config = config(1, quick(2));
+        config.name_unused = Arc::new(move |index, name| back.send((index, name)).unwrap());
+        config.start_thread = Arc::new(move |thread, main| match refusals.fetch_add(1, SeqCst) {
+            // The first one is the worker's.
+            1 | 2 => Err(std::io::ErrorKind::WouldBlock.into()),
+            _ => thread.spawn(main).map(drop),
+        });
+        let pool = start_with(config, driver());
+        let stuck = block(&pool, 1, on_a_channel);
+        assert!(goes_on(&pool));
+        stuck.release();
+        let unused = (1, "poly-worker-1".to_owned());
+        assert_eq!(given_back.try_iter().collect::<Vec<_>>(), [unused.clone(), unused]);
+    });
+}
+
+#[test]
 fn a_starter_that_panics_is_a_refusal() {
     no_hang(|| {
         let first = AtomicBool::new(true);
