@@ -40,7 +40,9 @@ fn cell(plan: &Plan, planned: &Planned, record: &Record, run: &Run) -> Cell {
     let mut same_as = None;
     match &planned.todo {
         Todo::Run if status == Status::NotRun => {
-            reason = Some(if run.complete { "not reached" } else { "the run was stopped before it" }.into());
+            reason = Some(
+                if run.complete { "not reached" } else { "the run was stopped before it had ended" }.into(),
+            );
         }
         Todo::Run => {}
         Todo::SameAs(other) => {

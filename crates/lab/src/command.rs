@@ -61,7 +61,7 @@ pub(crate) fn execute(catalogue: &dyn Catalogue, cli: Cli) -> ExitCode {
         Command::Matrix(args) => matrix(catalogue, &args),
         Command::Counts(args) => counts(catalogue, &args),
         Command::Run(args) => run(catalogue, &args),
-        Command::List(args) => print(&list::render(catalogue, args.what, args.json)),
+        Command::List(args) => print(&list::render(catalogue, args.what, args.json, terminal::width())),
         Command::Compare(args) => compare::execute(&args),
         Command::Doctor => print(&doctor::render(catalogue)),
         Command::Report(args) => report(&args),
@@ -109,13 +109,13 @@ fn matrix(catalogue: &dyn Catalogue, args: &MatrixArgs) -> Result<(), Failure> {
     };
     let plan = Plan::new(catalogue, &selection)?;
     if args.list {
-        return print(&list::of_plan(&plan));
+        return print(&list::of_plan(&plan, terminal::width()));
     }
     let machine = machine::Machine::look();
-    say!("plan     {}", plan.line());
-    say!("machine  {}", machine.line());
-    for caution in machine.cautions() {
-        say!("         {caution}");
+    say_below("plan", &plan.line());
+    say_below("machine", &machine.line());
+    for caution in machine.cautions_of(plan.cases.iter().any(|case| case.kind == Kind::Bench)) {
+        say_below("", &caution);
     }
     if let Some(budget) = args.budget.filter(|budget| plan.seconds_in_all() > budget.as_secs_f64() * 1.05) {
         say!(
@@ -136,6 +136,9 @@ fn matrix(catalogue: &dyn Catalogue, args: &MatrixArgs) -> Result<(), Failure> {
     keep_and_show(Some(&folder), &results, || show(&results, args.format))?;
     verdict(&results, args.strict, args.fail_on)
 }
+
+/// How wide the heads of lines like `plan     …` are.
+const HEAD: usize = 9;
 
 /// What is counted if nothing is named.
 const COUNTED: [&str; 6] =
@@ -294,7 +297,10 @@ fn show(results: &Results, format: Format) -> Result<(), Failure> {
             let counted = costs::text(view);
             let gap = if counted.is_empty() { "" } else { "\n" };
             let table = table::render(view, width);
-            print(&format!("\n{table}{gap}{counted}\n{}\n", sentence::verdict(results)))
+            let sentence = sentence::verdict(results);
+            let sentence = terminal::width()
+                .map_or(sentence.clone(), |width| text::wrapped(&sentence, width).join("\n"));
+            print(&format!("\n{table}{gap}{counted}\n{sentence}\n"))
         }
         Format::Markdown => print(&markdown::render(results)),
         Format::Csv => print(&csv::render(results)),
@@ -344,6 +350,14 @@ fn say_where(path: &Path, results: &Results) {
     say!("report   {}", nearest(&path.join("report.html")));
     say!("data     {}", nearest(&path.join("results.json")));
     say!("again    {}", results.run.command);
+}
+
+/// A line with a head; on a terminal it goes on below itself.
+fn say_below(head: &str, text: &str) {
+    let room = terminal::width().map_or(usize::MAX, |width| width.saturating_sub(HEAD).max(HEAD));
+    for (line, text) in text::wrapped(text, room).iter().enumerate() {
+        say!("{:HEAD$}{text}", if line == 0 { head } else { "" });
+    }
 }
 
 /// A path as one would type it here.

@@ -30,7 +30,6 @@ pub(crate) fn render(catalogue: &dyn Catalogue) -> String {
     row("open files", files(before, raised));
     row("compiler", machine::rustc());
     row("commit", machine::commit());
-    row("build", machine.optimised.map(|yes| if yes { "optimised" } else { "NOT optimised" }.into()));
     row("peers", Some(peers(catalogue)));
     let cautions = machine.cautions();
     if cautions.is_empty() {

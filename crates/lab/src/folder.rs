@@ -100,7 +100,7 @@ pub(crate) fn refuse(folder: &Path, names: &[&str]) -> Result<(), String> {
     match names.iter().find(|name| folder.join(name).exists()) {
         None => Ok(()),
         Some(name) => Err(format!(
-            "{}: already holds {name}; nothing is overwritten: name another folder, or move it away",
+            "{}: already holds {name}; nothing is overwritten: name another folder with --out, or move it away",
             folder.display()
         )),
     }

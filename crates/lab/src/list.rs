@@ -4,11 +4,14 @@ use crate::cell::{CaseInfo, Catalogue, Kind, Subject};
 use crate::cli::What;
 use crate::plan::Plan;
 use polyloop_timeline::draw::{BOLD, DIM};
-use polyloop_timeline::text::clean;
+use polyloop_timeline::text::{clean, wrapped};
 use std::fmt::Write as _;
 
+/// A column narrower than this is no easier to read than one that runs over.
+const LEAST_ROOM: usize = 24;
+
 /// The whole catalogue, as text or as JSON.
-pub(crate) fn render(catalogue: &dyn Catalogue, what: What, json: bool) -> String {
+pub(crate) fn render(catalogue: &dyn Catalogue, what: What, json: bool, width: Option<usize>) -> String {
     let mut cases = catalogue.cases();
     cases.retain(|case| match what {
         What::All => true,
@@ -22,7 +25,7 @@ pub(crate) fn render(catalogue: &dyn Catalogue, what: What, json: bool) -> Strin
         let value = serde_json::json!({ "cases": cases, "subjects": subjects });
         return format!("{value:#}\n");
     }
-    text(&cases, &subjects)
+    text(&cases, &subjects, width)
 }
 
 /// Which of a task's wishes our executor heeds; peers have none.
@@ -32,9 +35,9 @@ fn heeds(subject: &Subject) -> Option<polyloop::Honours> {
 }
 
 /// What a plan chose.
-pub(crate) fn of_plan(plan: &Plan) -> String {
+pub(crate) fn of_plan(plan: &Plan, width: Option<usize>) -> String {
     let subjects: Vec<Subject> = plan.entries.iter().map(|entry| entry.subject.clone()).collect();
-    text(&plan.cases, &subjects)
+    text(&plan.cases, &subjects, width)
 }
 
 /// The parts of a combination on which a bench depends; on others it is not measured again.
@@ -52,7 +55,8 @@ fn depends_on(case: &CaseInfo) -> String {
     format!(" [{}]", names.join(" × "))
 }
 
-fn text(cases: &[CaseInfo], subjects: &[Subject]) -> String {
+/// Under a terminal's width the last column is broken into lines of its own.
+fn text(cases: &[CaseInfo], subjects: &[Subject], width: Option<usize>) -> String {
     let mut out = String::new();
     for (kind, title) in [(Kind::Experiment, "experiments"), (Kind::Bench, "benches")] {
         let of_kind: Vec<&CaseInfo> = cases.iter().filter(|case| case.kind == kind).collect();
@@ -67,11 +71,19 @@ fn text(cases: &[CaseInfo], subjects: &[Subject]) -> String {
         let unit = widest(|case| &case.unit).filter(|wide| *wide > 0).map_or(0, |wide| wide + 2);
         for case in of_kind {
             let (path, about) = (clean(&case.path), clean(&case.about) + &depends_on(case));
-            let _ = writeln!(out, "  {path:wide$}  {:unit$}{DIM}{about}{DIM:#}", clean(&case.unit));
+            let before = wide + unit + 4;
+            let room = width.map_or(usize::MAX, |width| width.saturating_sub(before).max(LEAST_ROOM));
+            for (line, about) in wrapped(&about, room).into_iter().enumerate() {
+                let _ = match line {
+                    0 => writeln!(out, "  {path:wide$}  {:unit$}{DIM}{about}{DIM:#}", clean(&case.unit)),
+                    _ => writeln!(out, "{:before$}{DIM}{about}{DIM:#}", ""),
+                };
+            }
         }
     }
     if !subjects.is_empty() {
-        let _ = writeln!(out, "{BOLD}subjects{BOLD:#}");
+        let wishes = "which of a task's class, weight and deadline its scheduler heeds";
+        let _ = writeln!(out, "{BOLD}subjects{BOLD:#}  {DIM}kind, workers, version, {wishes}{DIM:#}");
         let wide = subjects.iter().map(|subject| subject.name.chars().count()).max().unwrap_or(0);
         for subject in subjects {
             let kind = format!("{:?}", subject.kind).to_lowercase();

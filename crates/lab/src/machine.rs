@@ -77,18 +77,28 @@ impl Machine {
             parts.push(format!("load {load:.1}"));
         }
         if self.optimised == Some(false) {
-            parts.push("NOT OPTIMISED".into());
+            parts.push("not optimised".into());
         }
         parts.join(" · ")
+    }
+
+    /// What makes numbers less sure, if this build `measures`, and what to do about it.
+    #[must_use]
+    pub fn cautions_of(&self, measures: bool) -> Vec<String> {
+        let mut cautions = self.cautions();
+        if measures && self.optimised == Some(false) {
+            cautions.insert(
+                0,
+                "the lab was built without optimisations: cargo xtask bench builds it with them".into(),
+            );
+        }
+        cautions
     }
 
     /// What on this machine makes numbers less sure, and what to do about it.
     #[must_use]
     pub fn cautions(&self) -> Vec<String> {
         let mut cautions = Vec::new();
-        if self.optimised == Some(false) {
-            cautions.push("the lab was built without optimisations: run it through cargo xtask".into());
-        }
         if self.virtual_machine == Some(true) {
             cautions.push(
                 "a virtual machine: neighbours and the hypervisor add noise; trust the noise floor, not one run".into(),
@@ -165,6 +175,8 @@ mod tests {
     fn a_busy_small_unoptimised_machine_is_told_so() {
         let machine =
             Machine { cores: Some(2), load: Some(3.0), optimised: Some(false), ..Machine::default() };
-        assert_eq!(machine.cautions().len(), 3);
+        assert_eq!(machine.cautions().len(), 2);
+        assert_eq!(machine.cautions_of(false).len(), 2, "experiments may be");
+        assert_eq!(machine.cautions_of(true).len(), 3);
     }
 }

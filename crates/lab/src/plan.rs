@@ -364,12 +364,9 @@ impl Plan {
 }
 
 /// Asks for the name that is most like `word`, if one is like it.
-fn meant<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn meant<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     let like = names.map(|name| (strsim::jaro_winkler(word, name), name)).max_by(|a, b| a.0.total_cmp(&b.0));
-    match like {
-        Some((how_much, name)) if how_much > 0.85 => format!(" (did you mean `{name}`?)"),
-        _ => String::new(),
-    }
+    like.filter(|(how_much, _)| *how_much > 0.85).map(|(_, name)| format!(" (did you mean `{name}`?)"))
 }
 
 fn select_cases(all: Vec<CaseInfo>, selection: &Selection) -> Result<Vec<CaseInfo>, PlanError> {
@@ -392,9 +389,11 @@ fn select_cases(all: Vec<CaseInfo>, selection: &Selection) -> Result<Vec<CaseInf
     let idle = |pattern: &&String| !all.iter().any(|case| glob::selects(pattern, &case.path));
     if let Some(pattern) = selection.filter.iter().find(idle) {
         let first = pattern.split('/').next().unwrap_or_default();
+        let path = (first != pattern).then(|| meant(pattern, all.iter().map(|case| case.path.as_str())));
+        let like_it = path.flatten().or_else(|| meant(first, groups.iter().map(String::as_str)));
         return Err(PlanError::Nothing(format!(
             "no case matches {pattern:?}{}; there are {} (all of them: cargo xtask lab list)",
-            meant(first, groups.iter().map(String::as_str)),
+            like_it.unwrap_or_default(),
             groups.join(", ")
         )));
     }
@@ -469,7 +468,7 @@ fn known<'a>(what: &str, wanted: &[String], allowed: impl Iterator<Item = &'a st
             Err(PlanError::Usage(format!("unknown {what} {name:?}: this binary has none")))
         }
         Some(name) => {
-            let meant = meant(name, allowed.iter().copied());
+            let meant = meant(name, allowed.iter().copied()).unwrap_or_default();
             Err(PlanError::Usage(format!("unknown {what} {name:?}{meant}; there are {}", allowed.join(", "))))
         }
     }

@@ -86,15 +86,19 @@ fn experiment_group(view: View<'_>, subject: &str, group: &str) -> Piece {
     let number = |word: &str| cells().filter(|cell| view::word(cell) == word).count();
     let of = |status: Status| number(view::status_word(status));
     let (passed, bad) = (of(Status::Pass), of(Status::Fail) + of(Status::Timeout) + of(Status::Crash));
-    // What this machine lacks is never left out: the reason stands below the tables.
-    let unavailable = of(Status::Unavailable);
-    let lacks = if unavailable == 0 { String::new() } else { format!(" {unavailable} unavailable") };
-    match (passed + bad, bad) {
-        (0, _) if cells().any(|cell| cell.same_as.is_some()) => Piece::new("=", DIM),
-        (0, _) if unavailable > 0 => Piece::new("unavailable", YELLOW),
-        (0, _) => Piece::new(cells().next().map(view::word).unwrap_or_default(), DIM),
-        (judged, 0) => Piece::new(format!("{passed}/{judged} ✔{lacks}"), GREEN),
-        (judged, _) => Piece::new(format!("{passed}/{judged} ✘{lacks}"), RED),
+    // What this machine lacks, or the run was stopped before, is never left out: the reason stands below the tables.
+    let missing: Vec<(usize, &str)> = [Status::Unavailable, Status::NotRun]
+        .map(|status| (of(status), view::status_word(status)))
+        .into_iter()
+        .filter(|(cells, _)| *cells > 0)
+        .collect();
+    let lacks: String = missing.iter().map(|(cells, word)| format!(" {cells} {word}")).collect();
+    match (passed + bad, bad, missing.first()) {
+        (0, ..) if cells().any(|cell| cell.same_as.is_some()) => Piece::new("=", DIM),
+        (0, _, Some((_, word))) => Piece::new(*word, YELLOW),
+        (0, ..) => Piece::new(cells().next().map(view::word).unwrap_or_default(), DIM),
+        (judged, 0, _) => Piece::new(format!("{passed}/{judged} ✔{lacks}"), GREEN),
+        (judged, ..) => Piece::new(format!("{passed}/{judged} ✘{lacks}"), RED),
     }
 }
 

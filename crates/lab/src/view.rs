@@ -376,5 +376,11 @@ pub(crate) fn confidence(rounds: usize) -> Option<String> {
 /// A part as a percentage with its sign.
 pub(crate) fn percent(part: f64) -> String {
     let percent = part * 100.0;
-    if percent >= 9.95 { format!("±{percent:.0} %") } else { format!("±{percent:.1} %") }
+    if percent >= 999.5 {
+        "±>999 %".to_owned()
+    } else if percent >= 9.95 {
+        format!("±{percent:.0} %")
+    } else {
+        format!("±{percent:.1} %")
+    }
 }

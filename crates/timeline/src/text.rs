@@ -17,7 +17,8 @@ pub fn clean(text: &str) -> String {
 }
 
 /// The text in lines of at most `room` characters, broken between words.
-pub(crate) fn wrapped(text: &str, room: usize) -> Vec<String> {
+#[must_use]
+pub fn wrapped(text: &str, room: usize) -> Vec<String> {
     packed(text.split_whitespace(), " ", room)
 }
 

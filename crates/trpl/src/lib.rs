@@ -43,7 +43,7 @@
 //! woken: the main one, its tasks, and the arms of joins and races. The file is written when the main future ends, and
 //! `cargo xtask book --timeline FILE` draws it. Without the variable nothing is noted. The joins of two, three
 //! and many have futures of other types with it, which matters to whoever names these. Where the file cannot be written the program
-//! says so on standard error and does all the same.
+//! says so on standard error and does all the same; so it does where the variable is set and the feature is off.
 //!
 //! # What must not compile
 //!

@@ -28,6 +28,18 @@ fn unknown_clock(name: &str) -> io::Error {
     )
 }
 
+/// Whoever asks for a timeline would look for its file.
+#[cfg(not(feature = "timeline"))]
+fn tell_that_nothing_is_noted() {
+    static TOLD: std::sync::Once = std::sync::Once::new();
+    TOLD.call_once(|| {
+        if std::env::var_os("POLYLOOP_TIMELINE").is_some_and(|file| !file.is_empty()) {
+            let what = "POLYLOOP_TIMELINE: nothing is noted without trpl's feature `timeline`: cargo run --features trpl/timeline";
+            let _ = writeln!(io::stderr(), "{what}");
+        }
+    });
+}
+
 /// Runs `future` to its end on the calling thread, on a runtime of its own, which ends with it: tasks that still run are dropped.
 /// The future need be neither `Send` nor `'static`.
 ///
@@ -121,6 +133,8 @@ impl Runtime {
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         #[cfg(feature = "timeline")]
         let (future, _written_at_the_end) = crate::lanes::main(future, self.combination());
+        #[cfg(not(feature = "timeline"))]
+        tell_that_nothing_is_noted();
         self.0.block_on(future)
     }
 

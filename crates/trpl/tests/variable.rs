@@ -20,6 +20,10 @@ fn child() {
         "several" => shown(Builder::new_multi_thread().enable_all().build()),
         "three" => shown(Builder::new_multi_thread().worker_threads(3).build()),
         "ignored" => shown(Builder::new_current_thread().worker_threads(3).build()),
+        "twice" => {
+            trpl::run(async {});
+            trpl::run(async { String::new() })
+        }
         "hour" => trpl::run(async {
             let begin = polyloop::time::Instant::now();
             trpl::sleep(std::time::Duration::from_secs(3600)).await;
@@ -92,6 +96,20 @@ fn a_wrong_variable_is_one_line_and_code_2_or_an_error() {
     for script in ["runtime", "one", "several"] {
         assert_eq!(said(script, Some("tokio")), format!("InvalidInput: {fault}"));
     }
+}
+
+/// `cargo xtask ecosystem` tests this crate as most build it.
+#[cfg(not(feature = "timeline"))]
+#[test]
+fn who_asks_for_a_timeline_of_a_program_that_was_built_without_is_told_once() {
+    let said = |value: &str| {
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args(["child", "--exact", "--nocapture"]).env(SCRIPT, "twice").env("POLYLOOP_TIMELINE", value);
+        String::from_utf8(child.output().unwrap().stderr).unwrap()
+    };
+    let line = "POLYLOOP_TIMELINE: nothing is noted without trpl's feature `timeline`: cargo run --features trpl/timeline\n";
+    assert_eq!(said("mine.json"), line);
+    assert_eq!(said(""), "");
 }
 
 #[test]

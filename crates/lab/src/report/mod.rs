@@ -67,7 +67,7 @@ fn head(view: View<'_>, out: &mut String) {
         );
         fact(out, "noise floor", &floor);
     }
-    fact(out, "long sleeps", &format!("× {} (starvation/* verbatim)", run.scale));
+    fact(out, "long sleeps", &long_sleeps(run.scale));
     fact(out, "seed", &run.seed.to_string());
     fact(out, "complete", if run.complete { "yes" } else { "no: stopped early" });
     let _ = write!(
@@ -75,7 +75,7 @@ fn head(view: View<'_>, out: &mut String) {
         "</ul><p class=command><code id=command>{}</code> <button type=button id=copy hidden>copy</button></p>",
         escape(&run.command)
     );
-    let cautions = run.machine.cautions();
+    let cautions = run.machine.cautions_of(!view.cases(Kind::Bench).is_empty());
     if !cautions.is_empty() {
         out.push_str("<ul class=cautions>");
         for caution in cautions {
@@ -83,6 +83,10 @@ fn head(view: View<'_>, out: &mut String) {
         }
         out.push_str("</ul>");
     }
+}
+
+fn long_sleeps(scale: f64) -> String {
+    if scale == 1.0 { "verbatim".into() } else { format!("× {scale} (starvation/* verbatim)") }
 }
 
 fn fact(out: &mut String, name: &str, value: &str) {
@@ -249,31 +253,43 @@ fn machine(view: View<'_>, out: &mut String) {
 
 fn method(view: View<'_>, out: &mut String) {
     let run = &view.results.run;
-    let _ = write!(
-        out,
+    out.push_str(
         "<section id=method><h2>Method and limits</h2><ul>\
          <li>Every cell runs in a fresh process of one binary, with a time limit. A hang or a crash is a result.</li>\
          <li>An experiment predicts a partial order of events; its verdict does not depend on how fast the machine is. \
-         Its timeline is recorded in the same run, its speed is not judged.</li>\
-         <li>A bench runs {} rounds of {} ms. Each round visits all cells in an order drawn from seed {}. No timeline \
+         Its timeline is recorded in the same run, its speed is not judged.</li>",
+    );
+    if !view.cases(Kind::Bench).is_empty() {
+        benches_method(view, out);
+    }
+    let _ = write!(
+        out,
+        "<li>Counts: {}.</li>\
+         <li>Long sleeps, of 500 ms and more: {}.</li>\
+         <li>One run on one machine. Another machine, load or version may turn any of it around; a bench is not your \
+         program.</li></ul><p>The same numbers, with every sample: <a href=results.json>results.json</a>; the table for \
+         an issue: <a href=results.md>results.md</a>.</p></section>",
+        escape(crate::counted::IN_CELLS),
+        escape(&long_sleeps(run.scale)),
+    );
+}
+
+fn benches_method(view: View<'_>, out: &mut String) {
+    let run = &view.results.run;
+    let _ = write!(
+        out,
+        "<li>A bench runs {} rounds of {} ms. Each round visits all cells in an order drawn from seed {}. No timeline \
          is recorded then. A cell with a wrong result in any round has no numbers.</li>\
          <li>Shown are the median over the rounds and its sign interval, which is {} sure: the k-th \
          smallest to the k-th largest round, with k from the binomial distribution. Subjects are compared by the \
          median of their ratios within each round, with its sign interval. Below {} rounds there is no interval and no colour.</li>\
          <li>The twin is a subject entered a second time. What it differs from itself in a bench is the noise floor of \
          that bench (the title of its column says it); a smaller difference between two subjects is shown as ≈.</li>\
-         <li>Counts: {}.</li>\
-         <li>“=” is a number measured on a combination that differs only in parts that the bench does not use.</li>\
-         <li>Sleeps of 500 ms and more were multiplied by {}; starvation/* keeps the durations of its text.</li>\
-         <li>One run on one machine. Another machine, load or version may turn any of it around; a bench is not your \
-         program.</li></ul><p>The same numbers, with every sample: <a href=results.json>results.json</a>; the table for \
-         an issue: <a href=results.md>results.md</a>.</p></section>",
+         <li>“=” is a number measured on a combination that differs only in parts that the bench does not use.</li>",
         run.rounds,
         run.slot_ms,
         run.seed,
         view::confidence(run.rounds).unwrap_or_else(|| "not".into()),
         crate::stats::ENOUGH_ROUNDS,
-        escape(crate::counted::IN_CELLS),
-        run.scale,
     );
 }

@@ -8,6 +8,7 @@ mod slow_names;
 pub(crate) use slow_names::named as slow_name;
 
 use crate::cell::{Outcome, Subject, SubjectKind};
+use crate::plan::meant;
 use polyloop::{BlockPolicy, Builder, Combination, Lifo};
 use polyloop_traits::Runtime;
 use std::io;
@@ -340,7 +341,8 @@ pub(crate) fn resolve(name: &str) -> Result<Contestant, String> {
 fn unknown(name: &str, why: &str) -> String {
     let peers: Vec<String> =
         PEERS.iter().map(|row| format!("{}{}", row.name, if row.many { "[:WORKERS]" } else { "" })).collect();
-    format!("`{name}` is neither a combination ({why}) nor a peer ({})", peers.join(", "))
+    let meant = meant(name, PEERS.iter().map(|row| row.name)).unwrap_or_default();
+    format!("`{name}` is neither a combination ({why}) nor a peer ({}){meant}", peers.join(", "))
 }
 
 #[cfg(test)]
