@@ -104,11 +104,13 @@ fn without_peers(arguments: &[String]) -> (Vec<String>, Vec<String>) {
 
 /// The program's name, of words that name no peer. The lab runs its own form of a program, to which nothing more can be said.
 fn for_the_lab(words: &[String]) -> Result<&String, String> {
+    let has_own = words.iter().any(|word| word == "--on" || word.starts_with("--on="));
     let (mut name, mut words) = (None, words.iter());
     while let Some(word) = words.next() {
         match word.as_str() {
             "--on" => _ = words.next(),
-            "--no-timeline" => {}
+            // The lab shows nothing else.
+            "--no-timeline" if has_own => {}
             word if word.starts_with("--on=") => {}
             _ if name.is_none() && !word.starts_with('-') => name = Some(word),
             _ => return Err(format!("which takes its name alone, and no `{word}`")),
@@ -146,6 +148,7 @@ mod tests {
             ("yields 5", "no `5`"),
             ("yields --timeline mine.json", "no `--timeline`"),
             ("--timeline=mine.json", "no `--timeline=mine.json`"),
+            ("yields --no-timeline", "no `--no-timeline`"),
             ("--all", "no `--all`"),
             ("yields -- 5", "no `--`"),
             ("--on fifo", "the name of one program"),

@@ -3,7 +3,7 @@
 //! Invariant: correctness before speed. A cell whose result was wrong in any round has no numbers, and below
 //! [`ENOUGH_ROUNDS`](crate::stats::ENOUGH_ROUNDS) rounds nothing has an interval.
 
-use crate::cell::{Better, Counts, Kind, Slice, Status, SubjectKind, Timeline};
+use crate::cell::{Better, Counts, Kind, Lane, Slice, Status, SubjectKind, Timeline};
 use crate::plan::{Plan, Planned, Todo};
 use crate::record::{Record, Series};
 use crate::results::{Case, Cell, Metric, Results, Run, SCHEMA, peer_beside};
@@ -180,9 +180,8 @@ fn shortened(mut timeline: Timeline) -> Timeline {
     let invisible = timeline.total_us / each as f64;
     for lane in &mut timeline.lanes {
         if lane.polls.len() > each {
-            lane.polls = joined(&lane.polls, invisible);
-            lane.undrawn +=
-                lane.polls.drain(each.min(lane.polls.len())..).map(|poll| poll.polls()).sum::<usize>();
+            join_close(lane, invisible);
+            leave_out_after(lane, each);
             let polls = lane.count();
             timeline.why += &match lane.undrawn {
                 0 => format!(" (Lane {}: {polls} polls, drawn together.)", lane.label),
@@ -198,23 +197,33 @@ fn shortened(mut timeline: Timeline) -> Timeline {
 }
 
 /// Slices of one worker with gaps that cannot be seen become one.
-fn joined(polls: &[Slice], gap_us: f64) -> Vec<Slice> {
-    let mut joined: Vec<Slice> = Vec::new();
-    for slice in polls {
-        match joined.last_mut() {
+fn join_close(lane: &mut Lane, gap_us: f64) {
+    for slice in std::mem::take(&mut lane.polls) {
+        match lane.polls.last_mut() {
             Some(last) if last.worker == slice.worker && slice.from_us - last.to_us < gap_us => {
-                last.join(slice);
+                let since = last.from_us;
+                last.join(&slice);
+                lane.forget_answered(since, slice.from_us);
             }
-            _ => joined.push(slice.clone()),
+            _ => lane.polls.push(slice),
         }
     }
-    joined
+}
+
+/// Of further polls than these only the number is kept.
+fn leave_out_after(lane: &mut Lane, most: usize) {
+    if lane.polls.len() > most {
+        let rest = lane.polls.split_off(most);
+        lane.undrawn = rest.iter().map(Slice::polls).fold(lane.undrawn, usize::saturating_add);
+        if let (Some(drawn), Some(last)) = (lane.polls.last(), rest.last()) {
+            lane.forget_answered(drawn.from_us, last.from_us);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cell::Lane;
     use polyloop_timeline::draw::told;
 
     /// A lane of so many polls of 1 µs, one every 10 µs, each by the worker that `worker` says.
@@ -237,5 +246,18 @@ mod tests {
         assert_eq!(odd.lanes[0].polls.len(), SLICES);
         assert!(told(&odd.lanes[0], odd.total_us).starts_with("6000 polls, "));
         assert_eq!(odd.why, "so. (Lane a: 6000 polls, drawn together, the last 4000 not.)");
+    }
+
+    #[test]
+    fn who_woke_itself_in_polls_that_are_drawn_together_or_not_at_all_waits_for_nothing_afterwards() {
+        for workers in [1, 2] {
+            let mut awake = polled(3 * SLICES, |at| at % workers);
+            let lane = &mut awake.lanes[0];
+            lane.wakes_us = lane.polls[1..].iter().map(|poll| poll.from_us - 9.5).collect();
+            let short = shortened(awake);
+            let waits = short.lanes[0].waits(short.total_us);
+            // From the end of the poll in which it was woken, or from a wake beyond those that are kept.
+            assert!(waits.iter().all(|(from, to)| to - from <= 10.0), "{workers}: {:?}", waits.last());
+        }
     }
 }

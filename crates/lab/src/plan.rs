@@ -413,7 +413,7 @@ fn select_subjects(catalogue: &dyn Catalogue, selection: &Selection) -> Result<V
         resolved.map_err(PlanError::Usage)?
     };
     if !selection.workers.is_empty() {
-        subjects = sweep_workers(catalogue, subjects, &selection.workers)?;
+        subjects = sweep_workers(catalogue, subjects, &selection.workers, !selection.on.is_empty())?;
     }
     let mut entries: Vec<Entry> = Vec::new();
     for subject in subjects {
@@ -481,6 +481,7 @@ fn sweep_workers(
     catalogue: &dyn Catalogue,
     subjects: Vec<Subject>,
     workers: &[usize],
+    are_named: bool,
 ) -> Result<Vec<Subject>, PlanError> {
     let mut swept: Vec<Subject> = Vec::new();
     for subject in subjects {
@@ -498,7 +499,8 @@ fn sweep_workers(
             }
         }
     }
-    let ours = |subject: &&Subject| subject.kind == SubjectKind::Own;
+    // Whoever is there without having been named may have one worker.
+    let ours = |subject: &&Subject| are_named || subject.kind == SubjectKind::Own;
     let mut judged: Vec<&Subject> = swept.iter().filter(ours).collect();
     if judged.is_empty() {
         judged = swept.iter().collect();

@@ -133,8 +133,11 @@ fn metric_is_one(metric: &Metric) -> Result<(), String> {
 }
 
 fn goes_forward(timeline: &Timeline) -> Result<(), String> {
-    let polls = timeline.lanes.iter().flat_map(|lane| &lane.polls);
-    match polls.into_iter().find(|poll| poll.from_us < 0.0 || poll.from_us > poll.to_us) {
+    let polls = || timeline.lanes.iter().flat_map(|lane| &lane.polls);
+    if polls().any(|poll| poll.joined.as_ref().is_some_and(|joined| joined.polls < 2)) {
+        return Err("has polls drawn as one that are not even two".into());
+    }
+    match polls().find(|poll| poll.from_us < 0.0 || poll.from_us > poll.to_us) {
         Some(poll) => Err(format!("has a poll from {} to {} µs", poll.from_us, poll.to_us)),
         None => Ok(()),
     }

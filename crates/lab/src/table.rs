@@ -94,8 +94,8 @@ fn experiment_group(view: View<'_>, subject: &str, group: &str) -> Piece {
         .collect();
     let lacks: String = missing.iter().map(|(cells, word)| format!(" {cells} {word}")).collect();
     match (passed + bad, bad, missing.first()) {
-        (0, ..) if cells().any(|cell| cell.same_as.is_some()) => Piece::new("=", DIM),
         (0, _, Some((_, word))) => Piece::new(*word, YELLOW),
+        (0, ..) if cells().any(|cell| cell.same_as.is_some()) => Piece::new("=", DIM),
         (0, ..) => Piece::new(cells().next().map(view::word).unwrap_or_default(), DIM),
         (judged, 0, _) => Piece::new(format!("{passed}/{judged} ✔{lacks}"), GREEN),
         (judged, ..) => Piece::new(format!("{passed}/{judged} ✘{lacks}"), RED),

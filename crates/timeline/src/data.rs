@@ -93,6 +93,14 @@ impl Lane {
         self.polls.iter().map(Slice::polls).fold(self.undrawn, usize::saturating_add)
     }
 
+    /// Forgets the wakes of this stretch: they were answered by a poll, at its end, that has no place of its own on the lane.
+    pub fn forget_answered(&mut self, since_us: f64, polled_us: f64) {
+        let before = |time: f64| self.wakes_us.partition_point(|wake| *wake < time);
+        // Two futures of one label may be polled at once.
+        let answered = before(since_us.min(polled_us))..before(polled_us);
+        self.wakes_us.drain(answered);
+    }
+
     /// The stretches for which it was ready and not polled: from a wake, or the end of the poll in which it was woken, to the next
     /// poll; after the last one to its end, or to that of the run.
     #[must_use]

@@ -52,10 +52,10 @@ impl Place<'_> {
 /// The single polls. Those that are drawn as one are counted: none of them is long, and nobody waited for the whole of them.
 fn numbered<'a>(lanes: impl Iterator<Item = &'a Lane>) -> impl Iterator<Item = Place<'a>> {
     lanes.flat_map(|lane| {
-        let mut before = 0;
+        let mut before = 0_usize;
         lane.polls.iter().filter_map(move |poll| {
-            let nth = before + 1;
-            before += poll.polls();
+            let nth = before.saturating_add(1);
+            before = before.saturating_add(poll.polls());
             poll.joined.is_none().then_some(Place { lane, nth, poll })
         })
     })

@@ -31,11 +31,21 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Recorder {
-    lanes: Vec<Lane>,
+    lanes: Vec<Growing>,
     /// Workers, in the order of their first poll.
     threads: Vec<ThreadId>,
     /// How many polls there were, however they are drawn.
     polls: u64,
+}
+
+/// A lane, and what belongs to none that is complete.
+#[derive(Debug, Default)]
+struct Growing {
+    lane: Lane,
+    /// How many futures of this label are not over.
+    living: usize,
+    /// Polls that have begun: when, and by which worker.
+    under_way: Vec<(f64, usize)>,
 }
 
 /// After so many polls a lane draws short polls of one worker that follow each other closely as one.
@@ -82,8 +92,12 @@ impl Log {
 
     /// Labels `future`. Its polls and wakes become the lane `label`.
     pub fn trace<F: Future>(&self, label: &str, future: F) -> Traced<F> {
-        self.record(|recorder, _| recorder.lane(label).ended_us = None);
-        Traced { future, label: label.to_owned(), log: self.clone(), waker: None }
+        self.record(|recorder, _| {
+            let growing = recorder.growing(label);
+            growing.living += 1;
+            growing.lane.ended_us = None;
+        });
+        Traced { future, label: label.to_owned(), log: self.clone(), waker: None, is_over: false }
     }
 
     /// Labels `future`, which is about to be spawned and is ready from now on.
@@ -98,11 +112,15 @@ impl Log {
         lock(&self.shared.events).clone()
     }
 
-    /// The timeline, if one was asked for, with the sentence that `why` makes of it.
+    /// The timeline, if one was asked for, with the sentence that `why` makes of it. A poll that is under way lasts until now.
     pub fn timeline(&self, why: impl FnOnce(&Timeline) -> String) -> Option<Timeline> {
         let recorder = self.shared.recorder.as_ref()?;
-        let lanes = lock(recorder).lanes.clone();
-        let mut timeline = Timeline { lanes, total_us: self.elapsed_us(), why: String::new() };
+        let mut timeline = Timeline::default();
+        {
+            let recorder = lock(recorder);
+            timeline.total_us = self.elapsed_us();
+            timeline.lanes = recorder.lanes.iter().map(|growing| growing.until(timeline.total_us)).collect();
+        }
         timeline.why = why(&timeline);
         Some(timeline)
     }
@@ -146,7 +164,10 @@ impl Log {
     fn begins<'a>(&'a self, label: &'a str) -> UnderWay<'a> {
         let thread = thread::current().id();
         let (mut from_us, mut worker) = (0.0, 0);
-        self.record(|recorder, now| (from_us, worker) = (now, recorder.worker(thread)));
+        self.record(|recorder, now| {
+            (from_us, worker) = (now, recorder.worker(thread));
+            recorder.growing(label).under_way.push((from_us, worker));
+        });
         UnderWay { log: self, label, from_us, worker, is_last: true }
     }
 
@@ -154,33 +175,35 @@ impl Log {
         self.record(|recorder, to_us| {
             recorder.polls += 1;
             let poll = Slice::new(from_us, to_us, worker);
-            let Lane { polls, wakes_us, ended_us, undrawn, .. } = recorder.lane(label);
-            *ended_us = is_last.then_some(to_us);
-            let (is_full, is_over) = (polls.len() >= KEPT_POLLS, polls.len() >= DRAWN_POLLS);
-            let Some(last) = polls.last_mut().filter(|_| is_full) else {
-                return polls.push(poll);
+            let growing = recorder.growing(label);
+            growing.under_way.retain(|begun| *begun != (from_us, worker));
+            if is_last {
+                growing.one_less(to_us);
+            }
+            let lane = &mut growing.lane;
+            let (is_full, is_over) = (lane.polls.len() >= KEPT_POLLS, lane.polls.len() >= DRAWN_POLLS);
+            let Some(last) = lane.polls.last_mut().filter(|_| is_full) else {
+                return lane.polls.push(poll);
             };
             let is_short = |slice: &Slice| slice.longest_us() < CLOSE_US;
             let is_close = last.worker == worker && from_us - last.to_us < CLOSE_US;
             let joins = is_close && is_short(last) && is_short(&poll);
             if !joins && !is_over {
-                return polls.push(poll);
+                return lane.polls.push(poll);
             }
-            // What this poll answers is over, though it has no place of its own. Two futures of one label may be polled at once.
-            let before = |time: f64| wakes_us.partition_point(|wake| *wake < time);
-            let answered = before(last.from_us.min(from_us))..before(from_us);
-            wakes_us.drain(answered);
+            let since = last.from_us;
             if joins {
                 last.join(&poll);
             } else {
-                *undrawn += 1;
+                lane.undrawn += 1;
             }
+            lane.forget_answered(since, from_us);
         });
     }
 
-    /// The future of this label was dropped; if it had not come to its end before, this is it.
+    /// A future of this label was dropped before its end.
     fn dropped(&self, label: &str) {
-        self.record(|recorder, now| _ = recorder.lane(label).ended_us.get_or_insert(now));
+        self.record(|recorder, now| recorder.growing(label).one_less(now));
     }
 }
 
@@ -200,14 +223,36 @@ impl Drop for UnderWay<'_> {
     }
 }
 
+impl Growing {
+    /// A future of this label is over; the lane is with the last of them.
+    fn one_less(&mut self, now: f64) {
+        self.living = self.living.saturating_sub(1);
+        if self.living == 0 {
+            self.lane.ended_us = Some(now);
+        }
+    }
+
+    /// The lane as it is at this moment.
+    fn until(&self, now: f64) -> Lane {
+        let mut lane = self.lane.clone();
+        lane.polls.extend(self.under_way.iter().map(|&(from, worker)| Slice::new(from, now, worker)));
+        lane
+    }
+}
+
 impl Recorder {
-    fn lane(&mut self, label: &str) -> &mut Lane {
-        let known = self.lanes.iter().position(|lane| lane.label == label);
+    fn growing(&mut self, label: &str) -> &mut Growing {
+        let known = self.lanes.iter().position(|growing| growing.lane.label == label);
         let index = known.unwrap_or_else(|| {
-            self.lanes.push(Lane { label: label.to_owned(), ..Lane::default() });
+            let lane = Lane { label: label.to_owned(), ..Lane::default() };
+            self.lanes.push(Growing { lane, ..Growing::default() });
             self.lanes.len() - 1
         });
         &mut self.lanes[index]
+    }
+
+    fn lane(&mut self, label: &str) -> &mut Lane {
+        &mut self.growing(label).lane
     }
 
     fn worker(&mut self, thread: ThreadId) -> usize {
@@ -228,11 +273,15 @@ pin_project! {
         log: Log,
         // The task's waker in its disguise, kept as long as it stays the same.
         waker: Option<(Waker, Waker)>,
+        // Whether a poll has said so.
+        is_over: bool,
     }
 
     impl<F> PinnedDrop for Traced<F> {
         fn drop(this: Pin<&mut Self>) {
-            this.log.dropped(&this.label);
+            if !this.is_over {
+                this.log.dropped(&this.label);
+            }
         }
     }
 }
@@ -255,8 +304,10 @@ impl<F: Future> Future for Traced<F> {
             }
         };
         let mut under_way = this.log.begins(this.label);
+        // As it is if the poll panics.
+        *this.is_over = true;
         let polled = this.future.poll(&mut Context::from_waker(watched));
-        under_way.is_last = polled.is_ready();
+        (under_way.is_last, *this.is_over) = (polled.is_ready(), polled.is_ready());
         polled
     }
 }
@@ -321,6 +372,37 @@ mod tests {
         let panics = std::panic::AssertUnwindSafe(|| block_on(panics));
         std::panic::catch_unwind(panics).unwrap_err();
         assert!(ended().is_some());
+    }
+
+    #[test]
+    fn a_poll_that_is_under_way_is_no_wait() {
+        let log = Log::new(true);
+        let look = log.clone();
+        block_on(log.task("a", async move {
+            look.woken("a");
+            let timeline = look.timeline(|_| String::new()).unwrap();
+            let lane = &timeline.lanes[0];
+            assert_eq!((lane.count(), lane.polls[0].to_us), (1, timeline.total_us));
+            assert!(lane.waits(timeline.total_us).iter().all(|(_, to)| *to <= lane.polls[0].from_us));
+        }));
+        assert_eq!(log.timeline(|_| String::new()).unwrap().lanes[0].count(), 1);
+    }
+
+    #[test]
+    fn a_lane_is_over_with_the_last_of_those_who_share_it() {
+        let log = Log::new(true);
+        let ended = || log.timeline(|_| String::new()).unwrap().lanes[0].ended_us.is_some();
+        let (one, two, waits) = (
+            log.trace("a", async {}),
+            log.trace("a", async {}),
+            log.trace("a", std::future::pending::<()>()),
+        );
+        block_on(one);
+        assert!(!ended());
+        drop(two);
+        assert!(!ended());
+        drop(waits);
+        assert!(ended());
     }
 
     /// Of polls that are drawn as one, only the last one's wake may still be answered.

@@ -301,7 +301,12 @@ fn a_default_run_is_planned_for_12_to_13_minutes_and_a_quick_one_for_less_than_3
     let plan = |size| Plan::new(&catalogue(), &everything(size)).unwrap();
     let (usual, quick) = (plan(Size::Usual), plan(Size::Quick));
     assert!(usual.rounds >= 5, "intervals need five rounds: {}", usual.line());
+    assert!(quick.seconds_in_all() < 3.0 * 60.0, "{}", quick.line());
+    let files = crate::limits::raise_open_files();
+    if files.is_some_and(|files| usual.cases.iter().any(|case| case.files > files)) {
+        return polyloop_conformance::unable("the cases that want the most files are planned by nobody");
+    }
+    let usual = plan(Size::Usual);
     // What README.md and --help say, and what two cores took: 12 min 23 s to 12 min 37 s.
     assert!((12.0 * 60.0..13.0 * 60.0).contains(&usual.seconds_in_all()), "{}", usual.line());
-    assert!(quick.seconds_in_all() < 3.0 * 60.0, "{}", quick.line());
 }

@@ -32,13 +32,14 @@ pub(super) fn lane(lane: &Lane, own_us: f64, total_us: f64, seen: f64, name: &st
         );
     }
     if lane.polls.len() <= TITLED {
-        let mut before = 0;
+        let mut before = 0_usize;
         for slice in &lane.polls {
+            let first = before.saturating_add(1);
             let which = match slice.polls() {
-                1 => format!("poll {}", before + 1),
-                polls => format!("polls {} to {}", before + 1, before + polls),
+                1 => format!("poll {first}"),
+                polls => format!("polls {first} to {}", before.saturating_add(polls)),
             };
-            before += slice.polls();
+            before = before.saturating_add(slice.polls());
             let _ = write!(
                 out,
                 "<rect class=w{} x='{}' width='{}' height=10><title>{which}, worker {}: {} from {}</title></rect>",
