@@ -2,7 +2,8 @@
 //!
 //! Invariant: *while a watched pool is at work, somebody looks at it once per [tick](Watched::tick)*. The monitor goes on for
 //! [`LINGER`] after the last work, so that a busy program does not wake it again and again; then it sleeps until
-//! [`kick`]ed, and an idle process has no timer wake-ups (C11).
+//! [`kick`]ed, and an idle process has no timer wake-ups (C11). Only where reports of stalls have found no thread, it tries them again
+//! in its sleep, for a minute.
 //!
 //! It is a thread like any other, so that it may come late. A pool is told how much of the time to count: a tick, and what the
 //! monitor itself is known to have waited for a processor, because then the process did not stand still; of the rest nothing, and
@@ -31,6 +32,10 @@ pub const TICK: Duration = Duration::from_millis(4);
 
 /// How long the monitor goes on when nothing is at work any more.
 pub const LINGER: Duration = Duration::from_secs(1);
+
+/// How often, and how many times, reports for which no thread was to be had are tried again when the monitor sleeps.
+const RETRY: Duration = LINGER;
+const RETRIES: u32 = 60;
 
 /// A look that comes so late, and not because the monitor waited for a processor, says that the process was stopped or traced.
 /// Not a number of ticks: where these are short and nobody tells what a thread has waited, a busy machine would make a gap of
@@ -109,6 +114,7 @@ impl<T: Watched> Entry for Weak<T> {
 /// Everything watched, for the length of a look.
 type Pools = Vec<Arc<dyn Entry>>;
 
+#[derive(Default)]
 struct Monitor {
     asleep: AtomicBool,
     watched: Mutex<Pools>,
@@ -165,13 +171,7 @@ fn start() -> std::io::Result<&'static Arc<Monitor>> {
     if let Some(monitor) = MONITOR.get() {
         return Ok(monitor);
     }
-    let monitor = Arc::new(Monitor {
-        asleep: AtomicBool::new(false),
-        watched: Mutex::new(Vec::new()),
-        kicked: Mutex::new(false),
-        bell: Condvar::new(),
-        looks: AtomicU64::new(0),
-    });
+    let monitor = Arc::new(Monitor::default());
     let running = Arc::clone(&monitor);
     std::thread::Builder::new().name("polyloop-monitor".to_owned()).spawn(move || running.run())?;
     Ok(MONITOR.get_or_init(|| monitor))
@@ -215,15 +215,28 @@ impl Monitor {
             self.asleep.store(true, Relaxed);
             fence(SeqCst);
             if !self.look(&round, &mut pools).0 {
-                let mut kicked = self.kicked.lock();
-                while !*kicked {
-                    self.bell.wait(&mut kicked);
-                }
-                *kicked = false;
+                self.sleep(RETRY, look_after_reports);
             }
             self.asleep.store(false, Relaxed);
             (quiet, passed) = (Duration::ZERO, Duration::ZERO);
         }
+    }
+
+    /// Until somebody kicks. What `try_again` does is done at once, and while it says that something is left again after each
+    /// `pause`, but not for ever.
+    fn sleep(&self, pause: Duration, mut try_again: impl FnMut() -> bool) {
+        for _ in 0..=RETRIES {
+            if !self.at_work(&mut try_again) {
+                break;
+            }
+            let mut kicked = self.kicked.lock();
+            if !self.bell.wait_while_for(&mut kicked, |kicked| !*kicked, pause).timed_out() {
+                break;
+            }
+        }
+        let mut kicked = self.kicked.lock();
+        self.bell.wait_while(&mut kicked, |kicked| !*kicked);
+        *kicked = false;
     }
 
     /// Looks at everything; whether any of it is at work, and how soon to look again.
@@ -300,6 +313,40 @@ mod tests {
             !Round::after(ms(10), Duration::from_micros(250), ms(0)).gap,
             "a slow machine is no stopped one"
         );
+    }
+
+    #[test]
+    fn reports_that_find_no_thread_are_tried_again_while_nothing_is_at_work_but_not_for_ever() {
+        for (left, tries) in [(0, 1), (3, 4), (u32::MAX, RETRIES + 1)] {
+            let monitor = Arc::new(Monitor::default());
+            let sleeping = Arc::clone(&monitor);
+            let sleeper = std::thread::spawn(move || {
+                let mut count = 0;
+                sleeping.sleep(Duration::ZERO, || {
+                    count += 1;
+                    count <= left
+                });
+                count
+            });
+            // Each try is one look, which begins and ends.
+            while monitor.looks.load(Acquire) < 2 * u64::from(tries) {
+                std::thread::yield_now();
+            }
+            monitor.ring();
+            assert_eq!(sleeper.join().unwrap(), tries);
+        }
+    }
+
+    #[test]
+    fn who_is_kicked_between_two_tries_sleeps_no_longer() {
+        let monitor = Monitor::default();
+        monitor.ring();
+        let mut tries = 0;
+        monitor.sleep(RETRY, || {
+            tries += 1;
+            true
+        });
+        assert_eq!(tries, 1);
     }
 
     #[test]

@@ -79,7 +79,7 @@ fn is_allowed(threshold: Duration) -> bool {
 /// are no polls, and are not reported.
 ///
 /// Reports go to [`on_stall`](Self::on_stall), else as lines to stderr: 5 in any minute in the whole process, and one that
-/// says how many were left out. With the feature `tracing` each is an event, too, at level WARN with the target `polyloop::stall`.
+/// says how many were left out, if need be when something is at work again. With the feature `tracing` each is an event, too, at level WARN with the target `polyloop::stall`.
 impl Builder {
     /// From when on a poll is reported as stalled, 1 ms to 1 minute; 25 ms unless said. `None` switches it off. The first
     /// report comes before the poll has lasted twice as long.
@@ -113,7 +113,8 @@ impl Builder {
     ///
     /// It runs on a thread that is this runtime's, `polyloop-stalls`, one report after the other, and may take its time: up to 256
     /// more wait meanwhile, and the hooks of other runtimes are called all the same. If the kernel refuses the thread, they wait until
-    /// it gives one, also beyond the runtime's end. A panic is contained, and counted
+    /// it gives one, also beyond the runtime's end; it is asked as long as anything in the process is at work and for a minute more,
+    /// and again with the next work. A panic is contained, and counted
     /// in the [metrics](crate::RuntimeMetrics::contained_panics_count).
     ///
     /// # Examples

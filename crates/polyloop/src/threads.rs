@@ -25,6 +25,8 @@ pub(crate) struct Threads {
 struct Names {
     ask: Box<dyn Fn() -> String + Send + Sync>,
     ahead: Mutex<VecDeque<String>>,
+    /// Of threads for blocking jobs that could not be had.
+    unused: Mutex<Vec<String>>,
 }
 
 impl Names {
@@ -40,6 +42,10 @@ impl Names {
 
     fn ahead(&self) -> MutexGuard<'_, VecDeque<String>> {
         self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unused(&self) -> MutexGuard<'_, Vec<String>> {
+        self.unused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -87,8 +93,11 @@ impl Threads {
     /// The name of the next thread for blocking jobs; `default` unless the program said otherwise.
     fn name(&self, default: String) -> String {
         let Some(names) = &self.name else { return default };
-        names.ask();
-        names.take().unwrap_or(default)
+        let unused = names.unused().pop();
+        if unused.is_none() {
+            names.ask();
+        }
+        unused.or_else(|| names.take()).unwrap_or(default)
     }
 
     /// Runs a thread's whole life.
@@ -104,9 +113,14 @@ impl Threads {
     pub(crate) fn starter(&self) -> StartThread {
         let threads = self.clone();
         Box::new(move |default, main| {
-            let thread = polyloop_blocking::thread(threads.name(default), threads.stack_size)?;
-            let threads = threads.clone();
-            thread.spawn(move || threads.live(main)).map(drop)
+            let name = threads.name(default);
+            let thread = polyloop_blocking::thread(name.clone(), threads.stack_size)?;
+            let living = threads.clone();
+            thread.spawn(move || living.live(main)).map(drop).inspect_err(|_| {
+                if let Some(names) = &threads.name {
+                    names.unused().push(name);
+                }
+            })
         })
     }
 }
@@ -140,11 +154,13 @@ impl Builder {
     /// Asks `name` for the name of each thread that the runtime starts, and, if it has workers, for one more, which is kept for the
     /// next one that takes a blocked worker's place: so nobody waits for `name` before that one starts. It asks for another one
     /// itself, after [`on_thread_start`](Self::on_thread_start) and before it works; a panic then is contained. Who starts while
-    /// that goes on has the name that it would have by default. If the kernel refuses the thread, the name is the next one's. `name`
-    /// must not wait for what a task may hold: the worker that asks is there because that task does not let go.
+    /// that goes on has the name that it would have by default. If the kernel refuses the thread, the name is that of the next
+    /// one that is to do the same, work or blocking jobs. `name` must not wait for what a task may hold: the worker that asks is there
+    /// because that task does not let go.
     #[must_use]
     pub fn thread_name_fn(mut self, name: impl Fn() -> String + Send + Sync + 'static) -> Self {
-        self.threads.name = Some(Arc::new(Names { ask: Box::new(name), ahead: Mutex::default() }));
+        self.threads.name =
+            Some(Arc::new(Names { ask: Box::new(name), ahead: Mutex::default(), unused: Mutex::default() }));
         self
     }
 
@@ -224,5 +240,20 @@ mod tests {
         assert_eq!([at_hand(), at_hand()], ["web-1", "default"]);
         threads.live_as_worker(|| ());
         assert_eq!(at_hand(), "web-2");
+    }
+
+    /// No address space has room for its stack.
+    #[test]
+    fn the_name_of_a_thread_for_blocking_jobs_that_could_not_be_had_is_the_next_ones() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = asked.clone();
+        let builder = Builder::new()
+            .thread_stack_size(usize::MAX / 8)
+            .thread_name_fn(move || format!("web-{}", counted.fetch_add(1, SeqCst)));
+        let start = builder.threads.starter();
+        for _ in 0..3 {
+            start("default".to_owned(), Box::new(|| ())).unwrap_err();
+        }
+        assert_eq!(asked.load(SeqCst), 1);
     }
 }

@@ -3,14 +3,14 @@
 //! Invariant: *the monitor waits for nobody*. A hook may take its time, and stderr may be locked by the very task that stalls; so
 //! reports are told by a thread of their own, which is there only while there is something to tell: one for the lines of the whole
 //! process, and one for the hook of each runtime, so that a hook that blocks silences nobody else. Lines are few: [`LINES`] in any
-//! [`MINUTE`], and one that says how many more there would have been.
+//! [`MINUTE`], and one that says how many more there would have been, if need be when something is at work again.
 //!
 //! Where no thread is to be had, reports wait in their box until a later look of the monitor finds one, whatever has become of their
-//! runtime meanwhile. A line that says why may be the last that a process can say: it is written at once, if that can be done
+//! runtime meanwhile; for their sake it looks for a minute more when nothing is at work. A line that says why may be the last that a process can say: it is written at once, if that can be done
 //! without waiting.
 
 use super::{Stall, StallHook, Stalls};
-use crate::monitor::now;
+use crate::monitor::{kick, now};
 use parking_lot::Mutex;
 use polyloop_core::contained_panics;
 use polyloop_core::task::contain;
@@ -57,46 +57,63 @@ pub(super) fn report(stall: Stall, stalls: &Stalls) {
     outbox.push(Report::Stall(stall, stalls.hook.clone()));
 }
 
-/// What is due by the time alone. Called by the monitor at each look.
-pub(crate) fn look_after_reports() {
+/// What is due by the time alone. Called by the monitor at each look. Whether there is still something that no thread could be had
+/// for.
+pub(crate) fn look_after_reports() -> bool {
     let now = now();
     let stranded = std::mem::take(&mut *STRANDED.lock());
-    stranded.iter().for_each(Outbox::start);
-    let left_out = LINES_SAID.lock().due(now);
-    if let Some(left_out) = left_out {
-        OUTBOX.push(Report::Line(format!("{left_out} more reports of stalled polls were left out")));
+    for outbox in stranded {
+        outbox.start();
     }
-    let panics = PANICS.lock().due(contained_panics(), now);
-    if let Some(panics) = panics {
+    // Who says how many there were forgets it, so that nobody is asked for whose line there is no room.
+    OUTBOX.push_if_room(|| {
+        let left_out = LINES_SAID.lock().due(now)?;
+        Some(Report::Line(format!("{left_out} more reports of stalled polls were left out")))
+    });
+    OUTBOX.push_if_room(|| {
+        let panics = PANICS.lock().due(contained_panics(), now)?;
         let times = if panics == 1 { "a panic".to_owned() } else { format!("{panics} panics") };
-        OUTBOX.push(Report::Line(format!(
+        Some(Report::Line(format!(
             "{times} in wakers, in hooks or in drops of outputs and payloads went no further than there"
-        )));
-    }
+        )))
+    });
+    !STRANDED.lock().is_empty()
 }
 
 impl Outbox {
     fn push(self: &Arc<Self>, report: Report) {
-        let start = {
-            let mut letters = self.0.lock();
-            if letters.waiting.len() >= MOST_WAITING {
-                LINES_SAID.lock().leave_out(now());
-                return;
-            }
-            letters.waiting.push_back(report);
-            !std::mem::replace(&mut letters.is_served, true)
-        };
-        if start {
-            self.start();
+        if !self.push_if_room(|| Some(report)) {
+            LINES_SAID.lock().leave_out(now());
         }
     }
 
-    /// Has a thread tell what waits. If none is to be had, the monitor tries again when it looks next.
-    fn start(self: &Arc<Self>) {
+    /// Takes what `report` says, which is asked only if there is room; whether there is.
+    fn push_if_room(self: &Arc<Self>, report: impl FnOnce() -> Option<Report>) -> bool {
+        let start = {
+            let mut letters = self.0.lock();
+            if letters.waiting.len() >= MOST_WAITING {
+                return false;
+            }
+            let Some(report) = report() else { return true };
+            letters.waiting.push_back(report);
+            !std::mem::replace(&mut letters.is_served, true)
+        };
+        if start && !self.start() {
+            // Which may sleep already.
+            kick();
+        }
+        true
+    }
+
+    /// Has a thread tell what waits; whether there is one, or nothing to wait for any more. Otherwise the monitor tries again when
+    /// it looks next.
+    fn start(self: &Arc<Self>) -> bool {
         let outbox = Arc::clone(self);
-        if start_thread(move || outbox.serve()).is_err() && !self.is_told_at_once() {
+        let started = start_thread(move || outbox.serve()).is_ok() || self.is_told_at_once();
+        if !started {
             STRANDED.lock().push(Arc::clone(self));
         }
+        started
     }
 
     fn serve(&self) {
@@ -328,13 +345,30 @@ mod tests {
         REFUSES_THREADS.set(true);
         report(stall(), &stalls);
         report(stall(), &stalls);
-        look_after_reports();
+        assert!(look_after_reports(), "somebody waits for a thread");
         drop(stalls);
         REFUSES_THREADS.set(false);
         assert!(told.try_recv().is_err(), "nobody is there to tell it");
         look_after_reports();
         // And then nobody is left who might.
         assert_eq!(told.iter().count(), 2);
+    }
+
+    #[test]
+    fn a_count_for_which_there_is_no_room_is_said_once_there_is() {
+        let outbox = Arc::new(Outbox::default());
+        {
+            // Whoever tells is busy with the one before.
+            let mut letters = outbox.0.lock();
+            letters.is_served = true;
+            letters.waiting.extend((0..MOST_WAITING).map(|_| Report::Line(String::new())));
+        }
+        let mut count = Some(7);
+        let mut push = || outbox.push_if_room(|| Some(Report::Line(count.take()?.to_string())));
+        assert!(!push(), "it is full");
+        outbox.next();
+        assert!(push());
+        assert!(matches!(outbox.0.lock().waiting.back(), Some(Report::Line(line)) if line == "7"));
     }
 
     #[test]
