@@ -24,8 +24,8 @@ fn operations_in_a_poll(name: &str, most: u32, wrap: fn(BoxFuture) -> BoxFuture)
     runtime.block_on(async { spawn(operations(most, wrap)).await.unwrap() })
 }
 
-/// Each look at the clock moves it by a millisecond. Nobody is relieved: on a machine that is busy a poll of microseconds may seem long, and
-/// then two would be polled at a time.
+/// Each look at the clock moves it by a millisecond. Nobody is relieved: on a machine that is busy a poll of microseconds may seem
+/// long, and then two would be polled at a time.
 fn stepping(name: &str) -> polyloop::Builder {
     let builder = builder(name).block_policy(polyloop::BlockPolicy::None);
     builder.clock(polyloop::ManualClock::new().stepping(Duration::from_millis(1)))

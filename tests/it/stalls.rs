@@ -587,7 +587,8 @@ fn all_is_told() {
     }
 }
 
-/// Four workers and a thread in `block_on`, busy for as long as `wait` takes with polls of 200 µs, and with some of 8 ms, which are long and no stalls.
+/// Four workers and a thread in `block_on`, busy for as long as `wait` takes with polls of 200 µs, and with some of 8 ms,
+/// which are long and no stalls.
 fn be_busy(wait: impl FnOnce() + Send + 'static) {
     // A poll that computes for half of `after` may be relieved, and one of 8 ms should not be here.
     let runtime = Runtime::from_name("steal:4,block=handoff:20ms").unwrap();

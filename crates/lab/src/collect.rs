@@ -215,8 +215,9 @@ fn leave_out_after(lane: &mut Lane, most: usize) {
     if lane.polls.len() > most {
         let rest = lane.polls.split_off(most);
         lane.undrawn = rest.iter().map(Slice::polls).fold(lane.undrawn, usize::saturating_add);
-        if let (Some(drawn), Some(last)) = (lane.polls.last(), rest.last()) {
-            lane.forget_answered(drawn.from_us, last.from_us);
+        let last_us = rest.iter().map(|poll| poll.from_us).fold(0.0, f64::max);
+        if let Some(since) = lane.polls.last().map(|drawn| drawn.from_us) {
+            lane.forget_answered(since, last_us);
         }
     }
 }

@@ -354,7 +354,7 @@ fn say_where(path: &Path, results: &Results) {
 
 /// A line with a head; on a terminal it goes on below itself.
 fn say_below(head: &str, text: &str) {
-    let room = terminal::width().map_or(usize::MAX, |width| width.saturating_sub(HEAD).max(HEAD));
+    let room = terminal::width_of_stderr().map_or(usize::MAX, |width| width.saturating_sub(HEAD).max(HEAD));
     for (line, text) in text::wrapped(text, room).iter().enumerate() {
         say!("{:HEAD$}{text}", if line == 0 { head } else { "" });
     }

@@ -82,8 +82,11 @@ fn text(cases: &[CaseInfo], subjects: &[Subject], width: Option<usize>) -> Strin
         }
     }
     if !subjects.is_empty() {
-        let wishes = "which of a task's class, weight and deadline its scheduler heeds";
-        let _ = writeln!(out, "{BOLD}subjects{BOLD:#}  {DIM}kind, workers, version, {wishes}{DIM:#}");
+        let _ = writeln!(out, "{BOLD}subjects{BOLD:#}");
+        let head = "kind, workers, version; which of a task's class, weight and deadline its scheduler heeds";
+        for line in wrapped(head, width.map_or(usize::MAX, |width| width.saturating_sub(2).max(LEAST_ROOM))) {
+            let _ = writeln!(out, "  {DIM}{line}{DIM:#}");
+        }
         let wide = subjects.iter().map(|subject| subject.name.chars().count()).max().unwrap_or(0);
         for subject in subjects {
             let kind = format!("{:?}", subject.kind).to_lowercase();

@@ -79,7 +79,8 @@ fn is_allowed(threshold: Duration) -> bool {
 /// are no polls, and are not reported.
 ///
 /// Reports go to [`on_stall`](Self::on_stall), else as lines to stderr: 5 in any minute in the whole process, and one that
-/// says how many were left out, if need be when something is at work again. With the feature `tracing` each is an event, too, at level WARN with the target `polyloop::stall`.
+/// says how many were left out, if need be when something is at work again. With the
+/// feature `tracing` each is an event, too, at level WARN with the target `polyloop::stall`.
 impl Builder {
     /// From when on a poll is reported as stalled, 1 ms to 1 minute; 25 ms unless said. `None` switches it off. The first
     /// report comes before the poll has lasted twice as long.

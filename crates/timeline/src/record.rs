@@ -161,14 +161,14 @@ impl Log {
     }
 
     /// Begins a poll on this thread, which has its number from its first poll's beginning on.
-    fn begins<'a>(&'a self, label: &'a str) -> UnderWay<'a> {
+    fn begins<'a>(&'a self, label: &'a str, is_last: bool) -> UnderWay<'a> {
         let thread = thread::current().id();
         let (mut from_us, mut worker) = (0.0, 0);
         self.record(|recorder, now| {
             (from_us, worker) = (now, recorder.worker(thread));
             recorder.growing(label).under_way.push((from_us, worker));
         });
-        UnderWay { log: self, label, from_us, worker, is_last: true }
+        UnderWay { log: self, label, from_us, worker, is_last }
     }
 
     fn polled(&self, label: &str, from_us: f64, worker: usize, is_last: bool) {
@@ -235,7 +235,16 @@ impl Growing {
     /// The lane as it is at this moment.
     fn until(&self, now: f64) -> Lane {
         let mut lane = self.lane.clone();
-        lane.polls.extend(self.under_way.iter().map(|&(from, worker)| Slice::new(from, now, worker)));
+        for &(from_us, worker) in &self.under_way {
+            match lane.polls.last().map(|last| last.from_us) {
+                // A place behind those that have none would give it a wrong number.
+                Some(since) if lane.undrawn > 0 => {
+                    lane.undrawn += 1;
+                    lane.forget_answered(since, from_us);
+                }
+                _ => lane.polls.push(Slice::new(from_us, now, worker)),
+            }
+        }
         lane
     }
 }
@@ -303,11 +312,12 @@ impl<F: Future> Future for Traced<F> {
                 &mut kept.insert((inner, Waker::from(Arc::new(watched)))).1
             }
         };
-        let mut under_way = this.log.begins(this.label);
-        // As it is if the poll panics.
-        *this.is_over = true;
+        // As it is if the poll panics; and nobody is over twice.
+        let was_over = std::mem::replace(this.is_over, true);
+        let mut under_way = this.log.begins(this.label, !was_over);
         let polled = this.future.poll(&mut Context::from_waker(watched));
-        (under_way.is_last, *this.is_over) = (polled.is_ready(), polled.is_ready());
+        *this.is_over = was_over || polled.is_ready();
+        under_way.is_last = !was_over && polled.is_ready();
         polled
     }
 }
@@ -403,6 +413,21 @@ mod tests {
         assert!(!ended());
         drop(waits);
         assert!(ended());
+    }
+
+    #[test]
+    fn who_is_polled_on_after_its_end_is_over_once() {
+        let log = Log::new(true);
+        let other = log.trace("a", std::future::pending::<()>());
+        let mut ready = Box::pin(log.trace("a", std::future::poll_fn(|_| Poll::Ready(()))));
+        for _ in 0..2 {
+            assert!(ready.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
+        }
+        drop(ready);
+        let ended = || log.timeline(|_| String::new()).unwrap().lanes[0].ended_us;
+        assert_eq!(ended(), None);
+        drop(other);
+        assert!(ended().is_some());
     }
 
     /// Of polls that are drawn as one, only the last one's wake may still be answered.

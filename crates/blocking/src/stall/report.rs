@@ -6,8 +6,8 @@
 //! [`MINUTE`], and one that says how many more there would have been, if need be when something is at work again.
 //!
 //! Where no thread is to be had, reports wait in their box until a later look of the monitor finds one, whatever has become of their
-//! runtime meanwhile; for their sake it looks for a minute more when nothing is at work. A line that says why may be the last that a process can say: it is written at once, if that can be done
-//! without waiting.
+//! runtime meanwhile; for their sake it looks for a minute more when nothing is at work. A line that says why may be the last that
+//! a process can say: it is written at once, if that can be done without waiting.
 
 use super::{Stall, StallHook, Stalls};
 use crate::monitor::{kick, now};
