@@ -190,14 +190,19 @@ fn wchan_is_told() -> bool {
             let _ = ended.recv();
         });
         let folder = std::path::Path::new("/proc").join(told.recv().unwrap());
-        let read = |file| std::fs::read_to_string(folder.join(file)).unwrap_or_default();
-        while !read("stat").contains(") S ") {
-            std::thread::yield_now();
-        }
-        let wait = read("wchan");
+        // It may not wait yet, and then it is told to wait for nothing.
+        let waits = || {
+            std::fs::read_to_string(folder.join("wchan")).is_ok_and(|wait| !matches!(wait.trim(), "" | "0"))
+        };
+        let is_told = (0..200).any(|_| {
+            waits() || {
+                block_thread(Duration::from_millis(1));
+                false
+            }
+        });
         drop(end);
         thread.join().unwrap();
-        !matches!(wait.trim(), "" | "0")
+        is_told
     });
     *TOLD
 }
