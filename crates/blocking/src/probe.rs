@@ -86,10 +86,10 @@ mod imp {
     }
 
     /// Has room for either file: `stat` is 52 numbers and a name.
-    type Room = [u8; 1_024];
+    const ROOM: usize = 1_024;
 
     /// What stands in the file. Allocates nothing, so that looking costs a program no more than time.
-    fn read<'a>(file: &Path, room: &'a mut Room) -> Option<&'a [u8]> {
+    fn read<'a>(file: &Path, room: &'a mut [u8; ROOM]) -> Option<&'a [u8]> {
         let length = fs::File::open(file).ok()?.read(room).ok()?;
         Some(&room[..length])
     }
@@ -102,7 +102,7 @@ mod imp {
         }
 
         pub(super) fn sample(&self) -> Option<Sample> {
-            let (state, coarse) = parse_stat(read(&self.0.as_ref()?.stat, &mut [0; _])?)?;
+            let (state, coarse) = parse_stat(read(&self.0.as_ref()?.stat, &mut [0; ROOM])?)?;
             let (ran, waited) = self.times().unwrap_or((coarse, Duration::ZERO));
             Some(Sample { state, ran, waited })
         }
@@ -113,7 +113,7 @@ mod imp {
 
         /// On a processor, and waiting for one.
         fn times(&self) -> Option<(Duration, Duration)> {
-            parse_schedstat(read(&self.0.as_ref()?.schedstat, &mut [0; _])?)
+            parse_schedstat(read(&self.0.as_ref()?.schedstat, &mut [0; ROOM])?)
         }
 
         pub(super) fn place(&self) -> Place {
