@@ -137,7 +137,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-const CASES: u32 = if cfg!(miri) { 4 } else { 1_500 };
+const CASES: u32 = if cfg!(miri) { 4 } else { 1_000 };
 const STEPS: usize = if cfg!(miri) { 60 } else { 300 };
 
 proptest! {
