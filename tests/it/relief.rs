@@ -17,14 +17,14 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 /// How long a stuck worker sleeps at a time.
-const NAP: Duration = Duration::from_millis(200);
+const NAP: Duration = Duration::from_millis(100);
 const TICK: Duration = Duration::from_millis(5);
 /// Of the clock of sentinels, those that a sleep of [`TICK`] takes anyway, rounded up.
 const TICK_ITSELF: u64 = 6;
 /// So often it may come late.
 const SCENES: usize = 3;
 /// How long it is watched what goes on while all workers are stuck.
-const WATCHED: Duration = Duration::from_millis(200);
+const WATCHED: Duration = Duration::from_millis(100);
 /// How long it is waited for whoever must come: those that compute share processors with him, and with whatever else runs.
 const PATIENCE: Duration = Duration::from_secs(20);
 

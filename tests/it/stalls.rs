@@ -25,7 +25,7 @@ use std::time::Duration;
 use subjects::{builder, names};
 
 const THRESHOLD: Duration = Duration::from_millis(25);
-const BLOCKED: Duration = Duration::from_millis(200);
+const BLOCKED: Duration = Duration::from_millis(120);
 /// Says to the children below what to do.
 const CHILD: &str = "POLYLOOP_TEST_STALLS";
 
