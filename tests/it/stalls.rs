@@ -234,7 +234,7 @@ fn a_poll_in_a_turn_of_a_foreign_loop_is_named() {
     let _alone = alone();
     let (tell, told) = mpsc::channel();
     let runtime = builder("fifo").on_stall(move |stall| tell.send(stall.clone()).unwrap()).build().unwrap();
-    let (_handle, place) = (runtime.spawn(async { block_thread(BLOCKED) }), here());
+    let (_handle, place) = (runtime.spawn(async { block_thread(2 * BLOCKED) }), here());
     runtime.turn(Duration::ZERO).unwrap();
     let stall = told.recv_timeout(LIMIT).unwrap();
     assert_eq!((stall.phase, stall.task.location.line()), (Phase::Lasting, place.line()));
@@ -383,7 +383,7 @@ mod events {
         tracing::subscriber::set_global_default(Collector(tell)).unwrap();
         let runtime = builder("steal:1").on_stall(|_| ()).build().unwrap();
         let _entered = runtime.enter();
-        let handle = task::Builder::new().name("traced").spawn(async { block_thread(BLOCKED) });
+        let handle = task::Builder::new().name("traced").spawn(async { block_thread(2 * BLOCKED) });
         runtime.block_on(handle).unwrap();
         let (level, fields) = loop {
             let (level, fields) = told.recv_timeout(LIMIT).unwrap();
@@ -409,7 +409,7 @@ fn a_poll_that_was_told_of_is_detected_all_the_same() {
         watched(name, LIMIT, move || {
             let builder = builder(name).stall_threshold(Duration::from_millis(1)).on_stall(|_| ());
             let runtime = builder.build().unwrap();
-            runtime.block_on(runtime.spawn(async { block_thread(BLOCKED) })).unwrap();
+            runtime.block_on(runtime.spawn(async { block_thread(2 * BLOCKED) })).unwrap();
             let metrics = runtime.metrics();
             assert_eq!((metrics.stalls_count(), metrics.blocked_polls_count()), (1, 1), "{name}");
         });
