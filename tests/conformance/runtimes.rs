@@ -69,6 +69,12 @@ combinations! {
     edf_1_mio_wheel: one worker, "edf:1+mio+wheel";
     edf_2_mio_wheel: workers, "edf:2+mio+wheel";
     edf_4_mio_wheel: workers, "edf:4+mio+wheel";
+    // One worker, and the relief that is the default.
+    steal_1_relieved: workers, "steal:1+mio+wheel";
+    global_1_relieved: workers, "global:1+mio+wheel";
+    percore_1_relieved: workers, "percore:1+mio+wheel";
+    fair_1_relieved: workers, "fair:1+mio+wheel";
+    edf_1_relieved: workers, "edf:1+mio+wheel";
 }
 
 #[test]
