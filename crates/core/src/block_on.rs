@@ -14,7 +14,7 @@ use crate::hooks::Hooks;
 use crate::local::{Entered, LocalQueue, Unpark};
 use crate::park::{Parking, ThreadParker};
 use crate::probe::WorkerCounts;
-use crate::task::{Meta, TaskPtr, TaskSpace};
+use crate::task::{Listed, Meta, TaskPtr, TaskSpace};
 use crate::time::Instant;
 use core::fmt;
 use core::future::Future;
@@ -323,16 +323,10 @@ fn run_to_end<F: Future>(
     let about = meta.clone();
     let output = context::enter_scope(&Inside(true), || {
         local.enter_with(future, meta, |entered, root| {
-            let _listed = host.space().map(|space| space.list_local(entered.space()));
-            let _leave = Leave { host, entered, parking: &parking };
-            host.watch().arrive(entered.space(), root.address());
+            let _post = Post::take(host, entered, &parking, root.address());
             let mut root = pin!(root);
             let future = Root { task: root.task(), meta: &about, ends_by_deadlock };
-            // For polls that run other tasks, which count like all others.
-            let deadlock = context::enter_scope(host.watch().desk(), || {
-                run(driver, &parking, host, entered, &future, || root.is_finished())
-            });
-            if let Some(deadlock) = deadlock {
+            if let Some(deadlock) = attend(driver, &parking, host, entered, &future) {
                 return Err(deadlock);
             }
             match root.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -350,12 +344,33 @@ fn run_to_end<F: Future>(
     }
 }
 
-/// The future of a `block_on`.
+/// The future of a `block_on`, whose type nobody needs to know from here on: what follows is compiled once for all of them.
 struct Root<'a> {
     task: TaskPtr,
     meta: &'a Meta,
     /// Whether a deadlock ends the `block_on`, or is only told.
     ends_by_deadlock: bool,
+}
+
+impl Root<'_> {
+    fn is_finished(&self) -> bool {
+        self.task.state().load().done()
+    }
+}
+
+/// The thread's place at its host. It is left before the thread's own tasks are told with the host's no more.
+struct Post<'a, 'e, H: Host> {
+    _leave: Leave<'a, 'e, H>,
+    _listed: Option<Listed>,
+}
+
+impl<'a, 'e, H: Host> Post<'a, 'e, H> {
+    fn take(host: &'a H, entered: &'a Entered<'e>, parking: &'a Arc<Parking>, own: usize) -> Self {
+        let listed = host.space().map(|space| space.list_local(entered.space()));
+        let leave = Leave { host, entered, parking };
+        host.watch().arrive(entered.space(), own);
+        Self { _leave: leave, _listed: listed }
+    }
 }
 
 struct Leave<'a, 'e, H: Host> {
@@ -371,13 +386,24 @@ impl<H: Host> Drop for Leave<'_, '_, H> {
     }
 }
 
+/// Runs what there is to run until `root` has ended, or a deadlock ends it.
+fn attend(
+    driver: &Arc<Driver>,
+    parking: &Arc<Parking>,
+    host: &impl Host,
+    entered: &Entered<'_>,
+    root: &Root<'_>,
+) -> Option<Deadlock> {
+    // For polls that run other tasks, which count like all others.
+    context::enter_scope(host.watch().desk(), || run(driver, parking, host, entered, root))
+}
+
 fn run(
     driver: &Arc<Driver>,
     parking: &Arc<Parking>,
     host: &impl Host,
     entered: &Entered<'_>,
     root: &Root<'_>,
-    finished: impl Fn() -> bool,
 ) -> Option<Deadlock> {
     let mut vigil = Vigil::begin(driver, parking, entered.space());
     let mut wakes = Wakes::new();
@@ -406,7 +432,7 @@ fn run(
                 if let Some(runnable) = again {
                     entered.set_aside(runnable);
                 }
-                if finished() {
+                if root.is_finished() {
                     count(&pacer, driver.now());
                     return None;
                 }
@@ -423,12 +449,12 @@ fn run(
             if let Some(runnable) = again {
                 entered.push(runnable);
             }
-            if finished() {
+            if root.is_finished() {
                 count(&pacer, driver.now());
                 return None;
             }
         }
-        if finished() {
+        if root.is_finished() {
             return None;
         }
         let hooks = host.hooks().filter(|hooks| hooks.watches_waits());

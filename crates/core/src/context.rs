@@ -355,38 +355,58 @@ pub fn waking_because<R>(why: Why, f: impl FnOnce() -> R) -> R {
 /// Makes `space` one of this thread's homes while `f` runs: its tasks are allocated and freed without atomics, and
 /// its scheduler is reached without counting a reference.
 pub(crate) fn enter_home<R>(space: &Arc<TaskSpace>, f: impl FnOnce() -> R) -> R {
-    struct Leave<'a>(&'a TaskSpace, &'a Home);
-    impl Drop for Leave<'_> {
-        fn drop(&mut self) {
-            with_context(|context| context.homes.set(self.1.previous));
-            #[cfg(not(polyloop_mutant = "visit_stays_listed"))]
-            self.0.visitors().leave(&self.1.visit);
-            if let Some(heap) = self.1.heap.take() {
-                self.0.check_in(heap);
-            }
-        }
-    }
-    let home = Home {
-        space: Arc::as_ptr(space),
-        heap: Cell::new(Some(space.check_out())),
-        resting: Cell::new(None),
-        previous: CONTEXT.with(|context| context.homes.get()),
-        visit: Visit {
-            current: CONTEXT.with(|context| &raw const context.current),
-            within: CONTEXT.with(|context| context.current.get()),
-            thread: std::thread::current(),
-            next: Cell::new(null()),
-        },
-    };
+    let home = Home::of(space);
     #[cfg(not(polyloop_mutant = "visit_stays_listed"))]
     let home = &home;
     // The mutant leaks it: the model is to see the list, not to crash.
     #[cfg(polyloop_mutant = "visit_stays_listed")]
     let home: &Home = Box::leak(Box::new(home));
-    space.visitors().join(&home.visit);
-    let _leave = Leave(space, home);
-    CONTEXT.with(|context| context.homes.set(home));
+    let _inside = AtHome::enter(space, home);
     f()
+}
+
+impl Home {
+    fn of(space: &Arc<TaskSpace>) -> Self {
+        let heap = Cell::new(Some(space.check_out()));
+        CONTEXT.with(|context| Self {
+            space: Arc::as_ptr(space),
+            heap,
+            resting: Cell::new(None),
+            previous: context.homes.get(),
+            visit: Visit {
+                current: &raw const context.current,
+                within: context.current.get(),
+                thread: std::thread::current(),
+                next: Cell::new(null()),
+            },
+        })
+    }
+}
+
+/// What [`enter_home`] does before and after its closure, apart from it, so that it is compiled once for all of them.
+struct AtHome<'a> {
+    space: &'a TaskSpace,
+    home: &'a Home,
+}
+
+impl<'a> AtHome<'a> {
+    fn enter(space: &'a TaskSpace, home: &'a Home) -> Self {
+        space.visitors().join(&home.visit);
+        let inside = Self { space, home };
+        CONTEXT.with(|context| context.homes.set(home));
+        inside
+    }
+}
+
+impl Drop for AtHome<'_> {
+    fn drop(&mut self) {
+        with_context(|context| context.homes.set(self.home.previous));
+        #[cfg(not(polyloop_mutant = "visit_stays_listed"))]
+        self.space.visitors().leave(&self.home.visit);
+        if let Some(heap) = self.home.heap.take() {
+            self.space.check_in(heap);
+        }
+    }
 }
 
 fn find_home<R>(pick: impl Fn(&Home) -> Option<R>) -> Option<R> {
@@ -485,25 +505,38 @@ pub fn outside_of_tasks<R>(f: impl FnOnce() -> R) -> R {
 
 /// Lets code that `f` runs on this thread find `value` by its type, through [`with_scope`].
 pub fn enter_scope<T: 'static, R>(value: &T, f: impl FnOnce() -> R) -> R {
-    struct Leave(*const Scope);
-    impl Drop for Leave {
-        fn drop(&mut self) {
-            with_context(|context| context.scopes.set(self.0));
-        }
-    }
-    let scope = Scope {
-        kind: TypeId::of::<T>(),
-        value: core::ptr::from_ref(value).cast(),
-        previous: CONTEXT.with(|context| context.scopes.get()),
-    };
-    CONTEXT.with(|context| context.scopes.set(&raw const scope));
-    let _leave = Leave(scope.previous);
+    let scope =
+        Scope { kind: TypeId::of::<T>(), value: core::ptr::from_ref(value).cast(), previous: innermost() };
+    let _inside = InScope::enter(&scope);
     f()
+}
+
+/// What [`enter_scope`] does before and after its closure, as [`AtHome`].
+struct InScope {
+    previous: *const Scope,
+}
+
+impl InScope {
+    fn enter(scope: &Scope) -> Self {
+        CONTEXT.with(|context| context.scopes.set(scope));
+        Self { previous: scope.previous }
+    }
+}
+
+impl Drop for InScope {
+    fn drop(&mut self) {
+        with_context(|context| context.scopes.set(self.previous));
+    }
+}
+
+/// The scope that this thread has entered last, or null: a thread whose thread-locals are gone is in none.
+fn innermost() -> *const Scope {
+    with_context(|context| context.scopes.get()).unwrap_or(null())
 }
 
 /// Calls `f` with the values of type `T` whose [`enter_scope`] this thread is in, the innermost first, until it finds something.
 pub fn find_scope<T: 'static, R>(mut f: impl FnMut(&T) -> Option<R>) -> Option<R> {
-    let mut at = with_context(|context| context.scopes.get()).unwrap_or(null());
+    let mut at = innermost();
     while !at.is_null() {
         // SAFETY: scopes are linked for the length of the closure in `enter_scope`, further down this thread's stack.
         let scope = unsafe { &*at };
@@ -532,7 +565,7 @@ pub fn find_scope<T: 'static, R>(mut f: impl FnMut(&T) -> Option<R>) -> Option<R
 /// assert!(with_scope(|worker: Option<&Worker>| worker.is_none()));
 /// ```
 pub fn with_scope<T: 'static, R>(f: impl FnOnce(Option<&T>) -> R) -> R {
-    let mut at = with_context(|context| context.scopes.get()).unwrap_or(null());
+    let mut at = innermost();
     while !at.is_null() {
         // SAFETY: scopes are linked for the length of the closure in `enter_scope`, further down this thread's stack.
         let scope = unsafe { &*at };

@@ -106,12 +106,12 @@ impl<F: Future> Cell<F> {
         let dropped = unsafe { Self::drop_future(stage) };
         let output = match (output, dropped) {
             (output @ Err(_), Err(second)) => {
-                contain(|| drop(second));
+                drop_contained(second);
                 output
             }
             // A panic in the future's drop reaches the joiner as one in the poll does (C8).
             (Ok(output), Err(payload)) => {
-                contain(|| drop(output));
+                drop_contained(output);
                 Err(JoinError::panicked(payload))
             }
             (output, Ok(())) => output,
@@ -131,7 +131,7 @@ impl<F: Future> Cell<F> {
         let (output, panicked) = match unsafe { Self::drop_future(stage) } {
             Ok(()) => (Err(reason), false),
             Err(payload) => {
-                contain(|| drop(reason));
+                drop_contained(reason);
                 (Err(JoinError::panicked(payload)), true)
             }
         };
@@ -202,6 +202,11 @@ pub fn contain(f: impl FnOnce()) {
             core::mem::forget(second);
         }
     }
+}
+
+/// As [`contain`], by the type of the value alone, where a closure would be compiled once for each future.
+fn drop_contained<T>(value: T) {
+    contain(|| drop(value));
 }
 
 /// A counted-by-hand pointer to a task: the raw form of everything that refers to one.
