@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 mod any_runtime;
+mod bad_days;
+mod capabilities;
 mod executors;
 mod parts;
 mod runtimes;

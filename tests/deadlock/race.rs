@@ -13,10 +13,10 @@ pub(crate) const CASES: &[Case] = &[
     busy("race-between-tasks", SaysOk, between_tasks),
 ];
 
-/// In all processes of a case together there are 10⁵ rounds and more with `cargo xtask test --long`, and an eighth of that without.
+/// In all processes of a case together there are 10⁵ rounds and more with `cargo xtask test --long`, and a twenty-fourth of that without.
 fn rounds() -> Range<u32> {
     let is_long = std::env::var("POLYLOOP_STRESS").is_ok_and(|value| value == "long");
-    0..if is_long { 6_000 } else { 750 }
+    0..if is_long { 6_000 } else { 250 }
 }
 
 /// Whoever waits looks at once, and does so five times before it sleeps.

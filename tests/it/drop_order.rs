@@ -133,14 +133,23 @@ fn orders() -> Vec<[usize; KINDS]> {
     all
 }
 
-/// Lets `place` drop the objects, in every order, each time on a new runtime.
-fn everywhere(names: Vec<String>, place: fn(&mut Scene, [usize; KINDS])) {
+/// Lets `place` drop the objects, in every order, each time on a new runtime, on one executor of each kind: what the places differ
+/// in is not the reactor.
+fn everywhere(place: fn(&mut Scene, [usize; KINDS])) {
+    each_on(["fifo+mio+wheel", "steal:2+poll+heap"].map(|name| (name.to_owned(), orders())), place);
+}
+
+/// Lets `place` drop the objects in each of these orders on the runtime of that name.
+fn each_on(
+    asked: impl IntoIterator<Item = (String, Vec<[usize; KINDS]>)>,
+    place: fn(&mut Scene, [usize; KINDS]),
+) {
     let [near, _far] = connection();
     let near = Arc::new(near);
-    for name in names {
+    for (name, orders) in asked {
         let near = near.clone();
         watched(&name.clone(), PATIENCE, move || {
-            for order in orders() {
+            for order in orders {
                 let mut scene = Scene::new(&name, &near);
                 place(&mut scene, order);
                 scene.check(&name, order);
@@ -149,19 +158,27 @@ fn everywhere(names: Vec<String>, place: fn(&mut Scene, [usize; KINDS])) {
     }
 }
 
-/// One executor of each kind: what the places differ in is not the reactor.
-fn two() -> Vec<String> {
-    ["fifo+mio+wheel", "steal:2+poll+heap"].map(str::to_owned).into()
-}
-
 #[test]
 fn on_a_thread_of_its_own() {
-    everywhere(names(&[2]), Scene::drop_in);
+    everywhere(Scene::drop_in);
+}
+
+/// With `cargo xtask test --long` in every order, and each order on some of them without.
+#[test]
+fn on_every_combination() {
+    let names = names(&[2]);
+    let is_long = std::env::var("POLYLOOP_STRESS").is_ok_and(|value| value == "long");
+    let some = |first: usize| {
+        let (skipped, step) = if is_long { (0, 1) } else { (first, names.len() / 2) };
+        orders().into_iter().skip(skipped % step).step_by(step).collect()
+    };
+    let asked: Vec<_> = names.iter().cloned().enumerate().map(|(first, name)| (name, some(first))).collect();
+    each_on(asked, Scene::drop_in);
 }
 
 #[test]
 fn inside_block_on_of_another_runtime() {
-    everywhere(two(), |scene, order| {
+    everywhere(|scene, order| {
         let other = Runtime::from_name("fifo+poll+heap").unwrap();
         other.block_on(async { scene.drop_in(order) });
     });
@@ -169,7 +186,7 @@ fn inside_block_on_of_another_runtime() {
 
 #[test]
 fn inside_block_on_of_the_same_runtime() {
-    everywhere(two(), |scene, order| {
+    everywhere(|scene, order| {
         let handle = scene.handle();
         handle.block_on(async { scene.drop_in(order) });
     });
@@ -177,7 +194,7 @@ fn inside_block_on_of_the_same_runtime() {
 
 #[test]
 fn inside_a_task_of_the_same_runtime() {
-    everywhere(two(), |scene, order| {
+    everywhere(|scene, order| {
         let handle = scene.handle();
         let (give, given) = mpsc::channel();
         let mut objects =
@@ -201,7 +218,7 @@ fn while_a_panic_unwinds() {
             self.0.drop_in(self.1);
         }
     }
-    everywhere(two(), |scene, order| {
+    everywhere(|scene, order| {
         let unwound = catch_unwind(AssertUnwindSafe(|| {
             let _late = Late(scene, order);
             std::panic::resume_unwind(Box::new("on purpose"));
@@ -221,7 +238,7 @@ fn in_the_destructors_of_thread_locals() {
     thread_local! {
         static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
     }
-    everywhere(two(), |scene, order| {
+    everywhere(|scene, order| {
         let mut objects =
             Scene { objects: Default::default(), drops: scene.drops.clone(), driver: Weak::new() };
         std::mem::swap(&mut objects.objects, &mut scene.objects);

@@ -6,11 +6,9 @@
 
 mod afterlife;
 mod attributes;
-mod bad_days;
 mod block_in_place;
 mod budget;
 mod bugs;
-mod capabilities;
 mod closed;
 mod detect;
 mod drop_order;

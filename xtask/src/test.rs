@@ -143,7 +143,7 @@ fn runner<'a>(selection: &[&'a str]) -> Vec<&'a str> {
         eprintln!(
             "test: cargo-nextest is not installed, so `cargo test` runs: `cargo install cargo-nextest --locked`"
         );
-        vec!["test", "--no-fail-fast", "--lib", "--bins", "--tests", "--examples"]
+        vec!["test", "--no-fail-fast", "--lib", "--bins", "--tests"]
     };
     words.extend(selection);
     words

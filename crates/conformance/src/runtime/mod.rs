@@ -14,6 +14,7 @@ pub mod time;
 pub mod wakers;
 
 use crate::{Difference, LIMIT, watched};
+use std::any::Any;
 use std::io::{Write, stderr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -23,6 +24,11 @@ pub type New<R, K> = fn() -> (R, K);
 
 /// A property of a runtime: returns if it holds, panics if not.
 pub type Property<R, K> = fn(New<R, K>);
+
+/// Forgets the type of what keeps a runtime alive, so that the suite is compiled once for all runtimes with the same handle.
+pub fn kept<R, K: 'static>((runtime, alive): (R, K)) -> (R, Box<dyn Any>) {
+    (runtime, Box::new(alive))
+}
 
 /// Runs one property under the watchdog, unless the subject is known to differ.
 ///
@@ -104,7 +110,7 @@ macro_rules! __mount_runtime {
             #[test]
             fn $property() {
                 let property = $crate::runtime::$module::$property;
-                $crate::runtime::check(stringify!($subject), stringify!($property), || $new, property);
+                $crate::runtime::check(stringify!($subject), stringify!($property), || $crate::runtime::kept($new), property);
             }
         )*
     };
