@@ -344,8 +344,10 @@ fn run_to_end<F: Future>(
     }
 }
 
-/// The future of a `block_on`, whose type nobody needs to know from here on: what follows is compiled once for all of them.
+/// The future of a `block_on`. From here on nobody knows its type, so that what follows is compiled once for each kind of host, and
+/// not for each future.
 struct Root<'a> {
+    /// Kept by the join handle of whoever made this.
     task: TaskPtr,
     meta: &'a Meta,
     /// Whether a deadlock ends the `block_on`, or is only told.
@@ -358,7 +360,8 @@ impl Root<'_> {
     }
 }
 
-/// The thread's place at its host. It is left before the thread's own tasks are told with the host's no more.
+/// The thread's place at its host. The fields go in this order: first the host takes back what it handed out, then it no longer
+/// tells the thread's own tasks among its own.
 struct Post<'a, 'e, H: Host> {
     _leave: Leave<'a, 'e, H>,
     _listed: Option<Listed>,

@@ -517,6 +517,7 @@ struct InScope {
 }
 
 impl InScope {
+    #[inline]
     fn enter(scope: &Scope) -> Self {
         CONTEXT.with(|context| context.scopes.set(scope));
         Self { previous: scope.previous }
@@ -524,12 +525,14 @@ impl InScope {
 }
 
 impl Drop for InScope {
+    #[inline]
     fn drop(&mut self) {
         with_context(|context| context.scopes.set(self.previous));
     }
 }
 
 /// The scope that this thread has entered last, or null: a thread whose thread-locals are gone is in none.
+#[inline]
 fn innermost() -> *const Scope {
     with_context(|context| context.scopes.get()).unwrap_or(null())
 }
