@@ -1,4 +1,5 @@
-//! The suites of `polyloop-conformance`, each mounted by one line: on every part, on every combination and on the peers.
+//! The suites of `polyloop-conformance`, each mounted by one line: on every part, on every combination, on
+//! reactors that have bad days, and on the peers.
 
 #![forbid(unsafe_code)]
 

@@ -4,6 +4,7 @@ use crate::Says::Ok as SaysOk;
 use crate::{Case, busy, ok};
 use polyloop::sync::oneshot;
 use polyloop::{Builder, task};
+use polyloop_conformance::is_long;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -15,8 +16,7 @@ pub(crate) const CASES: &[Case] = &[
 
 /// In all processes of a case together there are 10⁵ rounds and more with `cargo xtask test --long`, and a twenty-fourth of that without.
 fn rounds() -> Range<u32> {
-    let is_long = std::env::var("POLYLOOP_STRESS").is_ok_and(|value| value == "long");
-    0..if is_long { 6_000 } else { 250 }
+    0..if is_long() { 6_000 } else { 250 }
 }
 
 /// Whoever waits looks at once, and does so five times before it sleeps.

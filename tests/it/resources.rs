@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 use polyloop::{Builder, Combination};
-use polyloop_conformance::block_thread;
+use polyloop_conformance::{block_thread, is_long};
 use std::num::NonZeroUsize;
 use std::process::Stdio;
 use std::time::Duration;
@@ -52,8 +52,7 @@ fn a_thousand_runtimes_leave_nothing_behind() {
     (0..10).for_each(|_| all.into_iter().for_each(cycle));
     let before = settled(usize::MAX, usize::MAX);
     let memory = resident_kib();
-    let is_long = std::env::var("POLYLOOP_STRESS").is_ok_and(|value| value == "long");
-    for round in 0..if is_long { 10_000 } else { 1_000 } {
+    for round in 0..if is_long() { 10_000 } else { 1_000 } {
         cycle(all[round % all.len()]);
     }
     let after = settled(before.0, before.1);

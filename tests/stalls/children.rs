@@ -4,10 +4,10 @@ use crate::{alarms, said};
 use polyloop_conformance::skip;
 use std::process::{Child, Command, Stdio};
 
-/// Says which.
+/// Says to a child which part.
 const VARIABLE: &str = "POLYLOOP_TEST_STALLS";
 
-/// What they do; of itself it does nothing.
+/// The children's side; without the variable it does nothing.
 #[test]
 fn child() {
     let Ok(part) = std::env::var(VARIABLE) else { return };

@@ -22,8 +22,8 @@ use std::time::Duration;
 const THRESHOLD: Duration = Duration::from_millis(25);
 const BLOCKED: Duration = Duration::from_millis(120);
 
-/// Tests of one kind, which run one after the other, so that they do not disturb each other. Beside those of another kind they may
-/// run: whatever these do to the machine, nobody else is named, and it is said in time.
+/// Tests of one kind run one after the other, so that they do not disturb each other. Tests of other kinds may run beside them: whatever
+/// those do to the machine, nobody else is named, and reports come in time.
 struct Lane(Mutex<()>);
 
 impl Lane {

@@ -25,7 +25,8 @@ Usage: cargo xtask test [-p CRATE]… [--repeat N] [--long]
   -p CRATE    only this crate, `core` or `polyloop-core`; repeatable
   --repeat N  run unit and integration tests N times, to find the one that fails sometimes
   --long      let tests that repeat a race do so for minutes: with `-p steal`, 100,000 hand-offs; with
-              `-p tests`, as many races of each kind for a deadlock, and 10,000 runtimes that leave nothing behind
+              `-p tests`, as many races of each kind for a deadlock, 10,000 runtimes that leave nothing behind, and
+              on every combination each order in which what belongs to a runtime can be dropped
 
 Example: cargo xtask test -p time -p core --repeat 20
 ";
@@ -105,8 +106,16 @@ pub(crate) fn totals(workspace: &Workspace, wanted: &[&Package], rounds: Rounds)
     let selection: Vec<&str> = selection.into_iter().chain(lean.iter().map(String::as_str)).collect();
     let mut totals = Totals::default();
     let words = runner(&selection);
+    let cargo = |words: &[&str]| {
+        let mut command = workspace.cargo(words);
+        // A run of everything mostly builds for the first time, which incremental compilation makes a fifth slower.
+        if wanted.is_empty() && std::env::var_os("CARGO_INCREMENTAL").is_none() {
+            command.env("CARGO_INCREMENTAL", "0");
+        }
+        command
+    };
     for _ in 0..rounds.times {
-        let mut command = workspace.cargo(&words);
+        let mut command = cargo(&words);
         if rounds.are_long {
             command.env("POLYLOOP_STRESS", "long");
         }
@@ -117,7 +126,7 @@ pub(crate) fn totals(workspace: &Workspace, wanted: &[&Package], rounds: Rounds)
         // With the same selection, and so the same features, as above: else everything would be built again.
         let words: Vec<&str> =
             ["test", "--doc", "--no-fail-fast"].into_iter().chain(selection.iter().copied()).collect();
-        totals += one_round(workspace, &words)?;
+        totals += counted(workspace, cargo(&words), &words)?;
     }
     Ok(totals)
 }
@@ -138,7 +147,7 @@ pub(crate) fn instrumented(command: &mut Command) -> Result<(), Stop> {
 
 fn runner<'a>(selection: &[&'a str]) -> Vec<&'a str> {
     let mut words = if exec::works(&mut exec::cargo(&["nextest", "--version"])) {
-        vec!["nextest", "run", "--no-fail-fast", "--no-tests=pass"]
+        vec!["nextest", "run", "--no-fail-fast", "--no-tests=pass", "--lib", "--bins", "--tests"]
     } else {
         eprintln!(
             "test: cargo-nextest is not installed, so `cargo test` runs: `cargo install cargo-nextest --locked`"

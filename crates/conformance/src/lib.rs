@@ -30,6 +30,7 @@ pub mod runtime;
 pub mod seed_loop;
 mod sentinels;
 mod skip;
+mod stress;
 pub mod task;
 
 pub mod timers;
@@ -38,4 +39,5 @@ mod watch;
 pub use differences::{DIFFERENCES, Difference};
 pub use sentinels::{Moment, Sentinels, TICKS_IN_20_MS, Ticks};
 pub use skip::{skip, unable};
+pub use stress::is_long;
 pub use watch::{LIMIT, block_thread, watched};

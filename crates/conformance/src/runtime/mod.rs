@@ -110,7 +110,8 @@ macro_rules! __mount_runtime {
             #[test]
             fn $property() {
                 let property = $crate::runtime::$module::$property;
-                $crate::runtime::check(stringify!($subject), stringify!($property), || $crate::runtime::kept($new), property);
+                let new = || $crate::runtime::kept($new);
+                $crate::runtime::check(stringify!($subject), stringify!($property), new, property);
             }
         )*
     };

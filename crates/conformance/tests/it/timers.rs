@@ -143,7 +143,8 @@ timers!(sound, super::List::<{ super::SOUND }>::new);
 #[track_caller]
 fn assert_found<const FAULT: u8>(by: &str) {
     let new: timers::New = || Box::new(List::<FAULT>::new());
-    let (name, property) = properties().into_iter().find(|(name, _)| *name == by).expect("a property");
+    let (name, property) =
+        properties().into_iter().find(|(name, _)| *name == by).unwrap_or_else(|| panic!("no property {by}"));
     assert!(finds(name, move || property(new)), "not found by {by}");
 }
 

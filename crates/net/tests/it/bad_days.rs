@@ -10,8 +10,9 @@ fn with_failing(calls: &str, error: &str, test: &str) {
     let inject = format!("inject={calls}:error={error}:when=1+3");
     let trace = format!("trace={calls}");
     let mut command = Command::new("strace");
+    let log = std::env::temp_dir().join(format!("polyloop-{}-{error}-{test}.strace", std::process::id()));
     // By a filter, so that no other call stops for the tracer.
-    command.args(["-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject]);
+    command.args(["-f", "--seccomp-bpf", "-qq", "-e", &trace, "-e", &inject, "-o"]).arg(&log);
     command.arg(std::env::current_exe().unwrap()).args([test, "--test-threads=2"]);
     // They make the same call thousands of times, each of them past a tracer: minutes on a busy machine, and nothing more is shown.
     command.args(["--skip", "events_by_the_thousand", "--skip", "one_byte_at_a_time"]);
@@ -19,11 +20,17 @@ fn with_failing(calls: &str, error: &str, test: &str) {
         Ok(output) => output,
         Err(error) => return skip(&format!("no strace: {error}")),
     };
+    let seen = std::fs::read_to_string(&log).unwrap_or_default();
+    _ = std::fs::remove_file(&log);
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if err.contains("PTRACE") || err.contains("ptrace(") {
         return skip(&format!("strace may not trace here: {err}"));
     }
+    if err.contains("unrecognized option") {
+        return skip(&format!("this strace is older than 5.3: {err}"));
+    }
     assert!(output.status.success(), "{calls} with {error}: {out}\n{err}");
+    assert!(seen.contains("(INJECTED)"), "no call has failed: {calls} with {error}: {out}");
     assert!(!out.contains("running 0 tests"), "{out}");
 }
 

@@ -20,7 +20,7 @@ pub(crate) type StealPool = Pool<Steal>;
 
 /// So many rounds: few in CI, many when asked for.
 pub(crate) fn rounds(short: usize, long: usize) -> usize {
-    if std::env::var("POLYLOOP_STRESS").is_ok_and(|value| value == "long") { long } else { short }
+    if polyloop_conformance::is_long() { long } else { short }
 }
 
 pub(crate) fn here() -> Meta {
