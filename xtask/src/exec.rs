@@ -83,20 +83,31 @@ pub(crate) fn works(command: &mut Command) -> bool {
 ///
 /// `Stop::Failed` if it cannot start; a bad end is the caller's to judge.
 pub(crate) fn watch(command: &mut Command, mut each: impl FnMut(&str)) -> Result<ExitStatus, Stop> {
+    eprintln!("$ {}", show(command));
+    overhear(command, |is_stdout, text| {
+        if is_stdout {
+            println!("{text}");
+        } else {
+            eprintln!("{text}");
+        }
+        each(text);
+    })
+}
+
+/// Runs to the end, and gives every line to `each` alone, with whether it was on standard output.
+///
+/// # Errors
+///
+/// As [`watch`].
+pub(crate) fn overhear(command: &mut Command, mut each: impl FnMut(bool, &str)) -> Result<ExitStatus, Stop> {
     let line = show(command);
-    eprintln!("$ {line}");
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let child = child.as_mut().map_err(|error| cannot_start(&line, error))?;
     let (send, lines) = mpsc::channel();
     let readers =
         [forward(child.stdout.take(), send.clone(), true), forward(child.stderr.take(), send, false)];
     for (is_stdout, text) in lines {
-        if is_stdout {
-            println!("{text}");
-        } else {
-            eprintln!("{text}");
-        }
-        each(&text);
+        each(is_stdout, &text);
     }
     for reader in readers {
         reader.join().map_err(|_| Stop::failed(format!("reading from `{line}` panicked")))?;

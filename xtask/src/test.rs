@@ -114,12 +114,19 @@ pub(crate) fn totals(workspace: &Workspace, wanted: &[&Package], rounds: Rounds)
         }
         command
     };
-    for _ in 0..rounds.times {
-        let mut command = cargo(&words);
+    let halves = (words[0] == "test").then(|| halves(&chosen)).flatten();
+    let run = |words: &[&str]| {
+        let mut command = cargo(words);
         if rounds.are_long {
             command.env("POLYLOOP_STRESS", "long");
         }
-        totals += counted(workspace, command, &words)?;
+        command
+    };
+    for _ in 0..rounds.times {
+        totals += match &halves {
+            Some(halves) => side_by_side(workspace, halves, &selection, run)?,
+            None => counted(workspace, run(&words), &words)?,
+        };
     }
     // Only libraries have documentation tests, and cargo refuses to look for them if there is none.
     if chosen.iter().any(|package| package.has(&["lib", "rlib", "proc-macro"])) {
@@ -158,20 +165,109 @@ fn runner<'a>(selection: &[&'a str]) -> Vec<&'a str> {
     words
 }
 
+/// The names of the test programs of `tests/` that no crate's has, and those of all the others; nothing if there are not both.
+fn halves(chosen: &[&Package]) -> Option<[Vec<String>; 2]> {
+    let names = |of_system: bool| -> BTreeSet<String> {
+        let packages = chosen.iter().filter(|package| (package.name == SYSTEM) == of_system);
+        let targets = packages.flat_map(|package| &package.targets).filter(|target| target.kind == "test");
+        targets.map(|target| target.name.clone()).collect()
+    };
+    let (system, others) = (names(true), names(false));
+    let alone: Vec<String> = system.difference(&others).cloned().collect();
+    let rest: Vec<String> = others.into_iter().collect();
+    (!alone.is_empty() && !rest.is_empty()).then_some([alone, rest])
+}
+
+/// The package of the tests of the whole system.
+const SYSTEM: &str = "polyloop-tests";
+
+/// `cargo test` runs one program after the other, and many wait most of the time. So one half of them runs beside the other one, and is
+/// shown afterwards.
+fn side_by_side(
+    workspace: &Workspace,
+    [alone, rest]: &[Vec<String>; 2],
+    selection: &[&str],
+    run: impl Fn(&[&str]) -> Command + Sync,
+) -> Result<Totals, Stop> {
+    let test = ["test", "--no-fail-fast"];
+    let built = {
+        let build = ["--no-run", "--lib", "--bins", "--tests"];
+        let words: Vec<&str> = test.into_iter().chain(build).chain(selection.iter().copied()).collect();
+        exec::check(&mut run(&words))
+    };
+    if let Err(Stop::Failed(why)) = built {
+        eprintln!("test: {why}; it counts as one");
+        return Ok(Totals { failed: 1, ..Totals::default() });
+    }
+    built?;
+    let words = |kinds: &[&'static str], names: &[String]| -> Vec<String> {
+        let names = names.iter().flat_map(|name| ["--test", name.as_str()]);
+        let words =
+            test.into_iter().chain(kinds.iter().copied()).chain(names).chain(selection.iter().copied());
+        words.map(str::to_owned).collect()
+    };
+    let (beside, here) = (words(&[], alone), words(&["--lib", "--bins"], rest));
+    eprintln!("test: beside these run {}, which are shown afterwards", alone.join(", "));
+    let part = |words: &[String], said: &str, show: &mut dyn FnMut(bool, &str)| {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let mut command = run(&words);
+        // Three a core in both together.
+        set_threads(&mut command, 3);
+        counted_by(workspace, command, count_libtest, said, show)
+    };
+    let kept = || {
+        let mut lines = Vec::new();
+        let mut keep = |is_stdout: bool, line: &str| lines.push((is_stdout, line.to_owned()));
+        let totals = part(&beside, "skipped-beside.txt", &mut keep);
+        (totals, lines)
+    };
+    let (beside, here) = std::thread::scope(|scope| {
+        let beside = scope.spawn(kept);
+        let here = part(&here, "skipped-tests.txt", &mut print);
+        (beside.join(), here)
+    });
+    let (beside, lines) = beside.map_err(|_| Stop::failed("counting the tests panicked"))?;
+    lines.iter().for_each(|(is_stdout, line)| print(*is_stdout, line));
+    let mut totals = beside?;
+    totals += here?;
+    Ok(totals)
+}
+
+fn print(is_stdout: bool, line: &str) {
+    if is_stdout { println!("{line}") } else { eprintln!("{line}") }
+}
+
 /// Runs one `cargo test` or `cargo nextest` in this workspace, and counts.
 pub(crate) fn one_round(workspace: &Workspace, words: &[&str]) -> Result<Totals, Stop> {
     counted(workspace, workspace.cargo(words), words)
 }
 
 fn counted(workspace: &Workspace, mut command: Command, words: &[&str]) -> Result<Totals, Stop> {
+    // Many tests sleep, wait for a child, or give a machine that is busy its time; beside each of them another may run.
+    set_threads(&mut command, 4);
+    let count = if words[0] == "nextest" { count_nextest } else { count_libtest };
+    eprintln!("$ cargo {}", words.join(" "));
+    counted_by(workspace, command, count, "skipped-tests.txt", &mut print)
+}
+
+/// Runs `command`, whose lines `count` understands, gives them all to `show`, and has tests that skip themselves listed in the file
+/// called `list`.
+fn counted_by(
+    workspace: &Workspace,
+    mut command: Command,
+    count: fn(&str) -> Option<Totals>,
+    list: &str,
+    show: &mut dyn FnMut(bool, &str),
+) -> Result<Totals, Stop> {
     std::fs::create_dir_all(&workspace.target).map_err(|error| cannot_write(&workspace.target, &error))?;
-    let skips = workspace.target.join("skipped-tests.txt");
+    let skips = workspace.target.join(list);
     std::fs::write(&skips, "").map_err(|error| cannot_write(&skips, &error))?;
     command.env("POLYLOOP_SKIPPED", &skips);
-    run_two_a_core(&mut command);
     let mut totals = Totals::default();
-    let count = if words[0] == "nextest" { count_nextest } else { count_libtest };
-    let status = exec::watch(&mut command, |line| totals += count(line).unwrap_or_default())?;
+    let status = exec::overhear(&mut command, |is_stdout, line| {
+        show(is_stdout, line);
+        totals += count(line).unwrap_or_default();
+    })?;
     if !status.success() && totals.failed == 0 {
         // It did not build, or the runner itself broke: no test says so, and the total must not look green.
         eprintln!("test: the run failed without a failed test; it counts as one");
@@ -181,9 +277,10 @@ fn counted(workspace: &Workspace, mut command: Command, words: &[&str]) -> Resul
     Ok(with_skips(totals, &said, exec::in_ci()))
 }
 
-/// Many tests sleep, wait for a child, or give a machine that is busy its time; beside each of them another may run.
-fn run_two_a_core(command: &mut Command) {
-    let tests = 2 * std::thread::available_parallelism().map_or(1, |cores| cores.get());
+/// So many tests run at a time for every two cores, unless somebody has said how many.
+fn set_threads(command: &mut Command, for_two_cores: usize) {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    let tests = (cores * for_two_cores / 2).max(1);
     for variable in ["RUST_TEST_THREADS", "NEXTEST_TEST_THREADS"] {
         if std::env::var_os(variable).is_none() {
             command.env(variable, tests.to_string());
@@ -274,6 +371,22 @@ mod tests {
 
     fn totals(passed: usize, failed: usize, skipped: usize) -> Totals {
         Totals { passed, failed, skipped }
+    }
+
+    #[test]
+    fn each_test_program_is_in_one_half() {
+        let workspace = Workspace::load().unwrap();
+        let all: Vec<&Package> = workspace.packages.iter().collect();
+        let [alone, rest] = halves(&all).unwrap();
+        assert!(
+            alone.contains(&"stalls".to_owned()) && rest.contains(&"it".to_owned()),
+            "{alone:?} {rest:?}"
+        );
+        let tests = all.iter().flat_map(|package| &package.targets).filter(|target| target.kind == "test");
+        for test in tests {
+            assert!(alone.contains(&test.name) != rest.contains(&test.name), "{}", test.name);
+        }
+        assert_eq!(halves(&all[..1]), None, "one crate has but one");
     }
 
     #[test]

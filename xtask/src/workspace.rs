@@ -53,6 +53,7 @@ pub(crate) struct Dependency {
 /// One thing that cargo builds.
 #[derive(Debug)]
 pub(crate) struct Target {
+    pub(crate) name: String,
     pub(crate) kind: String,
     pub(crate) source: String,
 }
@@ -128,6 +129,7 @@ impl Package {
             target: data["target"].as_str().map(str::to_owned),
         };
         let target = |data: &Value| Target {
+            name: string(&data["name"]),
             kind: data["kind"].get(0).map(string).unwrap_or_default(),
             source: relative(root, &string(&data["src_path"])),
         };

@@ -117,7 +117,11 @@ mod tests {
                 version: "0.1.0".into(),
                 manifest: "crates/x/Cargo.toml".into(),
                 dependencies: Vec::new(),
-                targets: vec![Target { kind: "lib".into(), source: "crates/x/src/lib.rs".into() }],
+                targets: vec![Target {
+                    name: "x".into(),
+                    kind: "lib".into(),
+                    source: "crates/x/src/lib.rs".into(),
+                }],
                 has_defaults: false,
             });
             assert_eq!(check(&tree).len(), count, "{name}");
