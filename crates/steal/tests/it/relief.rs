@@ -376,67 +376,57 @@ fn what_a_relieved_poll_wakes_and_spawns_before_it_ends_is_run() {
 }
 
 /// The hand-over itself, again and again, with relief and the end of the blocked poll at about the same time. The long
-/// form has a hundred thousand of them, by five pools at a time. Where the monitor is slow, as under a sanitizer, most polls
-/// end unseen; there it is enough to have tried.
+/// form has a hundred thousand of them. Where the monitor is slow, as under a sanitizer, most polls end unseen; there it is
+/// enough to have tried.
 #[test]
 fn relief_races_the_end_of_the_blocked_poll() {
+    const EACH: u64 = 400;
+    const TRIES: usize = 4_000;
     let (all, least) = (Arc::new(AtomicUsize::new(0)), rounds(0, 100_000));
-    let one_after_another = || {
-        for _ in 0..rounds(1, 50) {
-            let all = all.clone();
-            no_hang(move || hands_over(&all));
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..rounds(1, 5) {
-            scope.spawn(one_after_another);
-        }
-    });
+    for _ in 0..rounds(1, 250) {
+        let all = all.clone();
+        no_hang(move || {
+            let after = Duration::from_micros(200);
+            let pool = pool(2, BlockPolicy::HandOff { after, max_threads: 6 });
+            let driver = pool.driver().clone();
+            let ticks = Arc::new(AtomicUsize::new(0));
+            let (ticking, stop) = (ticks.clone(), Arc::new(AtomicBool::new(false)));
+            let stopped = stop.clone();
+            let ticker = spawn(&pool, async move {
+                while !stopped.load(SeqCst) {
+                    sleep(&driver, Duration::from_micros(300)).await;
+                    ticking.fetch_add(1, SeqCst);
+                }
+            });
+            let mut length = 0;
+            for _ in 0..TRIES {
+                if pool.relief().hand_offs >= EACH {
+                    break;
+                }
+                let tasks: Vec<_> = (0..4)
+                    .map(|_| {
+                        // About as long as it takes to be noticed.
+                        length = (length + 37) % 600;
+                        let nap = Duration::from_micros(200 + length);
+                        spawn(&pool, async move {
+                            yield_now().await;
+                            std::thread::park_timeout(nap);
+                            yield_now().await;
+                        })
+                    })
+                    .collect();
+                tasks.into_iter().for_each(|task| join(task).unwrap());
+            }
+            stop.store(true, SeqCst);
+            join(ticker).unwrap();
+            assert!(ticks.load(SeqCst) > 0);
+            until(|| pool.relief().relieved == 0);
+            all.fetch_add(usize::try_from(pool.relief().hand_offs).unwrap(), SeqCst);
+        });
+    }
     let all = all.load(SeqCst);
     println!("{all} hand-offs");
     assert!(all >= least, "{all} hand-offs: the polls end unseen");
-}
-
-/// A pool of its own, and `EACH` hand-offs on it, if they come.
-fn hands_over(all: &AtomicUsize) {
-    const EACH: u64 = 400;
-    const TRIES: usize = 4_000;
-    let after = Duration::from_micros(200);
-    let pool = pool(2, BlockPolicy::HandOff { after, max_threads: 6 });
-    let driver = pool.driver().clone();
-    let ticks = Arc::new(AtomicUsize::new(0));
-    let (ticking, stop) = (ticks.clone(), Arc::new(AtomicBool::new(false)));
-    let stopped = stop.clone();
-    let ticker = spawn(&pool, async move {
-        while !stopped.load(SeqCst) {
-            sleep(&driver, Duration::from_micros(300)).await;
-            ticking.fetch_add(1, SeqCst);
-        }
-    });
-    let mut length = 0;
-    for _ in 0..TRIES {
-        if pool.relief().hand_offs >= EACH {
-            break;
-        }
-        let tasks: Vec<_> = (0..4)
-            .map(|_| {
-                // About as long as it takes to be noticed.
-                length = (length + 37) % 600;
-                let nap = Duration::from_micros(200 + length);
-                spawn(&pool, async move {
-                    yield_now().await;
-                    std::thread::park_timeout(nap);
-                    yield_now().await;
-                })
-            })
-            .collect();
-        tasks.into_iter().for_each(|task| join(task).unwrap());
-    }
-    stop.store(true, SeqCst);
-    join(ticker).unwrap();
-    assert!(ticks.load(SeqCst) > 0);
-    until(|| pool.relief().relieved == 0);
-    all.fetch_add(usize::try_from(pool.relief().hand_offs).unwrap(), SeqCst);
 }
 
 #[test]
