@@ -105,7 +105,8 @@ pub(crate) fn totals(workspace: &Workspace, wanted: &[&Package], rounds: Rounds)
     let lean = Workspace::lean(&chosen);
     let selection: Vec<&str> = selection.into_iter().chain(lean.iter().map(String::as_str)).collect();
     let mut totals = Totals::default();
-    let words = runner(&selection);
+    let has_library = chosen.iter().any(|package| package.has(&["lib", "rlib", "proc-macro"]));
+    let words = runner(&selection, has_library);
     let cargo = |words: &[&str]| {
         let mut command = workspace.cargo(words);
         // A run of everything mostly builds for the first time, which incremental compilation makes a fifth slower.
@@ -129,7 +130,7 @@ pub(crate) fn totals(workspace: &Workspace, wanted: &[&Package], rounds: Rounds)
         };
     }
     // Only libraries have documentation tests, and cargo refuses to look for them if there is none.
-    if chosen.iter().any(|package| package.has(&["lib", "rlib", "proc-macro"])) {
+    if has_library {
         // With the same selection, and so the same features, as above: else everything would be built again.
         let words: Vec<&str> =
             ["test", "--doc", "--no-fail-fast"].into_iter().chain(selection.iter().copied()).collect();
@@ -152,15 +153,17 @@ pub(crate) fn instrumented(command: &mut Command) -> Result<(), Stop> {
     }
 }
 
-fn runner<'a>(selection: &[&'a str]) -> Vec<&'a str> {
+fn runner<'a>(selection: &[&'a str], has_library: bool) -> Vec<&'a str> {
     let mut words = if exec::works(&mut exec::cargo(&["nextest", "--version"])) {
-        vec!["nextest", "run", "--no-fail-fast", "--no-tests=pass", "--lib", "--bins", "--tests"]
+        vec!["nextest", "run", "--no-fail-fast", "--no-tests=pass", "--bins", "--tests"]
     } else {
         eprintln!(
             "test: cargo-nextest is not installed, so `cargo test` runs: `cargo install cargo-nextest --locked`"
         );
-        vec!["test", "--no-fail-fast", "--lib", "--bins", "--tests"]
+        vec!["test", "--no-fail-fast", "--bins", "--tests"]
     };
+    // Cargo refuses to look for what none of them has.
+    words.extend(has_library.then_some("--lib"));
     words.extend(selection);
     words
 }
