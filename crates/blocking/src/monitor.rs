@@ -9,20 +9,20 @@
 //! monitor itself is known to have waited for a processor, because then the process did not stand still; of the rest nothing, and
 //! if that is long, the process was stopped or traced, and nothing at all counts.
 //!
-//! Sleep and kick follow the announce-and-recheck pattern: the monitor says that it sleeps and then looks once more; whoever goes
-//! to work does so visibly and then looks whether the monitor sleeps. A `SeqCst` fence stands between the two on both
-//! sides.
+//! Who goes to work is seen by the monitor's last look before it sleeps, or wakes it: see `bell.rs`.
+
+mod bell;
 
 use crate::probe::Probe;
 use crate::remains::{self, Remains};
 use crate::stall::look_after_reports;
-use parking_lot::{Condvar, Mutex};
+use bell::Bell;
+use parking_lot::Mutex;
 use polyloop_core::deadlock::AtRest;
 use polyloop_core::task::contain;
 use std::sync::atomic::{
-    AtomicBool, AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed, SeqCst},
-    fence,
+    AtomicU64,
+    Ordering::{AcqRel, Acquire},
 };
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
@@ -114,13 +114,9 @@ impl<T: Watched> Entry for Weak<T> {
 /// Everything watched, for the length of a look.
 type Pools = Vec<Arc<dyn Entry>>;
 
-#[derive(Default)]
 struct Monitor {
-    asleep: AtomicBool,
+    bell: Bell,
     watched: Mutex<Pools>,
-    /// Whether somebody kicked since the monitor last looked.
-    kicked: Mutex<bool>,
-    bell: Condvar,
     /// Odd while the monitor runs code of a pool.
     looks: AtomicU64,
 }
@@ -144,10 +140,8 @@ pub fn watch<T: Watched>(watched: Weak<T>) -> std::io::Result<()> {
 
 /// Wakes the monitor if it sleeps. Called by a pool when it goes from rest to work, after that can be seen.
 pub fn kick() {
-    let Some(monitor) = MONITOR.get() else { return };
-    fence(SeqCst);
-    if monitor.asleep.load(Relaxed) {
-        monitor.ring();
+    if let Some(monitor) = MONITOR.get() {
+        monitor.bell.kick();
     }
 }
 
@@ -171,7 +165,7 @@ fn start() -> std::io::Result<&'static Arc<Monitor>> {
     if let Some(monitor) = MONITOR.get() {
         return Ok(monitor);
     }
-    let monitor = Arc::new(Monitor::default());
+    let monitor = Arc::new(Monitor::new());
     let running = Arc::clone(&monitor);
     std::thread::Builder::new().name("polyloop-monitor".to_owned()).spawn(move || running.run())?;
     Ok(MONITOR.get_or_init(|| monitor))
@@ -186,6 +180,10 @@ pub(crate) fn now() -> Instant {
 }
 
 impl Monitor {
+    fn new() -> Self {
+        Self { bell: Bell::new(), watched: Mutex::default(), looks: AtomicU64::new(0) }
+    }
+
     fn run(&self) {
         let probe = Probe::here();
         let (mut quiet, mut passed) = (Duration::ZERO, Duration::ZERO);
@@ -200,10 +198,7 @@ impl Monitor {
             quiet = if busy { Duration::ZERO } else { quiet + passed };
             if quiet <= LINGER {
                 let before = (busy_looks > 0).then(|| probe.waited()).flatten();
-                let mut kicked = self.kicked.lock();
-                self.bell.wait_for(&mut kicked, tick);
-                *kicked = false;
-                drop(kicked);
+                self.bell.pause(tick);
                 passed = looked.elapsed();
                 let waited = before.and_then(|before| probe.waited()?.checked_sub(before));
                 round = Round::after(passed, tick, waited.unwrap_or_default());
@@ -212,12 +207,8 @@ impl Monitor {
             }
             self.at_work(|| self.each(&mut pools, |_, pool| contain(|| pool.rest())));
             round = Round::FIRST;
-            self.asleep.store(true, Relaxed);
-            fence(SeqCst);
-            if !self.look(&round, &mut pools).0 {
-                self.sleep(RETRY, look_after_reports);
-            }
-            self.asleep.store(false, Relaxed);
+            self.bell
+                .sleep_unless(|| self.look(&round, &mut pools).0, || self.sleep(RETRY, look_after_reports));
             (quiet, passed) = (Duration::ZERO, Duration::ZERO);
         }
     }
@@ -229,14 +220,11 @@ impl Monitor {
             if !self.at_work(&mut try_again) {
                 break;
             }
-            let mut kicked = self.kicked.lock();
-            if !self.bell.wait_while_for(&mut kicked, |kicked| !*kicked, pause).timed_out() {
+            if self.bell.is_rung_within(pause) {
                 break;
             }
         }
-        let mut kicked = self.kicked.lock();
-        self.bell.wait_while(&mut kicked, |kicked| !*kicked);
-        *kicked = false;
+        self.bell.wait();
     }
 
     /// Looks at everything; whether any of it is at work, and how soon to look again.
@@ -288,11 +276,6 @@ impl Monitor {
             left.into_iter().for_each(remains::leave);
         }
     }
-
-    fn ring(&self) {
-        *self.kicked.lock() = true;
-        self.bell.notify_one();
-    }
 }
 
 #[cfg(test)]
@@ -318,7 +301,7 @@ mod tests {
     #[test]
     fn reports_that_find_no_thread_are_tried_again_while_nothing_is_at_work_but_not_for_ever() {
         for (left, tries) in [(0, 1), (3, 4), (u32::MAX, RETRIES + 1)] {
-            let monitor = Arc::new(Monitor::default());
+            let monitor = Arc::new(Monitor::new());
             let sleeping = Arc::clone(&monitor);
             let sleeper = std::thread::spawn(move || {
                 let mut count = 0;
@@ -332,15 +315,15 @@ mod tests {
             while monitor.looks.load(Acquire) < 2 * u64::from(tries) {
                 std::thread::yield_now();
             }
-            monitor.ring();
+            monitor.bell.ring();
             assert_eq!(sleeper.join().unwrap(), tries);
         }
     }
 
     #[test]
     fn who_is_kicked_between_two_tries_sleeps_no_longer() {
-        let monitor = Monitor::default();
-        monitor.ring();
+        let monitor = Monitor::new();
+        monitor.bell.ring();
         let mut tries = 0;
         monitor.sleep(RETRY, || {
             tries += 1;

@@ -1,8 +1,8 @@
 //! The one door to concurrency: std, `parking_lot` or loom behind the same names.
 //!
 //! Under `--cfg polyloop_loom` every atomic, cell and lock below is loom's, so that a model explores the real code.
-//! What has a model goes through here: core, and the pool's idle sets. Locks and counters of other crates that no
-//! model looks at name `std` or `parking_lot` directly.
+//! What has a model goes through here: core, the pool's idle sets and roster, and the monitor's bell. Locks and counters of other
+//! crates that no model looks at name `std` or `parking_lot` directly.
 
 #[cfg(not(polyloop_loom))]
 mod imp {
@@ -75,7 +75,9 @@ mod imp {
         #[derive(Debug)]
         pub struct Mutex<T>(loom::sync::Mutex<T>);
 
-        pub use loom::sync::MutexGuard;
+        /// `None` while a [`Condvar`] has it.
+        #[derive(Debug)]
+        pub struct MutexGuard<'a, T>(Option<loom::sync::MutexGuard<'a, T>>);
 
         impl<T> Mutex<T> {
             pub fn new(value: T) -> Self {
@@ -83,11 +85,25 @@ mod imp {
             }
 
             pub fn lock(&self) -> MutexGuard<'_, T> {
-                self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+                MutexGuard(Some(self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())))
             }
 
             pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-                self.0.try_lock().ok()
+                self.0.try_lock().ok().map(|guard| MutexGuard(Some(guard)))
+            }
+        }
+
+        impl<T> std::ops::Deref for MutexGuard<'_, T> {
+            type Target = T;
+
+            fn deref(&self) -> &T {
+                self.0.as_ref().expect("not being waited with")
+            }
+        }
+
+        impl<T> std::ops::DerefMut for MutexGuard<'_, T> {
+            fn deref_mut(&mut self) -> &mut T {
+                self.0.as_mut().expect("not being waited with")
             }
         }
 
@@ -158,9 +174,44 @@ mod imp {
                 true
             }
 
-            pub fn notify_all(&self) -> usize {
-                self.0.notify_all();
-                0
+            pub fn wait_while<T>(
+                &self,
+                guard: &mut MutexGuard<'_, T>,
+                mut goes_on: impl FnMut(&mut T) -> bool,
+            ) {
+                while goes_on(guard) {
+                    let held = guard.0.take().expect("not being waited with");
+                    guard.0 = Some(self.0.wait(held).unwrap_or_else(|poisoned| poisoned.into_inner()));
+                }
+            }
+
+            /// There is no time in a model: a limit has passed at once.
+            pub fn wait_for<T>(
+                &self,
+                _: &mut MutexGuard<'_, T>,
+                _: std::time::Duration,
+            ) -> WaitTimeoutResult {
+                WaitTimeoutResult(true)
+            }
+
+            /// As [`wait_for`](Self::wait_for).
+            pub fn wait_while_for<T>(
+                &self,
+                guard: &mut MutexGuard<'_, T>,
+                mut goes_on: impl FnMut(&mut T) -> bool,
+                _: std::time::Duration,
+            ) -> WaitTimeoutResult {
+                WaitTimeoutResult(goes_on(guard))
+            }
+        }
+
+        /// Whether a wait ended by its limit.
+        #[derive(Clone, Copy, Debug)]
+        pub struct WaitTimeoutResult(bool);
+
+        impl WaitTimeoutResult {
+            pub fn timed_out(&self) -> bool {
+                self.0
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::block_in_place::OnWorker;
 use crate::idle::AfterSearch;
-use crate::relief::{Crew, NoRelief, Order};
+use crate::relief::{Crew, NoRelief};
 use crate::shared::{Seat, Shared};
 use polyloop_blocking::monitor;
 use polyloop_core::block_on::{TurnPacer, as_worker};
@@ -474,18 +474,19 @@ impl<S: Scheduler> Worker<'_, S> {
         self.shared.scheduler.observe_standby(*index);
         self.shared.hand_on();
         crew.roster.stand_by(*index, &self.seat.mark);
-        loop {
-            let order = crew.roster.order(*index);
-            if self.shared.is_closed() || order == Order::End {
-                return false;
-            }
-            if order == Order::Work {
-                break;
-            }
-            self.busy.take();
-            self.seat.parking.wait_in_thread();
-            self.busy.replace(self.driver.hold());
-            self.seat.parking.heed();
+        let shared = self.shared;
+        let called = crew.roster.until_called(
+            *index,
+            || shared.is_closed(),
+            || {
+                self.busy.take();
+                self.seat.parking.wait_in_thread();
+                self.busy.replace(self.driver.hold());
+                self.seat.parking.heed();
+            },
+        );
+        if !called {
+            return false;
         }
         self.turned(self.driver.now());
         self.rested = true;

@@ -2,6 +2,8 @@
 
 use super::roster::{Hire, Mark, Order, Roster};
 use crate::idle::Idle;
+use loom::sync::atomic::AtomicBool;
+use loom::sync::atomic::Ordering::{Acquire, Release};
 use loom::sync::{Arc, Notify};
 use loom::thread;
 
@@ -77,6 +79,43 @@ fn loom_a_thread_that_is_called_from_standby_finds_its_order() {
         };
         roster.relieve(1, &Mark::new(), call).unwrap();
         assert_eq!(standby.join().unwrap(), Order::Work, "it waits for a call that has come");
+    });
+}
+
+#[test]
+fn loom_who_is_on_standby_hears_the_end_of_the_pool_beside_a_relief() {
+    loom::model(|| {
+        let roster = Arc::new(Roster::new(1, 2));
+        // Seat 0 was relieved by seat 1 and came back.
+        let mark = Mark::new();
+        roster.relieve(0, &mark, |_| true).unwrap();
+        roster.stand_by(0, &mark);
+        let (closed, bell) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
+        let standby = {
+            let (roster, closed, bell) = (roster.clone(), closed.clone(), bell.clone());
+            // Where the call is lost, it waits for ever.
+            thread::spawn(move || roster.until_called(0, || closed.load(Acquire), || bell.wait()))
+        };
+        let shutdown = {
+            let (closed, bell) = (closed.clone(), bell.clone());
+            thread::spawn(move || {
+                closed.store(true, Release);
+                bell.notify();
+            })
+        };
+        // As `Crew::relieve` does, which may have looked before.
+        let relieved = !closed.load(Acquire);
+        if relieved {
+            roster
+                .relieve(1, &Mark::new(), |_| {
+                    bell.notify();
+                    true
+                })
+                .unwrap();
+        }
+        let works = standby.join().unwrap();
+        shutdown.join().unwrap();
+        assert!(relieved || !works, "it works for nobody");
     });
 }
 

@@ -8,7 +8,7 @@
 mod loom_tests;
 mod roster;
 
-pub(crate) use roster::{Mark, Order};
+pub(crate) use roster::Mark;
 
 use crate::config::Config;
 use crate::policy::BlockPolicy;

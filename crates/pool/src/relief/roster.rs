@@ -146,6 +146,31 @@ impl Roster {
         }
     }
 
+    /// The thread of seat `index`, which is on standby, waits until it is called; whether it is to work, or else to end. A call, and the
+    /// end of the pool, end a `wait` that goes on or comes next.
+    pub(crate) fn until_called(
+        &self,
+        index: usize,
+        is_closed: impl Fn() -> bool,
+        mut wait: impl FnMut(),
+    ) -> bool {
+        #[cfg(polyloop_mutant = "standby_asks_once_whether_closed")]
+        let is_closed = {
+            let closed = is_closed();
+            move || closed
+        };
+        loop {
+            let order = self.order(index);
+            if is_closed() || order == Order::End {
+                return false;
+            }
+            if order == Order::Work {
+                return true;
+            }
+            wait();
+        }
+    }
+
     /// The thread of seat `index` has left what it had, and ends.
     pub(crate) fn vacate(&self, index: usize) {
         self.0.lock()[index] = Post::Vacant;
