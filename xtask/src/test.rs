@@ -109,9 +109,10 @@ pub(crate) fn totals(workspace: &Workspace, wanted: &[&Package], rounds: Rounds)
     let words = runner(&selection, has_library);
     let cargo = |words: &[&str]| {
         let mut command = workspace.cargo(words);
-        // A run of everything mostly builds for the first time, which incremental compilation makes a fifth slower.
-        if wanted.is_empty() && std::env::var_os("CARGO_INCREMENTAL").is_none() {
-            command.env("CARGO_INCREMENTAL", "0");
+        // Whoever names a crate is at work on it, and gains from incremental compilation. The price: after a run of everything those of
+        // our own crates that he needs are built once more.
+        if wanted.is_empty() {
+            exec::not_incremental(&mut command);
         }
         command
     };
@@ -242,7 +243,9 @@ fn print(is_stdout: bool, line: &str) {
 
 /// Runs one `cargo test` or `cargo nextest` in this workspace, and counts.
 pub(crate) fn one_round(workspace: &Workspace, words: &[&str]) -> Result<Totals, Stop> {
-    counted(workspace, workspace.cargo(words), words)
+    let mut command = workspace.cargo(words);
+    exec::not_incremental(&mut command);
+    counted(workspace, command, words)
 }
 
 fn counted(workspace: &Workspace, mut command: Command, words: &[&str]) -> Result<Totals, Stop> {
