@@ -9,6 +9,7 @@ use std::fmt;
 use std::ops::AddAssign;
 use std::path::Path;
 use std::process::Command;
+use std::sync::mpsc;
 
 use crate::args::Args;
 use crate::exec;
@@ -116,7 +117,9 @@ pub(crate) fn totals(workspace: &Workspace, wanted: &[&Package], rounds: Rounds)
         }
         command
     };
-    let halves = (words[0] == "test").then(|| halves(&chosen)).flatten();
+    // Whoever says how many run at a time may want it quiet.
+    let may_halve = words[0] == "test" && std::env::var_os("RUST_TEST_THREADS").is_none();
+    let halves = may_halve.then(|| halves(workspace, wanted)).flatten();
     let run = |words: &[&str]| {
         let mut command = cargo(words);
         if rounds.are_long {
@@ -169,10 +172,14 @@ fn runner<'a>(selection: &[&'a str], has_library: bool) -> Vec<&'a str> {
     words
 }
 
-/// The names of the test programs of `tests/` that no crate's has, and those of all the others; nothing if there are not both.
-fn halves(chosen: &[&Package]) -> Option<[Vec<String>; 2]> {
+/// The names of the test programs of `tests/` that no crate's has, and those of all the others; nothing if there are not both. Only for
+/// a run of everything: for a program that is named cargo wants the features it requires to be on, and they may not be with a few crates.
+fn halves(workspace: &Workspace, wanted: &[&Package]) -> Option<[Vec<String>; 2]> {
+    if !wanted.is_empty() {
+        return None;
+    }
     let names = |of_system: bool| -> BTreeSet<String> {
-        let packages = chosen.iter().filter(|package| (package.name == SYSTEM) == of_system);
+        let packages = workspace.packages.iter().filter(|package| (package.name == SYSTEM) == of_system);
         let targets = packages.flat_map(|package| &package.targets).filter(|target| target.kind == "test");
         targets.map(|target| target.name.clone()).collect()
     };
@@ -186,7 +193,7 @@ fn halves(chosen: &[&Package]) -> Option<[Vec<String>; 2]> {
 const SYSTEM: &str = "polyloop-tests";
 
 /// `cargo test` runs one program after the other, and many wait most of the time. So one half of them runs beside the other one, and is
-/// shown afterwards.
+/// shown after it: first what it has said until then, then each line as it comes, so that one sees where it hangs.
 fn side_by_side(
     workspace: &Workspace,
     [alone, rest]: &[Vec<String>; 2],
@@ -219,20 +226,21 @@ fn side_by_side(
         set_threads(&mut command, 3);
         counted_by(workspace, command, count_libtest, said, show)
     };
-    let kept = || {
-        let mut lines = Vec::new();
-        let mut keep = |is_stdout: bool, line: &str| lines.push((is_stdout, line.to_owned()));
-        let totals = part(&beside, "skipped-beside.txt", &mut keep);
-        (totals, lines)
-    };
+    let (send, lines) = mpsc::channel();
     let (beside, here) = std::thread::scope(|scope| {
-        let beside = scope.spawn(kept);
+        let running = scope.spawn(|| {
+            // Dropped at the end, which ends the lines.
+            let send = send;
+            let mut keep = |is_stdout: bool, line: &str| drop(send.send((is_stdout, line.to_owned())));
+            part(&beside, "skipped-beside.txt", &mut keep)
+        });
+        eprintln!("$ cargo {}", here.join(" "));
         let here = part(&here, "skipped-tests.txt", &mut print);
-        (beside.join(), here)
+        eprintln!("$ cargo {}", beside.join(" "));
+        lines.iter().for_each(|(is_stdout, line)| print(is_stdout, &line));
+        (running.join(), here)
     });
-    let (beside, lines) = beside.map_err(|_| Stop::failed("counting the tests panicked"))?;
-    lines.iter().for_each(|(is_stdout, line)| print(*is_stdout, line));
-    let mut totals = beside?;
+    let mut totals = beside.map_err(|_| Stop::failed("counting the tests panicked"))??;
     totals += here?;
     Ok(totals)
 }
@@ -382,17 +390,23 @@ mod tests {
     #[test]
     fn each_test_program_is_in_one_half() {
         let workspace = Workspace::load().unwrap();
-        let all: Vec<&Package> = workspace.packages.iter().collect();
-        let [alone, rest] = halves(&all).unwrap();
+        let [alone, rest] = halves(&workspace, &[]).unwrap();
         assert!(
             alone.contains(&"stalls".to_owned()) && rest.contains(&"it".to_owned()),
             "{alone:?} {rest:?}"
         );
-        let tests = all.iter().flat_map(|package| &package.targets).filter(|target| target.kind == "test");
-        for test in tests {
+        let targets = workspace.packages.iter().flat_map(|package| &package.targets);
+        for test in targets.filter(|target| target.kind == "test") {
             assert!(alone.contains(&test.name) != rest.contains(&test.name), "{}", test.name);
         }
-        assert_eq!(halves(&all[..1]), None, "one crate has but one");
+    }
+
+    #[test]
+    fn no_program_is_named_unless_everything_is_built() {
+        let workspace = Workspace::load().unwrap();
+        let some = ["tests", "trpl"].map(|name| workspace.member(name).unwrap());
+        assert_eq!(halves(&workspace, &some), None, "nobody switches on what trpl's `timeline` requires");
+        assert_eq!(halves(&workspace, &some[..1]), None);
     }
 
     #[test]
