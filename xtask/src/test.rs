@@ -25,9 +25,9 @@ Usage: cargo xtask test [-p CRATE]… [--repeat N] [--long]
 
   -p CRATE    only this crate, `core` or `polyloop-core`; repeatable
   --repeat N  run unit and integration tests N times, to find the one that fails sometimes
-  --long      let tests that repeat a race do so for minutes: with `-p steal`, 100,000 hand-offs; with
-              `-p tests`, as many races of each kind for a deadlock, 10,000 runtimes that leave nothing behind, and
-              on every combination each order in which what belongs to a runtime can be dropped
+  --long      let tests that repeat a race do so for minutes, on busy cores for hours: with `-p steal`,
+              100,000 hand-offs; with `-p tests`, as many races of each kind for a deadlock, 10,000 runtimes that
+              leave nothing behind, and on every combination each order in which what belongs to a runtime can be dropped
 
 Example: cargo xtask test -p time -p core --repeat 20
 ";
