@@ -1,5 +1,5 @@
 //! Workers that are stuck in a poll hold nothing back (C5), on every executor with workers and on every reactor, under every policy. A
-//! process of its own, so that other tests do not eat the bound.
+//! program of its own, so that no test of the same program eats the bound; for other programs the sentinels allow.
 //!
 //! Invariant: who ran before whom is exact: the blockers are held until everything that lay with them has run, and timers, a
 //! socket and wakes from outside have had their turns; were one of them to wait for a blocker, the test would hang. The 20 ms

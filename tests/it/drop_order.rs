@@ -163,8 +163,8 @@ fn on_a_thread_of_its_own() {
     everywhere(Scene::drop_in);
 }
 
-/// Every so many orders are asked of a combination, if not all are. Prime to the lengths of the permutations' cycles, so that each
-/// combination sees all kinds of beginning and end.
+/// Every so many orders are asked of a combination, if not all are. Prime to 720, so that the steps do not always meet the same first or
+/// last object.
 const STEP: usize = 7;
 
 /// With `cargo xtask test --long` in every order on each; without, each order on two or three of them.

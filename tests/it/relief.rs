@@ -1,5 +1,5 @@
-//! All workers are stuck, and the rest of the program goes on (C6), or does not: as the policy says. A process of its own, so
-//! that other tests do not eat the bound.
+//! All workers are stuck, and the rest of the program goes on (C6), or does not: as the policy says. A program of its own, so
+//! that no test of the same program eats the bound; for other programs the sentinels allow.
 //!
 //! Invariant: what counts is exact: who has run before the first stuck poll ends. The 20 ms are asserted beside it, by the clock of
 //! [`Sentinels`], and for one of three scenes: a monitor that was kept from running for long begins to count anew.

@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<(), Stop> {
 
 /// What CI runs: all programs on all combinations, and the learner's project.
 pub(crate) fn check() -> Result<(), Stop> {
-    exec::check(book(true).arg("--all"))?;
+    exec::check(exec::not_incremental(book(true).arg("--all")))?;
     // As from a fresh clone somewhere else, with its own lock file; that foreign crates are built once for all is cargo's doing.
     let template = Workspace::template(TEMPLATE)?;
     for arguments in

@@ -72,7 +72,7 @@ fn smoke() -> Result<(), Stop> {
     let out = exec::root().join(SMOKE);
     emptied(&out).map_err(|error| Stop::failed(format!("{}: cannot be removed: {error}", out.display())))?;
     let mut matrix = exec::cargo(&["xtask", "bench", "matrix", "--quick", "--out", SMOKE]);
-    matrix.env(forward::PROFILE, "dev");
+    exec::not_incremental(matrix.env(forward::PROFILE, "dev"));
     matrix.args(["--filter", "sleep/*", "--filter", "echo/*", "--filter", "spawn_join"]);
     exec::check(matrix.args(["--on", "fifo+poll+heap", "--on", "steal+mio+wheel", "--on", "tokio-ct"]))
 }

@@ -9,6 +9,7 @@ use std::fmt;
 use std::ops::AddAssign;
 use std::path::Path;
 use std::process::Command;
+use std::sync::mpsc;
 
 use crate::args::Args;
 use crate::exec;
@@ -24,9 +25,9 @@ Usage: cargo xtask test [-p CRATE]… [--repeat N] [--long]
 
   -p CRATE    only this crate, `core` or `polyloop-core`; repeatable
   --repeat N  run unit and integration tests N times, to find the one that fails sometimes
-  --long      let tests that repeat a race do so for minutes: with `-p steal`, 100,000 hand-offs; with
-              `-p tests`, as many races of each kind for a deadlock, 10,000 runtimes that leave nothing behind, and
-              on every combination each order in which what belongs to a runtime can be dropped
+  --long      let tests that repeat a race do so for minutes, on busy cores for hours: with `-p steal`,
+              100,000 hand-offs; with `-p tests`, as many races of each kind for a deadlock, 10,000 runtimes that
+              leave nothing behind, and on every combination each order in which what belongs to a runtime can be dropped
 
 Example: cargo xtask test -p time -p core --repeat 20
 ";
@@ -109,13 +110,16 @@ pub(crate) fn totals(workspace: &Workspace, wanted: &[&Package], rounds: Rounds)
     let words = runner(&selection, has_library);
     let cargo = |words: &[&str]| {
         let mut command = workspace.cargo(words);
-        // A run of everything mostly builds for the first time, which incremental compilation makes a fifth slower.
-        if wanted.is_empty() && std::env::var_os("CARGO_INCREMENTAL").is_none() {
-            command.env("CARGO_INCREMENTAL", "0");
+        // Whoever names a crate is at work on it, and gains from incremental compilation. The price: after a run of everything those of
+        // our own crates that he needs are built once more.
+        if wanted.is_empty() {
+            exec::not_incremental(&mut command);
         }
         command
     };
-    let halves = (words[0] == "test").then(|| halves(&chosen)).flatten();
+    // Whoever says how many run at a time may want it quiet.
+    let may_halve = words[0] == "test" && std::env::var_os("RUST_TEST_THREADS").is_none();
+    let halves = may_halve.then(|| halves(workspace, wanted)).flatten();
     let run = |words: &[&str]| {
         let mut command = cargo(words);
         if rounds.are_long {
@@ -168,10 +172,14 @@ fn runner<'a>(selection: &[&'a str], has_library: bool) -> Vec<&'a str> {
     words
 }
 
-/// The names of the test programs of `tests/` that no crate's has, and those of all the others; nothing if there are not both.
-fn halves(chosen: &[&Package]) -> Option<[Vec<String>; 2]> {
+/// The names of the test programs of `tests/` that no crate's has, and those of all the others; nothing if there are not both. Only for
+/// a run of everything: for a program that is named cargo wants the features it requires to be on, and they may not be with a few crates.
+fn halves(workspace: &Workspace, wanted: &[&Package]) -> Option<[Vec<String>; 2]> {
+    if !wanted.is_empty() {
+        return None;
+    }
     let names = |of_system: bool| -> BTreeSet<String> {
-        let packages = chosen.iter().filter(|package| (package.name == SYSTEM) == of_system);
+        let packages = workspace.packages.iter().filter(|package| (package.name == SYSTEM) == of_system);
         let targets = packages.flat_map(|package| &package.targets).filter(|target| target.kind == "test");
         targets.map(|target| target.name.clone()).collect()
     };
@@ -185,7 +193,7 @@ fn halves(chosen: &[&Package]) -> Option<[Vec<String>; 2]> {
 const SYSTEM: &str = "polyloop-tests";
 
 /// `cargo test` runs one program after the other, and many wait most of the time. So one half of them runs beside the other one, and is
-/// shown afterwards.
+/// shown after it: first what it has said until then, then each line as it comes, so that one sees where it hangs.
 fn side_by_side(
     workspace: &Workspace,
     [alone, rest]: &[Vec<String>; 2],
@@ -218,20 +226,21 @@ fn side_by_side(
         set_threads(&mut command, 3);
         counted_by(workspace, command, count_libtest, said, show)
     };
-    let kept = || {
-        let mut lines = Vec::new();
-        let mut keep = |is_stdout: bool, line: &str| lines.push((is_stdout, line.to_owned()));
-        let totals = part(&beside, "skipped-beside.txt", &mut keep);
-        (totals, lines)
-    };
+    let (send, lines) = mpsc::channel();
     let (beside, here) = std::thread::scope(|scope| {
-        let beside = scope.spawn(kept);
+        let running = scope.spawn(|| {
+            // Dropped at the end, which ends the lines.
+            let send = send;
+            let mut keep = |is_stdout: bool, line: &str| drop(send.send((is_stdout, line.to_owned())));
+            part(&beside, "skipped-beside.txt", &mut keep)
+        });
+        eprintln!("$ cargo {}", here.join(" "));
         let here = part(&here, "skipped-tests.txt", &mut print);
-        (beside.join(), here)
+        eprintln!("$ cargo {}", beside.join(" "));
+        lines.iter().for_each(|(is_stdout, line)| print(is_stdout, &line));
+        (running.join(), here)
     });
-    let (beside, lines) = beside.map_err(|_| Stop::failed("counting the tests panicked"))?;
-    lines.iter().for_each(|(is_stdout, line)| print(*is_stdout, line));
-    let mut totals = beside?;
+    let mut totals = beside.map_err(|_| Stop::failed("counting the tests panicked"))??;
     totals += here?;
     Ok(totals)
 }
@@ -242,7 +251,9 @@ fn print(is_stdout: bool, line: &str) {
 
 /// Runs one `cargo test` or `cargo nextest` in this workspace, and counts.
 pub(crate) fn one_round(workspace: &Workspace, words: &[&str]) -> Result<Totals, Stop> {
-    counted(workspace, workspace.cargo(words), words)
+    let mut command = workspace.cargo(words);
+    exec::not_incremental(&mut command);
+    counted(workspace, command, words)
 }
 
 fn counted(workspace: &Workspace, mut command: Command, words: &[&str]) -> Result<Totals, Stop> {
@@ -379,17 +390,23 @@ mod tests {
     #[test]
     fn each_test_program_is_in_one_half() {
         let workspace = Workspace::load().unwrap();
-        let all: Vec<&Package> = workspace.packages.iter().collect();
-        let [alone, rest] = halves(&all).unwrap();
+        let [alone, rest] = halves(&workspace, &[]).unwrap();
         assert!(
             alone.contains(&"stalls".to_owned()) && rest.contains(&"it".to_owned()),
             "{alone:?} {rest:?}"
         );
-        let tests = all.iter().flat_map(|package| &package.targets).filter(|target| target.kind == "test");
-        for test in tests {
+        let targets = workspace.packages.iter().flat_map(|package| &package.targets);
+        for test in targets.filter(|target| target.kind == "test") {
             assert!(alone.contains(&test.name) != rest.contains(&test.name), "{}", test.name);
         }
-        assert_eq!(halves(&all[..1]), None, "one crate has but one");
+    }
+
+    #[test]
+    fn no_program_is_named_unless_everything_is_built() {
+        let workspace = Workspace::load().unwrap();
+        let some = ["tests", "trpl"].map(|name| workspace.member(name).unwrap());
+        assert_eq!(halves(&workspace, &some), None, "nobody switches on what trpl's `timeline` requires");
+        assert_eq!(halves(&workspace, &some[..1]), None);
     }
 
     #[test]

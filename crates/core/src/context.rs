@@ -511,7 +511,8 @@ pub fn enter_scope<T: 'static, R>(value: &T, f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// What [`enter_scope`] does before and after its closure, as [`AtHome`].
+/// What [`enter_scope`] does before and after its closure, apart from it, so that a debug build has it once; where speed counts it may
+/// be inlined.
 struct InScope {
     previous: *const Scope,
 }
