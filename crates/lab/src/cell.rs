@@ -197,7 +197,7 @@ pub struct Outcome {
     pub predicted: Option<String>,
     /// What was observed, in words (experiments).
     pub observed: Option<String>,
-    /// Whether nothing was forced, so that it could not fail: what was observed is shown, and is no verdict (experiments).
+    /// Whether nothing was forced: what was observed is shown, and if nothing was lost, that is no verdict (experiments).
     #[serde(default)]
     pub open: bool,
     /// The numbers; the first one is the case's own.

@@ -57,8 +57,8 @@ fn experiments(view: View<'_>) -> Option<String> {
     };
     match tally.open {
         0 => {}
-        1 => told += " 1 cell more could not fail and is no verdict.",
-        n => told += &format!(" {n} cells more could not fail and are no verdicts."),
+        1 => told += " 1 cell more ran where nothing is forced, and is no verdict.",
+        n => told += &format!(" {n} cells more ran where nothing is forced, and are no verdicts."),
     }
     match view.second_answers().count() {
         0 => {}

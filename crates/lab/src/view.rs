@@ -281,7 +281,7 @@ fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) passed: usize,
-    /// Ran, and could not have failed.
+    /// Ran where nothing is forced.
     pub(crate) open: usize,
     pub(crate) ours_failed: usize,
     pub(crate) others_failed: usize,

@@ -30,13 +30,14 @@ pub(crate) struct Wrong {
     pub(crate) time: Vec<String>,
 }
 
-/// A set of rules, or the statement that there is nothing to predict.
+/// A set of rules, or the statement that the runtime forces nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Prediction {
     rules: Vec<Rule>,
     /// Rules that follow from the distances between sleeps.
     by_time: Vec<Rule>,
-    /// What to say instead of rules, where nothing is forced.
+    /// Why nothing is forced. Rules beside it are what any program shows that comes to its end: a run may break them, and keeping
+    /// them is no verdict.
     open: Option<String>,
 }
 
@@ -49,14 +50,14 @@ impl Prediction {
         Self::default()
     }
 
-    /// Nothing is forced, and `why` says so; no observation contradicts it, and none is a verdict.
+    /// Nothing is forced, and `why` says so: no observation is a verdict. Only what is added contradicts it.
     pub(crate) fn open(why: impl Into<String>) -> Self {
         Self { open: Some(why.into()), ..Self::default() }
     }
 
-    /// Whether it could not be contradicted.
+    /// Whether what fits it is no verdict.
     pub(crate) fn is_open(&self) -> bool {
-        self.rules.is_empty() && self.by_time.is_empty()
+        self.open.is_some() || (self.rules.is_empty() && self.by_time.is_empty())
     }
 
     /// These happen one after the other.
@@ -184,10 +185,11 @@ fn order_violations(steps: &[Vec<String>], events: &[String]) -> Vec<String> {
 
 impl fmt::Display for Prediction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(open) = &self.open {
-            return write!(f, "nothing is forced: {open}");
-        }
         let words = |rules: &[Rule]| rules.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        if let Some(open) = &self.open {
+            write!(f, "nothing is forced: {open}")?;
+            return if self.rules.is_empty() { Ok(()) } else { write!(f, "; but {}", words(&self.rules)) };
+        }
         f.write_str(&words(&self.rules))?;
         match (self.rules.is_empty(), self.by_time.is_empty()) {
             (_, true) => Ok(()),
@@ -319,6 +321,14 @@ mod tests {
         assert!(!Prediction::new().by_time(Prediction::new().times("a", 1)).is_open());
         assert!(wrong(Prediction::open("a tie"), "z").is_empty());
         assert_eq!(Prediction::open("a tie").to_string(), "nothing is forced: a tie");
+        let ends = || Prediction::open("a tie").times("end", 2);
+        assert!(ends().is_open() && wrong(ends(), "end z end").is_empty());
+        assert_eq!(
+            wrong(ends(), "end"),
+            ["`end` happened 1 times, not 2"],
+            "what was lost is told all the same"
+        );
+        assert_eq!(ends().to_string(), "nothing is forced: a tie; but 2 × end");
     }
 
     #[test]

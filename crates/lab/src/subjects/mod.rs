@@ -24,15 +24,18 @@ pub(crate) enum Yields {
 }
 
 /// What predictions may rely on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Nature {
     /// How many threads poll tasks.
     pub(crate) workers: usize,
     /// What yielding does.
     pub(crate) yields: Yields,
-    /// Whether a task that yields comes after all that are ready, on one worker. An executor that looks into several queues in
-    /// some rhythm only bounds how often it is passed over.
+    /// Whether a task that yields comes after all that are ready, on one worker and without wishes. An executor that looks into
+    /// several queues in some rhythm only bounds how often it is passed over.
     pub(crate) in_turn: bool,
+    /// C3 of docs/contracts.md, on one worker: within how many polls, its own included, a ready task is polled that is in this
+    /// place.
+    pub(crate) ready_bound: fn(u64) -> u64,
     /// Whether a worker that is stuck in a poll is replaced by a fresh one.
     pub(crate) relief: bool,
     /// Whether nobody could replace its one thread, because its tasks may not be sent.
@@ -54,6 +57,15 @@ impl Nature {
     /// One task is polled at a time, whatever happens.
     pub(crate) fn serial(&self) -> bool {
         self.workers == 1 && !self.relief
+    }
+
+    /// Of so many tasks that are ready again after every poll, on one worker: how many polls of others come between two of one, at
+    /// most, or before its first.
+    pub(crate) fn most_between(&self, tasks: usize) -> usize {
+        let place = tasks as u64;
+        // Until the driver is turned, the others yield once each at most.
+        let aside = if self.yields == Yields::AfterDriver { place } else { 0 };
+        (aside + (self.ready_bound)(place)).saturating_sub(1) as usize
     }
 }
 
@@ -153,6 +165,7 @@ struct Row {
     many: bool,
     yields: Yields,
     in_turn: bool,
+    ready_bound: fn(u64) -> u64,
     reachable: bool,
     private_slot: bool,
     hostage: bool,
@@ -162,7 +175,8 @@ struct Row {
 /// The peers. What each does was measured before it was written down: tokio hands a yielding task back after its driver
 /// was turned, smol queues it at once; neither replaces a blocked worker. tokio keeps the task that was woken last in a slot that
 /// no thief looks into, and wakes no second worker for a single event; smol queues what is woken for all, and has a thread beside
-/// its workers that waits for events when they don't.
+/// its workers that waits for events when they don't. Their bounds are those that polyloop-conformance read in their sources and
+/// holds them to; a test compares.
 const PEERS: &[Row] = &[
     Row {
         name: "tokio-ct",
@@ -170,6 +184,7 @@ const PEERS: &[Row] = &[
         many: false,
         yields: Yields::AfterDriver,
         in_turn: true,
+        ready_bound: |place| place + place / 31 + 1,
         reachable: false,
         private_slot: false,
         hostage: true,
@@ -181,6 +196,7 @@ const PEERS: &[Row] = &[
         many: true,
         yields: Yields::AfterDriver,
         in_turn: false,
+        ready_bound: |place| 4 * (place + place / 2 + 1),
         reachable: false,
         private_slot: true,
         hostage: true,
@@ -196,6 +212,7 @@ const SMOL_ROW: Row = Row {
     many: true,
     yields: Yields::Requeue,
     in_turn: true,
+    ready_bound: |place| place + 1,
     reachable: true,
     private_slot: false,
     hostage: false,
@@ -220,6 +237,7 @@ impl Row {
             workers,
             yields: self.yields,
             in_turn: self.in_turn,
+            ready_bound: self.ready_bound,
             relief: false,
             alone: false,
             reachable: self.reachable,
@@ -259,10 +277,12 @@ fn own(name: String, combination: Combination) -> Contestant {
     };
     let relief = matches!(combination.block_policy(), BlockPolicy::HandOff { .. });
     let private_slot = combination.lifo() == Some(Lifo::Private);
+    let (in_turn, ready_bound) = order(combination.executor());
     let nature = Nature {
         workers,
         yields: Yields::Requeue,
-        in_turn: combination.executor() == "fifo",
+        in_turn,
+        ready_bound,
         relief,
         alone: combination.executor() == "fifo",
         reachable: !private_slot,
@@ -272,6 +292,18 @@ fn own(name: String, combination: Combination) -> Contestant {
         inherits: combination.honours().deadline,
     };
     Contestant { subject, nature, launch: Launch::Own(combination) }
+}
+
+/// Whether it is in turn on one worker, and what it declares of a ready task; a test compares.
+fn order(executor: &str) -> (bool, fn(u64) -> u64) {
+    match executor {
+        "fifo" | "global" => (true, |place| place),
+        "percore" => (true, |place| 2 * place + 1),
+        // Without wishes all are alike, and who is ready first comes first.
+        "fair" | "edf" => (true, |place| 61 * place),
+        // What it had, once it seemed stuck, comes back through the injector, by turns with what it has got since.
+        _ => (false, |place| 8 * place + 8),
+    }
 }
 
 /// The subjects of a matrix: every built-in combination, the default one also without relief, and the peers.
@@ -401,6 +433,32 @@ mod tests {
             let distinct: std::collections::HashSet<_> = names.iter().collect();
             assert_eq!(distinct.len(), names.len());
         }
+    }
+
+    #[test]
+    fn bounds_are_those_that_are_declared() {
+        let same = |nature: Nature, declared: Option<fn(u64) -> u64>, name: &str| {
+            let declared = declared.expect("a bound");
+            (1..1_000).for_each(|place| assert_eq!((nature.ready_bound)(place), declared(place), "{name}"));
+        };
+        for combination in Combination::ALL {
+            let name = combination.to_string();
+            let runtime = polyloop::Runtime::from_name(&name).unwrap();
+            same(resolve(&name).unwrap().nature, runtime.handle().fairness().ready_bound, &name);
+        }
+        let mounted = [("tokio-ct", "tokio_ct"), ("tokio-mt:1", "tokio_mt_1"), ("smol-1", "smol_1")];
+        for (name, mount) in mounted.into_iter().chain([("smol-n:1", "smol_n_1")]) {
+            let declared = polyloop_conformance::fairness::declared(mount).ready_bound;
+            same(resolve(name).unwrap().nature, declared, name);
+        }
+    }
+
+    #[test]
+    fn who_is_kept_aside_until_the_driver_turns_waits_for_that_too() {
+        let most = |name: &str| resolve(name).unwrap().nature.most_between(10);
+        assert_eq!(most("global:1,block=none"), 9);
+        assert_eq!(most("steal:1"), 87);
+        assert_eq!(most("tokio-mt:1"), 10 + 4 * 16 - 1);
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub(crate) const TESTS: &[(&str, fn())] = &[
     ("the_estimate_knows_what_a_bench_takes", the_estimate_knows_what_a_bench_takes),
     ("two_runs_are_compared", two_runs_are_compared),
     ("workers_are_swept", workers_are_swept),
-    ("what_cannot_fail_is_no_verdict", what_cannot_fail_is_no_verdict),
+    ("what_nothing_forces_is_no_verdict", what_nothing_forces_is_no_verdict),
     (
         "workers_are_swept_on_peers_too_and_compared_with_as_many",
         workers_are_swept_on_peers_too_and_compared_with_as_many,
@@ -386,7 +386,7 @@ fn workers_are_swept_on_peers_too_and_compared_with_as_many() {
     assert!(results.subject("tokio-mt").is_none() && results.subject("floor-loop").is_some());
 }
 
-fn what_cannot_fail_is_no_verdict() {
+fn what_nothing_forces_is_no_verdict() {
     let folder = Folder::new();
     let out = folder.join("out");
     let ran = lab(&[
@@ -401,8 +401,7 @@ fn what_cannot_fail_is_no_verdict() {
         &out,
     ]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    let sentence =
-        "All 1 experiment cell came out as predicted. 1 cell more could not fail and is no verdict.";
+    let sentence = "All 1 experiment cell came out as predicted. 1 cell more ran where nothing is forced, and is no verdict.";
     assert!(ran.stdout.contains(sentence), "{}", ran.stdout);
     assert!(ran.stdout.contains("no verdict") && ran.stdout.contains("1/1 ✔"), "{}", ran.stdout);
     assert!(

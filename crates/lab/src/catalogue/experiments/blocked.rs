@@ -117,7 +117,8 @@ fn prediction(k: usize, nature: Nature) -> Prediction {
             .fold(rule.sequence(&[BLOCKED, RELEASED]).before(&[RELEASED], &OTHERS[..1]), |rule, other| {
                 rule.times(other, 1)
             }),
-        _ => Prediction::open("with some workers left, who holds what was ready differs from run to run"),
+        _ => Prediction::open("with some workers left, who holds what was ready differs from run to run")
+            .before(&[BLOCKED], &OTHERS),
     }
 }
 

@@ -64,7 +64,9 @@ fn prediction(nature: Nature) -> Prediction {
     match nature {
         _ if nature.serial() || nature.private_slot => rule.sequence(&[FREE, RAN]),
         _ if nature.reachable || nature.relief => rule.by_time(Prediction::new().sequence(&[RAN, FREE])),
-        _ => rule,
+        _ => Prediction::open("who looks where the woken task waits differs from run to run")
+            .sequence(&[WOKE, RAN])
+            .sequence(&[WOKE, FREE]),
     }
 }
 

@@ -34,6 +34,9 @@ const GOT: &str = "high has the lock";
 const POLLS: usize = 8;
 /// A medium task gives up after so many polls: a runtime that never lets the holder run is to be told, not to hang.
 const PATIENCE: usize = 10_000;
+/// So many polls come after each other until the urgent task has the lock: the holder's, the one in which it is told to go on
+/// included, and its own.
+const CHAIN: usize = POLLS + 2;
 /// With inheritance, so many polls of others may come first: one in 61 goes by age, and while the holder is polled for the last
 /// times one such turn can fall due. The other is to spare, and far from one for each of the holder's polls.
 const FEW: usize = 2;
@@ -178,13 +181,21 @@ async fn play<R: Runtime, L: Lock>(
 }
 
 fn prediction(medium: usize, nature: Nature) -> Prediction {
-    let rule = Prediction::new().sequence(&[HELD, ASKED, GOT]);
-    match nature {
-        _ if nature.inherits && nature.workers == 1 => rule.at_most(AHEAD, FEW),
+    let story = [HELD, ASKED, GOT];
+    // The holder is one of those who are ready, or the urgent task is.
+    let most = CHAIN * nature.most_between(medium + 1);
+    let forced = match nature {
+        _ if nature.inherits => Prediction::new().at_most(AHEAD, FEW),
         // One of them may have had its turn just before high asked.
-        _ if nature.serial() && nature.in_turn => rule.at_least(AHEAD, (POLLS - 1) * medium),
-        // The others may all be with another worker, or be passed over for a while.
-        _ => rule,
+        _ if nature.in_turn => Prediction::new().at_least(AHEAD, (POLLS - 1) * medium).at_most(AHEAD, most),
+        _ => Prediction::new().at_most(AHEAD, most),
+    };
+    match nature.workers {
+        1 if nature.serial() => forced.sequence(&story),
+        // Polls are too short for relief, unless the machine stands still.
+        1 => Prediction::new().sequence(&story).by_time(forced),
+        _ => Prediction::open("the others may be with another worker, which has nothing more urgent to do")
+            .sequence(&story),
     }
 }
 
@@ -219,9 +230,20 @@ mod tests {
         let fits = |subject: &str, medium, events: &[String]| {
             prediction(medium, resolve(subject).unwrap().nature).check(events).all().is_empty()
         };
-        for serial in ["fifo", "tokio-ct", "smol-1"] {
+        for serial in ["fifo", "global:1", "percore:1,block=none", "fair:1", "tokio-ct", "smol-1"] {
             assert!(fits(serial, 2, &events(14)) && fits(serial, 8, &events(60)), "{serial}");
             assert!(!fits(serial, 2, &events(0)) && !fits(serial, 8, &events(14)), "{serial}");
+        }
+        // Others end after so many polls, and would have them all if the holder were never polled.
+        for (serial, most) in
+            [("fifo", 80), ("global:1,block=none", 80), ("steal:1", 790), ("tokio-mt:1", 640)]
+        {
+            assert!(fits(serial, 8, &events(most)) && !fits(serial, 8, &events(most + 1)), "{serial}");
+            assert!(most < 8 * PATIENCE);
+        }
+        assert!(fits("steal:1", 8, &events(0)), "it may be passed over and may pass others");
+        for (one, open) in [("edf:1", false), ("steal:1", false), ("edf:2", true), ("percore:2", true)] {
+            assert_eq!(prediction(8, resolve(one).unwrap().nature).is_open(), open, "{one}");
         }
         assert!(fits("steal:2", 8, &events(0)));
         for medium in [2, 8] {
