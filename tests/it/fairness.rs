@@ -10,6 +10,7 @@ use polyloop_conformance::fairness;
 use polyloop_conformance::fairness::{On, PEERS, declared};
 use polyloop_core::Fairness;
 use polyloop_traits::{Smol, Tokio};
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 /// Nobody stands in for a worker while the suite blocks it: two threads would have the driver by turns, and while the one that has it
@@ -70,6 +71,39 @@ fn every_combination_is_mounted_and_declares_its_constants() {
         let orphans = declared.orphan_bound.map(|polls| polls(1));
         assert_eq!(orphans, (combination.executor() == "percore").then_some(61), "{name}");
     }
+}
+
+/// `8n + 8`, if that is what the bound says.
+fn formula(bound: fn(u64) -> u64) -> String {
+    let slope = bound(2) - bound(1);
+    let rest = bound(1) - slope;
+    for place in [1, 2, 3, 100, 10_000] {
+        assert_eq!(bound(place), slope * place + rest, "the bound is no straight line");
+    }
+    let slope = if slope == 1 { String::new() } else { slope.to_string() };
+    if rest == 0 { format!("{slope}n") } else { format!("{slope}n + {rest}") }
+}
+
+/// The row of the guide's table that says this.
+fn row(executor: &str, declared: &Fairness) -> String {
+    let Fairness { max_polls_between_turns: most, polls_after_interval, .. } = declared;
+    let (polls, interval) = polls_after_interval.unwrap();
+    assert_eq!(interval.as_micros(), 100, "the table's heading says so");
+    let ready = formula(declared.ready_bound.unwrap());
+    let orphans = declared.orphan_bound.map(formula);
+    let orphans = orphans.map(|bound| format!("; {bound} of any other worker, if its own is stuck"));
+    format!("| `{executor}` | {most} | {polls} | {ready} polls{} |", orphans.unwrap_or_default())
+}
+
+#[test]
+fn the_guide_has_every_executor_s_constants() {
+    let guide = include_str!("../../docs/guide/backends.md");
+    let executors: BTreeSet<_> = Combination::ALL.iter().map(|combination| combination.executor()).collect();
+    for executor in &executors {
+        let row = row(executor, &of(executor));
+        assert!(guide.lines().any(|line| line == row), "not in the guide: {row}");
+    }
+    assert_eq!(guide.matches(" | 976 | ").count(), executors.len(), "rows of the table");
 }
 
 fairness!(tokio_ct, declared("tokio_ct"), On::Caller, (Tokio::current_thread().unwrap(), ()));

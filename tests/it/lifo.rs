@@ -1,46 +1,81 @@
 //! What becomes of a task that a poll wakes, by the policy of its slot.
 //!
-//! Invariant: who is trapped and who is not is told by order: the poll that blocks waits for the task that it spawned, and no longer.
+//! Invariant: who is trapped and who is not is told by order: the poll that blocks waits for the task that it made ready, and no
+//! longer.
 
-use polyloop::sync::mpsc as channel;
+use polyloop::dump::TaskState;
+use polyloop::sync::{Notify, mpsc as channel};
 use polyloop::{Builder, Runtime};
 use polyloop_conformance::{LIMIT, watched};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 fn build(name: &str) -> Runtime {
     Builder::new().combination(name).experiments(true).build().unwrap()
 }
 
-/// A poll spawns a task, which has its place where one has that it wakes, and blocks until that has run, for `patience` at most;
-/// whether it has.
-fn the_task_runs(name: &str, patience: Duration) -> bool {
+/// How a poll makes another task ready.
+#[derive(Clone, Copy, Debug)]
+enum Trapped {
+    Spawned,
+    Woken,
+}
+
+/// A poll makes a task ready and blocks until that has run, for `patience` at most; whether it has.
+fn the_task_runs(name: &str, how: Trapped, patience: Duration) -> bool {
     let runtime = build(name);
     let (ran, has_run) = mpsc::channel();
-    let blocked = runtime.spawn(async move {
-        let trapped = polyloop::spawn(async move {
-            // The poll that waited may have ended.
-            let _ = ran.send(());
-        });
-        (has_run.recv_timeout(patience).is_ok(), trapped)
-    });
-    let (in_time, trapped) = runtime.block_on(blocked).unwrap();
+    let bell = Arc::new(Notify::new());
+    let rung = bell.clone();
+    let trapped = async move {
+        if matches!(how, Trapped::Woken) {
+            rung.notified().await;
+        }
+        // The poll that waited may have ended.
+        let _ = ran.send(());
+    };
+    let blocks = move || has_run.recv_timeout(patience).is_ok();
+    let (blocked, trapped) = match how {
+        Trapped::Spawned => {
+            let blocked = runtime.spawn(async move {
+                let trapped = polyloop::spawn(trapped);
+                (blocks(), trapped)
+            });
+            runtime.block_on(blocked).unwrap()
+        }
+        Trapped::Woken => {
+            let trapped = runtime.spawn(trapped);
+            // The wake must not find it in a poll: whoever polls it then would put it into a queue of his own.
+            while !runtime.dump().tasks().iter().all(|task| *task.state() == TaskState::Waiting) {
+                std::thread::yield_now();
+            }
+            let blocked = runtime.spawn(async move {
+                bell.notify_one();
+                blocks()
+            });
+            (runtime.block_on(blocked).unwrap(), trapped)
+        }
+    };
     // Sooner or later it does.
     runtime.block_on(trapped).unwrap();
-    in_time
+    blocked
 }
 
 #[test]
 fn a_task_that_lies_in_the_slot_of_a_blocked_poll_runs_unless_the_slot_is_private() {
-    for policy in ["none", "detect", "handoff"] {
-        for lifo in ["off", "stealable"] {
-            let name = format!("steal:2,block={policy},lifo={lifo}");
-            watched(&name.clone(), LIMIT, move || assert!(the_task_runs(&name, LIMIT), "{name}"));
+    for how in [Trapped::Spawned, Trapped::Woken] {
+        for policy in ["none", "detect", "handoff"] {
+            let check = |lifo: &str, patience, runs| {
+                let name = format!("steal:2,block={policy},lifo={lifo}");
+                watched(&format!("{name} {how:?}"), LIMIT, move || {
+                    assert_eq!(the_task_runs(&name, how, patience), runs, "{name} {how:?}");
+                });
+            };
+            check("off", LIMIT, true);
+            check("stealable", LIMIT, true);
+            // What is in the slot is nobody's but the blocked worker's, however long it is waited for.
+            check("private", Duration::from_millis(100), false);
         }
-        // What is in the slot is nobody's but the blocked worker's, however long it is waited for.
-        let name = format!("steal:2,block={policy},lifo=private");
-        let patience = Duration::from_millis(100);
-        watched(&name.clone(), LIMIT, move || assert!(!the_task_runs(&name, patience), "{name}"));
     }
 }
 

@@ -1,8 +1,9 @@
 //! All workers are stuck, and the rest of the program goes on (C6), or does not: as the policy says. A program of its own, so
 //! that no test of the same program eats the bound; for other programs the sentinels allow.
 //!
-//! Invariant: what counts is exact: who has run before the first stuck poll ends. The 20 ms are asserted beside it, by the clock of
-//! [`Sentinels`], and for one of three scenes: a monitor that was kept from running for long begins to count anew.
+//! Invariant: what counts is exact: who has run before the first stuck poll ends. The 20 ms are asserted beside it where nobody
+//! computes, by the clock of [`Sentinels`], and in two of three scenes: a monitor that was kept from running for long begins to
+//! count anew.
 
 #![forbid(unsafe_code)]
 
@@ -21,8 +22,9 @@ const NAP: Duration = Duration::from_millis(100);
 const TICK: Duration = Duration::from_millis(5);
 /// Of the clock of sentinels, those that a sleep of [`TICK`] takes anyway, rounded up.
 const TICK_ITSELF: u64 = 6;
-/// So often it may come late.
-const SCENES: usize = 3;
+/// So many scenes must keep the bound, and so many may miss it.
+const KEPT: usize = 2;
+const MISSED: usize = 1;
 /// How long it is watched what goes on while all workers are stuck.
 const WATCHED: Duration = Duration::from_millis(100);
 /// How long it is waited for whoever must come: those that compute share processors with him, and with whatever else runs.
@@ -36,6 +38,10 @@ enum Stuck {
     Lock,
     Spin,
 }
+
+/// Each way to get stuck, and two of them beside each other, which the workers take in turn.
+const WAYS: [&[Stuck]; 5] =
+    [&[Stuck::Sleep], &[Stuck::Read], &[Stuck::Lock], &[Stuck::Spin], &[Stuck::Sleep, Stuck::Spin]];
 
 /// What the stuck ones wait for, besides the time.
 struct Scene {
@@ -97,7 +103,7 @@ struct Ticking {
 }
 
 /// Watches for `length`, and until all others went on if `all` have to.
-fn watch(name: &str, workers: usize, how: Stuck, length: Duration, all: bool) -> Seen {
+fn watch(name: &str, workers: usize, how: &[Stuck], length: Duration, all: bool) -> Seen {
     let runtime = Runtime::from_name(name).unwrap();
     let sentinels = Sentinels::start(workers);
     let clock = sentinels.clock();
@@ -123,16 +129,19 @@ fn watch(name: &str, workers: usize, how: Stuck, length: Duration, all: bool) ->
             stream.write_all(&byte).await.unwrap();
         }
     });
-    let mut client = TcpStream::connect(told.recv().unwrap()).unwrap();
+    let client = TcpStream::connect(told.recv().unwrap()).unwrap();
     client.set_nodelay(true).unwrap();
-    // A policy that does nothing must not hang the test.
-    client.set_read_timeout(Some(if all { PATIENCE } else { length })).unwrap();
-    let mut trip = || {
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    let trip = || {
         let before = clock.now();
-        client.write_all(&[1]).unwrap();
-        client.read_exact(&mut [0]).ok().map(|()| clock.since(&before))
+        (&client).write_all(&[1]).unwrap();
+        (&client).read_exact(&mut [0]).ok().map(|()| clock.since(&before))
     };
     trip().expect("nobody is stuck yet");
+    if !all {
+        // A policy that does nothing must not hang the test.
+        client.set_read_timeout(Some(length)).unwrap();
+    }
 
     let scene = Scene::new();
     let held = scene.lock.lock().unwrap();
@@ -140,7 +149,8 @@ fn watch(name: &str, workers: usize, how: Stuck, length: Duration, all: bool) ->
     let (begun, began) = mpsc::channel();
     let mut start = clock.now();
     for index in 0..workers {
-        let (scene, begun, clock) = (scene.clone(), begun.clone(), clock.clone());
+        let (scene, begun, clock, how) =
+            (scene.clone(), begun.clone(), clock.clone(), how[index % how.len()]);
         let ran = (index + 1 == workers).then(|| ran.clone());
         runtime.spawn(async move {
             if let Some(ran) = ran {
@@ -181,9 +191,11 @@ fn watch(name: &str, workers: usize, how: Stuck, length: Duration, all: bool) ->
     seen
 }
 
-fn all_go_on(name: &str, workers: usize, how: Stuck) {
-    let mut late = Vec::new();
-    for _ in 0..SCENES {
+fn all_go_on(name: &str, workers: usize, how: &[Stuck]) {
+    // A thread that computes has the processor, and the machine has few of them: there it is only said who runs.
+    let is_timed = !how.iter().any(|how| matches!(how, Stuck::Spin));
+    let (mut kept, mut late) = (0, Vec::new());
+    while kept < KEPT {
         let seen = watch(name, workers, how, WATCHED, true);
         let ready =
             seen.ready.unwrap_or_else(|| panic!("{name} {how:?}: a ready task waited for the stuck workers"));
@@ -191,17 +203,19 @@ fn all_go_on(name: &str, workers: usize, how: Stuck) {
             seen.ticks > 0 && seen.trips > 0,
             "{name} {how:?}: timers or sockets waited for the stuck workers"
         );
-        // A thread that computes has the processor, and the machine has few of them: there it is only said who runs.
-        let longest = ready.max(seen.gap).max(seen.slowest);
-        if matches!(how, Stuck::Spin) || longest <= TICKS_IN_20_MS {
+        if !is_timed {
             return;
         }
-        late.push(format!("ready {ready}, timer {}, round trip {}", seen.gap, seen.slowest));
+        if ready.max(seen.gap).max(seen.slowest) <= TICKS_IN_20_MS {
+            kept += 1;
+        } else {
+            late.push(format!("ready {ready}, timer {}, round trip {}", seen.gap, seen.slowest));
+        }
+        assert!(late.len() <= MISSED, "{name} {how:?}: waits in ticks: {late:?}");
     }
-    panic!("{name} {how:?}: waits in ticks: {late:?}");
 }
 
-fn nobody_goes_on(name: &str, workers: usize, how: Stuck) {
+fn nobody_goes_on(name: &str, workers: usize, how: &[Stuck]) {
     let seen = watch(name, workers, how, WATCHED, false);
     assert_eq!(seen.ready, None, "{name} {how:?}: who ran the ready task?");
     assert_eq!((seen.ticks, seen.trips), (0, 0), "{name} {how:?}: ticks and round trips");
@@ -212,7 +226,7 @@ fn the_policy_decides(executor: &str, workers: &[usize], reactors: &[&str]) {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     for &workers in workers {
-        for how in [Stuck::Sleep, Stuck::Read, Stuck::Lock, Stuck::Spin] {
+        for how in WAYS.into_iter().filter(|how| how.len() <= workers) {
             for reactor in reactors {
                 let name = format!("{executor}:{workers}+{reactor}");
                 watched(&format!("{name} {how:?}"), LIMIT, move || all_go_on(&name, workers, how));

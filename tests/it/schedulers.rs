@@ -25,16 +25,30 @@ fn a_scheduler_that_ignores_a_wish_says_so() {
     assert_eq!("steal".parse::<Combination>().unwrap().honours(), Honours::NOTHING);
 }
 
-/// Percent of the run time that class 1, of weight 3, gets beside class 2, of weight 1; each poll does `work`.
-fn percent(runtime: &Runtime, tasks: usize, work: impl Fn() + Send + Sync + 'static) -> u64 {
+/// What class 1, of weight 3, and class 2, of weight 1, have run, and the longest poll; in nanoseconds.
+struct Shares {
+    spent: [u64; 2],
+    longest: u64,
+}
+
+impl Shares {
+    fn percent(&self) -> u64 {
+        100 * self.spent[0] / (self.spent[0] + self.spent[1])
+    }
+}
+
+/// What two classes of so many tasks get; each poll does `work`.
+fn shares(runtime: &Runtime, tasks: usize, work: impl Fn() + Send + Sync + 'static) -> Shares {
     // A multiple of the workers, so that none waits in the end.
     const POLLS: u64 = 10_000;
     let (polls, spent) = (Arc::new(AtomicU64::new(0)), Arc::<[AtomicU64; 2]>::default());
+    let longest = Arc::new(AtomicU64::new(0));
     let work = Arc::new(work);
     // No class begins before all are there.
     let go = Arc::new(AtomicBool::new(false));
     let hog = |class: usize| {
         let (polls, spent, work, go) = (polls.clone(), spent.clone(), work.clone(), go.clone());
+        let longest = longest.clone();
         async move {
             while !go.load(SeqCst) {
                 task::yield_now().await;
@@ -42,23 +56,30 @@ fn percent(runtime: &Runtime, tasks: usize, work: impl Fn() + Send + Sync + 'sta
             while polls.fetch_add(1, SeqCst) < POLLS {
                 let begun = Instant::now();
                 work();
-                spent[class].fetch_add(begun.elapsed().as_nanos().try_into().unwrap(), SeqCst);
+                let took = begun.elapsed().as_nanos().try_into().unwrap();
+                spent[class].fetch_add(took, SeqCst);
+                longest.fetch_max(took, SeqCst);
                 task::yield_now().await;
             }
         }
     };
-    runtime.block_on(async {
-        let mut hogs = Vec::new();
-        for _ in 0..tasks {
-            hogs.push(task::Builder::new().class(1).weight(3).spawn(hog(0)));
-            hogs.push(task::Builder::new().class(2).weight(1).spawn(hog(1)));
+    let hogs: Vec<_> = (0..tasks).map(|_| (hog(0), hog(1))).collect();
+    // In one poll of a worker's: a lone one polls none of them before all are there, and owes no class anything.
+    let all = runtime.spawn(async move {
+        let mut all = Vec::new();
+        for (first, second) in hogs {
+            all.push(task::Builder::new().class(1).weight(3).spawn(first));
+            all.push(task::Builder::new().class(2).weight(1).spawn(second));
         }
         go.store(true, SeqCst);
-        for hog in hogs {
+        all
+    });
+    runtime.block_on(async {
+        for hog in all.await.unwrap() {
             hog.await.unwrap();
         }
     });
-    100 * spent[0].load(SeqCst) / (spent[0].load(SeqCst) + spent[1].load(SeqCst))
+    Shares { spent: [0, 1].map(|class: usize| spent[class].load(SeqCst)), longest: longest.load(SeqCst) }
 }
 
 /// Polls of 50 µs, in step on as many workers: each waits for the others before the clock moves, and after.
@@ -68,12 +89,13 @@ fn virtual_percent(name: &str, workers: usize, tasks: usize) -> u64 {
     // Nobody comes to help: who waits for the others is not stuck.
     let runtime = runtime.block_policy(BlockPolicy::None).build().unwrap();
     let all = Barrier::new(workers);
-    percent(&runtime, tasks, move || {
+    let shares = shares(&runtime, tasks, move || {
         if all.wait().is_leader() {
             clock.advance(Duration::from_micros(50));
         }
         all.wait();
-    })
+    });
+    shares.percent()
 }
 
 #[test]
@@ -88,14 +110,25 @@ fn fair_gives_three_quarters_to_weight_three_in_virtual_time() {
 
 #[test]
 fn fair_gives_three_quarters_to_weight_three_in_real_time() {
-    watched("fair", LIMIT, || {
-        let runtime = Runtime::from_name("fair:1").unwrap();
-        let got = percent(&runtime, 8, || {
+    // It computes for a while, and beside others for as much longer.
+    watched("fair", 10 * LIMIT, || {
+        let runtime = Runtime::from_name("fair:1,block=none").unwrap();
+        let shares = shares(&runtime, 8, || {
             let begun = Instant::now();
             while begun.elapsed() < Duration::from_micros(20) {}
         });
-        // A thread that is put aside between the two looks at the clock pays for it: not a tight bound.
-        assert!((60..=90).contains(&got), "{got} %");
+        // A poll in which the thread was put aside has taken so long for both, and the other class catches up; unless it was one of
+        // the last: so the longest may be missing. Nor is it a tight bound, because a thread that is put aside between the
+        // scheduler's look at the clock and this one is charged there alone. The tight one is in virtual time.
+        let [first, second] = shares.spent;
+        let all = first + second;
+        let off = first.abs_diff(all * 3 / 4);
+        assert!(
+            off <= all * 3 / 20 + shares.longest,
+            "{} % of {all} ns, longest {}",
+            shares.percent(),
+            shares.longest
+        );
     });
 }
 

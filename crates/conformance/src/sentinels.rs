@@ -2,15 +2,19 @@
 //!
 //! Invariant: *what is counted is time in which the program could have acted and did not*. A tick is a millisecond in which a
 //! thread that only sleeps was let run again; there are several such threads, and the slowest counts. From what has passed
-//! the time is subtracted that threads of the program were ready and waited for a processor, which Linux counts. On an idle
+//! the time is subtracted in which any thread of the program was ready and waited for a processor, which Linux counts. On an idle
 //! machine both are nothing, and the bound is one in time; on a busy one no luck is needed. A wake-up that is missing is no
 //! excuse: who is not woken is not ready.
+//!
+//! That time is the union of the threads' waits. Their sum would be more than has passed where several wait at once, and would
+//! excuse everything; the longest is too little where one thread wakes the next and each waits in its turn. A total for each
+//! thread gives no union, so a further thread looks once a tick at who has waited.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const TICK: Duration = Duration::from_millis(1);
 
@@ -34,34 +38,58 @@ struct Shared {
     /// Of each sentinel.
     ticks: Vec<AtomicU64>,
     /// The threads whose waiting excuses nothing.
-    ignored: Mutex<HashSet<String>>,
+    ignored: Mutex<Arc<HashSet<String>>>,
+    begun: Instant,
+    waits: Mutex<Waits>,
+}
+
+/// When threads waited for a processor, as one thread saw that looks at it all the time. Locked for no longer than it takes to add
+/// or copy something: whoever is put aside with the lock makes others wait, which nobody counts.
+#[derive(Debug, Default)]
+struct Waits {
+    /// In the order of their ends; they may overlap.
+    stretches: Vec<Stretch>,
+    last: Arc<Look>,
+}
+
+/// From when to when somebody waited, by the time since the clock began.
+type Stretch = (Duration, Duration);
+
+/// For how long each thread of the process had waited for a processor at one moment.
+#[derive(Debug, Default)]
+struct Look {
+    at: Duration,
+    waited: HashMap<String, Duration>,
 }
 
 /// What the clock shows at one moment.
 #[derive(Clone, Debug)]
 pub struct Moment {
+    /// Before the ticks were read, and the look came after that: so nothing is lost in between.
+    begun: Duration,
     ticks: Vec<u64>,
-    /// For how long each thread of the process has waited for a processor so far, in nanoseconds.
-    waited: HashMap<String, u64>,
+    look: Arc<Look>,
 }
 
 impl Sentinels {
     /// Starts so many: as many as there are workers.
     pub fn start(count: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let ticks = (0..count).map(|_| AtomicU64::new(0)).collect();
-        let clock = Ticks(Arc::new(Shared { ticks, ignored: Mutex::default() }));
-        let start = |index: usize| {
+        let clock = Ticks::new(count);
+        let start = |each_tick: Box<dyn Fn(&Ticks) + Send>| {
             let (stopped, clock) = (stop.clone(), clock.clone());
             thread::spawn(move || {
                 clock.ignore_this_thread();
                 while !stopped.load(SeqCst) {
                     thread::park_timeout(TICK);
-                    clock.0.ticks[index].fetch_add(1, SeqCst);
+                    each_tick(&clock);
                 }
             })
         };
-        let threads = (0..count).map(start).collect();
+        let mut threads = vec![start(Box::new(Ticks::watch))];
+        for index in 0..count {
+            threads.push(start(Box::new(move |clock| _ = clock.0.ticks[index].fetch_add(1, SeqCst))));
+        }
         Self { stop, clock, threads }
     }
 
@@ -72,12 +100,22 @@ impl Sentinels {
 }
 
 impl Ticks {
+    #[expect(clippy::disallowed_methods, reason = "how long the machine lets nobody run is real time")]
+    fn new(sentinels: usize) -> Self {
+        let last = Arc::new(Look { at: Duration::ZERO, waited: waited_for_a_processor() });
+        Self(Arc::new(Shared {
+            ticks: (0..sentinels).map(|_| AtomicU64::new(0)).collect(),
+            ignored: Mutex::default(),
+            begun: Instant::now(),
+            waits: Mutex::new(Waits { stretches: Vec::new(), last }),
+        }))
+    }
+
     /// Now.
     pub fn now(&self) -> Moment {
-        Moment {
-            ticks: self.0.ticks.iter().map(|ticks| ticks.load(SeqCst)).collect(),
-            waited: waited_for_a_processor(),
-        }
+        let begun = self.0.begun.elapsed();
+        let ticks = self.0.ticks.iter().map(|ticks| ticks.load(SeqCst)).collect();
+        Moment { begun, ticks, look: Arc::new(self.look()) }
     }
 
     /// How many ticks have passed since, without those in which threads of this process waited for a processor.
@@ -89,35 +127,82 @@ impl Ticks {
     pub fn between(&self, before: &Moment, now: &Moment) -> u64 {
         let passed = now.ticks.iter().zip(&before.ticks).map(|(now, before)| now.saturating_sub(*before));
         let passed = passed.min().unwrap_or_default();
-        let ignored = self.0.ignored.lock().unwrap_or_else(PoisonError::into_inner);
-        let lost = lost(&before.waited, &now.waited, &ignored);
-        passed.saturating_sub(u64::try_from(Duration::from_nanos(lost).as_millis()).unwrap_or(u64::MAX))
+        let (mut stretches, last) = {
+            let waits = lock(&self.0.waits);
+            let ended_before = |stretch: &Stretch| stretch.1 <= before.begun;
+            (waits.stretches[waits.stretches.partition_point(ended_before)..].to_vec(), waits.last.clone())
+        };
+        if last.at < now.look.at {
+            stretches.extend(now.look.stretch_since(&last, &self.ignored()));
+        }
+        let lost = union(&stretches, before.begun, now.look.at);
+        passed.saturating_sub(u64::try_from(lost.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn ignored(&self) -> Arc<HashSet<String>> {
+        lock(&self.0.ignored).clone()
+    }
+
+    fn look(&self) -> Look {
+        let waited = waited_for_a_processor();
+        Look { at: self.0.begun.elapsed(), waited }
+    }
+
+    /// Notes who has waited since the last time. For one thread alone.
+    fn watch(&self) {
+        let look = Arc::new(self.look());
+        let last = lock(&self.0.waits).last.clone();
+        let stretch = look.stretch_since(&last, &self.ignored());
+        let mut waits = lock(&self.0.waits);
+        waits.stretches.extend(stretch);
+        waits.last = look;
     }
 
     /// That the calling thread waits for a processor excuses nothing from here on: it is no help to anybody.
     pub fn ignore_this_thread(&self) {
         let Ok(own) = std::fs::read_link("/proc/thread-self") else { return };
         let Some(own) = own.file_name() else { return };
-        let mut ignored = self.0.ignored.lock().unwrap_or_else(PoisonError::into_inner);
-        ignored.insert(own.to_string_lossy().into_owned());
+        Arc::make_mut(&mut lock(&self.0.ignored)).insert(own.to_string_lossy().into_owned());
     }
 }
 
-/// How much longer the threads have waited now than before, those left out that are ignored; in nanoseconds.
-fn lost(before: &HashMap<String, u64>, now: &HashMap<String, u64>, ignored: &HashSet<String>) -> u64 {
-    let counted = now.iter().filter(|(thread, _)| !ignored.contains(*thread));
-    counted
-        .map(|(thread, waited)| waited.saturating_sub(before.get(thread).copied().unwrap_or_default()))
-        .sum()
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Look {
+    /// When threads have waited since `before`. A wait is counted once it is over, so it ended now or since the look before.
+    fn stretch_since(&self, before: &Self, ignored: &HashSet<String>) -> Option<Stretch> {
+        let counted = self.waited.iter().filter(|(thread, _)| !ignored.contains(*thread));
+        let waits = counted.map(|(thread, waited)| {
+            waited.saturating_sub(before.waited.get(thread).copied().unwrap_or_default())
+        });
+        let (longest, sum): (Duration, Duration) =
+            waits.fold(Default::default(), |(longest, sum), wait| (longest.max(wait), sum + wait));
+        // Between two looks nobody knows whether they waited at once or one after the other.
+        let lost = sum.min(self.at - before.at).max(longest);
+        (!lost.is_zero()).then(|| (self.at.saturating_sub(lost), self.at))
+    }
+}
+
+/// How much of the time between the two lies in any of the stretches, which are in the order of their ends.
+fn union(stretches: &[Stretch], from: Duration, to: Duration) -> Duration {
+    let (mut length, mut counted_from) = (Duration::ZERO, to);
+    for &(begun, ended) in stretches.iter().rev() {
+        let (begun, ended) = (begun.max(from), ended.min(counted_from));
+        length += ended.saturating_sub(begun);
+        counted_from = counted_from.min(begun);
+    }
+    length
 }
 
 /// By thread; empty where the system does not tell.
-fn waited_for_a_processor() -> HashMap<String, u64> {
+fn waited_for_a_processor() -> HashMap<String, Duration> {
     let Ok(threads) = std::fs::read_dir("/proc/self/task") else { return HashMap::new() };
     let of = |entry: std::fs::DirEntry| {
         let schedstat = std::fs::read_to_string(entry.path().join("schedstat")).ok()?;
         let waited = schedstat.split_whitespace().nth(1)?.parse().ok()?;
-        Some((entry.file_name().to_string_lossy().into_owned(), waited))
+        Some((entry.file_name().to_string_lossy().into_owned(), Duration::from_nanos(waited)))
     };
     threads.filter_map(|entry| of(entry.ok()?)).collect()
 }
@@ -138,13 +223,13 @@ mod tests {
 
     #[test]
     fn the_slowest_decides() {
-        let ticks = vec![AtomicU64::new(5), AtomicU64::new(7)];
-        let clock = Ticks(Arc::new(Shared { ticks, ignored: Mutex::default() }));
+        let clock = Ticks::new(2);
+        clock.0.ticks[1].store(2, SeqCst);
         let before = clock.now();
         clock.0.ticks[0].store(900, SeqCst);
         assert_eq!(clock.since(&before), 0);
         clock.0.ticks[1].store(900_000, SeqCst);
-        assert!(clock.since(&before) <= 895);
+        assert!(clock.since(&before) <= 900);
     }
 
     #[test]
@@ -156,23 +241,57 @@ mod tests {
         }
     }
 
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// Each look: when, and what the threads have waited by then, in ms. What is lost from the first to the last of these.
+    fn lost(looks: &[(u64, &[(&str, u64)])]) -> Duration {
+        let ignored = HashSet::from(["blocker".to_owned()]);
+        let looks = looks.iter().map(|(at, waited)| {
+            let waited = waited.iter().map(|(thread, waited)| ((*thread).to_owned(), ms(*waited)));
+            Look { at: ms(*at), waited: waited.collect() }
+        });
+        let looks: Vec<_> = looks.collect();
+        let stretches = looks.windows(2).filter_map(|pair| pair[1].stretch_since(&pair[0], &ignored));
+        union(&stretches.collect::<Vec<_>>(), looks[0].at, looks[looks.len() - 1].at)
+    }
+
     #[test]
     fn what_threads_wait_for_a_processor_is_lost_unless_they_are_ignored() {
-        let of = |waited: &[(&str, u64)]| {
-            waited.iter().map(|(thread, waited)| ((*thread).to_owned(), *waited)).collect::<HashMap<_, _>>()
-        };
-        let before = of(&[("worker", 10), ("blocker", 10), ("ended", 10)]);
-        let now = of(&[("worker", 15), ("blocker", 500), ("new", 3)]);
-        assert_eq!(lost(&before, &now, &HashSet::from(["blocker".to_owned()])), 5 + 3);
+        let before = (10, &[("worker", 10), ("blocker", 10), ("ended", 10)][..]);
+        assert_eq!(lost(&[before, (30, &[("worker", 15), ("blocker", 500), ("new", 3)])]), ms(5 + 3));
+        assert_eq!(lost(&[before, (30, &[("worker", 10), ("blocker", 500)])]), ms(0));
+    }
+
+    #[test]
+    fn those_who_wait_at_once_lose_the_time_once() {
+        let looks = [(0, &[][..]), (20, &[("a", 20), ("b", 20)]), (40, &[("a", 20), ("b", 20), ("c", 30)])];
+        assert_eq!(lost(&looks), ms(40));
+        // 30 ms that are over at 40 began at 10.
+        assert_eq!(lost(&[(0, &[][..]), (20, &[("a", 15)]), (40, &[("a", 15), ("c", 30)])]), ms(35));
+    }
+
+    #[test]
+    fn those_who_wait_in_turn_lose_the_sum() {
+        let (first, second) = ([("a", 8)], [("a", 8), ("b", 8)]);
+        let third = [("a", 8), ("b", 8), ("c", 8)];
+        assert_eq!(lost(&[(0, &[][..]), (10, &first), (20, &second), (30, &third)]), ms(24));
+    }
+
+    #[test]
+    fn of_a_wait_counts_what_lies_between_the_moments() {
+        let lost = |from, to| union(&[(ms(10), ms(50))], ms(from), ms(to));
+        assert_eq!([lost(0, 60), lost(0, 20), lost(20, 30), lost(50, 60)], [40, 10, 10, 0].map(ms));
     }
 
     #[test]
     #[cfg(target_os = "linux")]
     fn the_system_tells_of_this_thread() {
-        let clock = Ticks(Arc::new(Shared { ticks: Vec::new(), ignored: Mutex::default() }));
+        let clock = Ticks::new(0);
         clock.ignore_this_thread();
         let ignored = clock.0.ignored.lock().unwrap();
         let own = ignored.iter().next().expect("this thread is ignored");
-        assert!(clock.now().waited.contains_key(own));
+        assert!(waited_for_a_processor().contains_key(own));
     }
 }

@@ -14,7 +14,9 @@
 //! | [`Kind::SelfWakes`] | heuristic | [`Limits::self_wakes`] |
 //! | [`Kind::SpuriousPolls`] | heuristic | [`Limits::spurious_polls`] |
 //!
-//! What is no fault by itself is counted: [`Detect::counts`].
+//! What is no fault by itself is counted, and never a finding: [`Detect::counts`]. So it is with duplicate wakers, whose wakes coalesce
+//! ([`Counts::duplicate_wakes`]), with wakes by a waker that was replaced since ([`Counts::stale_wakes`]), and of what has ended
+//! ([`Counts::late_wakes`]): all three are legal, and a correct channel or timer may make them.
 //!
 //! # Examples
 //!

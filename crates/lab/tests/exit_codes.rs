@@ -39,6 +39,14 @@ fn all_is_well_is_0() {
     ends(&output, 0, "experiments: 4/4");
 }
 
+#[test]
+fn a_policy_that_one_thread_cannot_keep_is_0_and_says_why() {
+    let output = lab(&["run", "lifo-trap", "--on", "fifo,block=handoff"]);
+    ends(&output, 0, "");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("unsupported: one thread, !Send"), "{told}");
+}
+
 /// The bench ran twice as slow as before, surely.
 #[test]
 fn a_limit_that_is_exceeded_is_1() {

@@ -153,6 +153,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_poll_of_25_ms_is_a_stall_unless_something_else_is_said() {
+        // Whoever runs the tests may have said something.
+        let said = from_variable().unwrap().unwrap_or(Some(Duration::from_millis(25)));
+        assert_eq!(StallSettings::default().resolve(BlockPolicy::None).unwrap().threshold, said);
+    }
+
+    #[test]
     fn the_variable_says_off_or_a_time_within_the_range() {
         let ms = |ms| Some(Some(Duration::from_millis(ms)));
         assert_eq!(

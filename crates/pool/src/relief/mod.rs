@@ -205,11 +205,7 @@ impl<S: Scheduler> Crew<S> {
 
 impl<S: Scheduler> Watched for Crew<S> {
     fn tick(&self) -> Duration {
-        let tick = match self.config.block {
-            BlockPolicy::HandOff { after, .. } => TICK.min(after / 4),
-            BlockPolicy::None | BlockPolicy::Detect => TICK,
-        };
-        tick.min(self.config.stalls.tick())
+        tick(&self.config)
     }
 
     /// The scheduler has panicked: as when it does so on a worker, the pool ends, and every joiner hears of it (C10).
@@ -270,6 +266,15 @@ impl<S: Scheduler> Watched for Crew<S> {
     }
 }
 
+/// How often the monitor must look: so often that who is stuck is relieved within a quarter more than its time.
+fn tick(config: &Config) -> Duration {
+    let tick = match config.block {
+        BlockPolicy::HandOff { after, .. } => TICK.min(after / 4),
+        BlockPolicy::None | BlockPolicy::Detect => TICK,
+    };
+    tick.min(config.stalls.tick())
+}
+
 impl fmt::Display for NoRelief {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -285,5 +290,32 @@ impl fmt::Display for NoRelief {
 impl<S: Scheduler> fmt::Debug for Crew<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Crew").field("shared", &self.shared).field("relief", &self.counts()).finish()
+    }
+}
+
+#[cfg(all(test, not(polyloop_loom)))]
+mod tests {
+    use super::*;
+    use std::num::NonZeroUsize;
+
+    #[test]
+    fn who_may_be_stuck_for_so_long_is_looked_at_four_times_meanwhile() {
+        let config = |block| Config::new(NonZeroUsize::MIN).block(block);
+        let after = |after| {
+            tick(&config(BlockPolicy::HandOff { after: Duration::from_micros(after), max_threads: 1 }))
+        };
+        assert_eq!(tick(&config(BlockPolicy::HAND_OFF)), Duration::from_micros(2_500));
+        assert_eq!(after(1_000), Duration::from_micros(250));
+        assert_eq!(after(1_000_000), TICK, "never less often than any pool");
+        assert_eq!(tick(&config(BlockPolicy::None)), TICK);
+    }
+
+    #[test]
+    fn whoever_wants_to_know_sooner_decides() {
+        let mut config = Config::new(NonZeroUsize::MIN).block(BlockPolicy::HAND_OFF);
+        config.stalls.threshold = Some(Duration::from_millis(4));
+        assert_eq!(tick(&config), Duration::from_millis(1));
+        config.stalls.threshold = Some(Duration::from_millis(25));
+        assert_eq!(tick(&config), Duration::from_micros(2_500));
     }
 }
