@@ -134,8 +134,11 @@ fn nobody_is_replaced_while_a_worker_is_free() {
     no_hang(|| {
         let pool = pool(4, BlockPolicy::HAND_OFF);
         let stuck = block(&pool, 3, on_a_channel);
+        // A free worker that the machine does not let run is none: a busy one may have had to replace somebody until then.
+        until(|| pool.gauges().staff().asleep > 0);
+        let before = pool.relief().hand_offs;
         std::thread::park_timeout(LONG);
-        assert_eq!(pool.relief().hand_offs, 0);
+        assert_eq!(pool.relief().hand_offs, before);
         assert!(goes_on(&pool));
         stuck.release();
     });
