@@ -2,7 +2,7 @@
 //! that no test of the same program eats the bound; for other programs the sentinels allow.
 //!
 //! Invariant: what counts is exact: who has run before the first stuck poll ends. The 20 ms are asserted beside it where nobody
-//! computes, by the clock of [`Sentinels`], and in two of three scenes: a monitor that was kept from running for long begins to
+//! computes, by the clock of [`Sentinels`], and in two scenes of four at most: a monitor that was kept from running for long begins to
 //! count anew.
 
 #![forbid(unsafe_code)]
@@ -24,7 +24,7 @@ const TICK: Duration = Duration::from_millis(5);
 const TICK_ITSELF: u64 = 6;
 /// So many scenes must keep the bound, and so many may miss it.
 const KEPT: usize = 2;
-const MISSED: usize = 1;
+const MISSED: usize = 2;
 /// How long it is watched what goes on while all workers are stuck.
 const WATCHED: Duration = Duration::from_millis(100);
 /// How long it is waited for whoever must come: those that compute share processors with him, and with whatever else runs.
@@ -210,6 +210,7 @@ fn all_go_on(name: &str, workers: usize, how: &[Stuck]) {
             kept += 1;
         } else {
             late.push(format!("ready {ready}, timer {}, round trip {}", seen.gap, seen.slowest));
+            println!("{name} {how:?}: {}", late[late.len() - 1]);
         }
         assert!(late.len() <= MISSED, "{name} {how:?}: waits in ticks: {late:?}");
     }
@@ -229,7 +230,7 @@ fn the_policy_decides(executor: &str, workers: &[usize], reactors: &[&str]) {
         for how in WAYS.into_iter().filter(|how| how.len() <= workers) {
             for reactor in reactors {
                 let name = format!("{executor}:{workers}+{reactor}");
-                watched(&format!("{name} {how:?}"), LIMIT, move || all_go_on(&name, workers, how));
+                watched(&format!("{name} {how:?}"), PATIENCE + LIMIT, move || all_go_on(&name, workers, how));
             }
             let name = format!("{executor}:{workers},block=none");
             watched(&format!("{name} {how:?}"), LIMIT, move || nobody_goes_on(&name, workers, how));

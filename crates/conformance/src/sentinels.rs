@@ -8,7 +8,7 @@
 //!
 //! That time is the union of the threads' waits. Their sum would be more than has passed where several wait at once, and would
 //! excuse everything; the longest is too little where one thread wakes the next and each waits in its turn. A total for each
-//! thread gives no union, so a further thread looks once a tick at who has waited.
+//! thread gives no union, so a further thread looks once a tick at who has waited, and so does whoever asks for the moment.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
@@ -65,10 +65,10 @@ struct Look {
 /// What the clock shows at one moment.
 #[derive(Clone, Debug)]
 pub struct Moment {
-    /// Before the ticks were read, and the look came after that: so nothing is lost in between.
+    /// Before the ticks were read, and when it was looked after that: so nothing is lost in between.
     begun: Duration,
+    looked: Duration,
     ticks: Vec<u64>,
-    look: Arc<Look>,
 }
 
 impl Sentinels {
@@ -86,7 +86,7 @@ impl Sentinels {
                 }
             })
         };
-        let mut threads = vec![start(Box::new(Ticks::watch))];
+        let mut threads = vec![start(Box::new(|clock| _ = clock.watch()))];
         for index in 0..count {
             threads.push(start(Box::new(move |clock| _ = clock.0.ticks[index].fetch_add(1, SeqCst))));
         }
@@ -115,7 +115,7 @@ impl Ticks {
     pub fn now(&self) -> Moment {
         let begun = self.0.begun.elapsed();
         let ticks = self.0.ticks.iter().map(|ticks| ticks.load(SeqCst)).collect();
-        Moment { begun, ticks, look: Arc::new(self.look()) }
+        Moment { begun, looked: self.watch(), ticks }
     }
 
     /// How many ticks have passed since, without those in which threads of this process waited for a processor.
@@ -127,15 +127,11 @@ impl Ticks {
     pub fn between(&self, before: &Moment, now: &Moment) -> u64 {
         let passed = now.ticks.iter().zip(&before.ticks).map(|(now, before)| now.saturating_sub(*before));
         let passed = passed.min().unwrap_or_default();
-        let (mut stretches, last) = {
-            let waits = lock(&self.0.waits);
-            let ended_before = |stretch: &Stretch| stretch.1 <= before.begun;
-            (waits.stretches[waits.stretches.partition_point(ended_before)..].to_vec(), waits.last.clone())
+        let stretches = {
+            let all = &lock(&self.0.waits).stretches;
+            all[all.partition_point(|stretch| stretch.1 <= before.begun)..].to_vec()
         };
-        if last.at < now.look.at {
-            stretches.extend(now.look.stretch_since(&last, &self.ignored()));
-        }
-        let lost = union(&stretches, before.begun, now.look.at);
+        let lost = union(&stretches, before.begun, now.looked);
         passed.saturating_sub(u64::try_from(lost.as_millis()).unwrap_or(u64::MAX))
     }
 
@@ -143,19 +139,23 @@ impl Ticks {
         lock(&self.0.ignored).clone()
     }
 
-    fn look(&self) -> Look {
+    /// Notes who has waited since the last look, whosever that was; when it looked.
+    fn watch(&self) -> Duration {
         let waited = waited_for_a_processor();
-        Look { at: self.0.begun.elapsed(), waited }
-    }
-
-    /// Notes who has waited since the last time. For one thread alone.
-    fn watch(&self) {
-        let look = Arc::new(self.look());
-        let last = lock(&self.0.waits).last.clone();
-        let stretch = look.stretch_since(&last, &self.ignored());
-        let mut waits = lock(&self.0.waits);
-        waits.stretches.extend(stretch);
-        waits.last = look;
+        let look = Arc::new(Look { at: self.0.begun.elapsed(), waited });
+        let mut last = lock(&self.0.waits).last.clone();
+        // A later look of another thread has seen all that this one has.
+        while last.at < look.at {
+            let stretch = look.stretch_since(&last, &self.ignored());
+            let mut waits = lock(&self.0.waits);
+            if Arc::ptr_eq(&waits.last, &last) {
+                waits.stretches.extend(stretch);
+                waits.last = Arc::clone(&look);
+                break;
+            }
+            last = waits.last.clone();
+        }
+        look.at
     }
 
     /// That the calling thread waits for a processor excuses nothing from here on: it is no help to anybody.
@@ -171,16 +171,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Look {
-    /// When threads have waited since `before`. A wait is counted once it is over, so it ended now or since the look before.
+    /// When threads have waited since `before`. A wait is counted once it is over, so it ended now or since the look before. Of a
+    /// thread that was not seen there it is not known since when it waits: it is taken for a new one.
     fn stretch_since(&self, before: &Self, ignored: &HashSet<String>) -> Option<Stretch> {
         let counted = self.waited.iter().filter(|(thread, _)| !ignored.contains(*thread));
-        let waits = counted.map(|(thread, waited)| {
-            waited.saturating_sub(before.waited.get(thread).copied().unwrap_or_default())
+        let passed = self.at - before.at;
+        let waits = counted.map(|(thread, waited)| match before.waited.get(thread) {
+            Some(before) => waited.saturating_sub(*before),
+            None => (*waited).min(passed),
         });
         let (longest, sum): (Duration, Duration) =
             waits.fold(Default::default(), |(longest, sum), wait| (longest.max(wait), sum + wait));
         // Between two looks nobody knows whether they waited at once or one after the other.
-        let lost = sum.min(self.at - before.at).max(longest);
+        let lost = sum.min(passed).max(longest);
         (!lost.is_zero()).then(|| (self.at.saturating_sub(lost), self.at))
     }
 }
@@ -266,10 +269,16 @@ mod tests {
 
     #[test]
     fn those_who_wait_at_once_lose_the_time_once() {
-        let looks = [(0, &[][..]), (20, &[("a", 20), ("b", 20)]), (40, &[("a", 20), ("b", 20), ("c", 30)])];
-        assert_eq!(lost(&looks), ms(40));
+        let first = (0, &[("c", 0)][..]);
+        let third = [("a", 20), ("b", 20), ("c", 30)];
+        assert_eq!(lost(&[first, (20, &[("a", 20), ("b", 20), ("c", 0)]), (40, &third)]), ms(40));
         // 30 ms that are over at 40 began at 10.
-        assert_eq!(lost(&[(0, &[][..]), (20, &[("a", 15)]), (40, &[("a", 15), ("c", 30)])]), ms(35));
+        assert_eq!(lost(&[first, (20, &[("a", 15), ("c", 0)]), (40, &[("a", 15), ("c", 30)])]), ms(35));
+    }
+
+    #[test]
+    fn who_was_missed_by_a_look_excuses_no_more_than_what_has_passed_since() {
+        assert_eq!(lost(&[(100, &[("a", 90)][..]), (110, &[]), (120, &[("a", 90)])]), ms(10));
     }
 
     #[test]

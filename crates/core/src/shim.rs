@@ -185,7 +185,7 @@ mod imp {
                 }
             }
 
-            /// There is no time in a model: a limit has passed at once.
+            /// There is no time in a model: a limit has passed at once, before anybody else could have the lock. No model waits like this.
             pub fn wait_for<T>(
                 &self,
                 _: &mut MutexGuard<'_, T>,
