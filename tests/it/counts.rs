@@ -145,6 +145,10 @@ fn memory_comes_back(name: &str, workers: isize) {
     assert!(kept.into_iter().all(|kept| kept <= bound), "{name}: {kept:?} bytes are kept, {bound} at most");
 }
 
+/// So many bytes may be there after three more runtimes, or after one of so many that follow.
+const KEPT: isize = 64 * 1024;
+const MORE_RUNTIMES: usize = 6;
+
 fn nothing_stays(name: &str) {
     let cycle = || {
         let runtime = Builder::new().combination(name).build().unwrap();
@@ -160,9 +164,17 @@ fn nothing_stays(name: &str) {
     cycle();
     let before = in_use();
     (0..3).for_each(|_| cycle());
-    let kept = in_use() - before;
-    println!("{name}: {kept} bytes more after three further runtimes");
-    assert!(kept <= 64 * 1024, "{name}: {kept} bytes after three runtimes came and went");
+    let mut kept = in_use() - before;
+    // The deques' old buffers wait for later threads to free them, so that what is in use differs from one end to the next, either
+    // way. That does not grow with the runtimes that have been; a leak does.
+    for _ in 0..MORE_RUNTIMES {
+        if kept > KEPT {
+            cycle();
+            kept = in_use() - before;
+        }
+    }
+    println!("{name}: {kept} bytes more after further runtimes");
+    assert!(kept <= KEPT, "{name}: {kept} bytes after runtimes came and went");
 }
 
 #[test]
