@@ -165,8 +165,8 @@ fn nothing_stays(name: &str) {
     let before = in_use();
     (0..3).for_each(|_| cycle());
     let mut kept = in_use() - before;
-    // The deques' old buffers wait for later threads to free them, so that what is in use differs from one end to the next, either
-    // way. That does not grow with the runtimes that have been; a leak does.
+    // Where there are workers, what is in use differs from one end to the next, either way: it seems to be the old buffers of deques,
+    // which later threads free. That does not grow with the runtimes that have been; a leak does.
     for _ in 0..MORE_RUNTIMES {
         if kept > KEPT {
             cycle();

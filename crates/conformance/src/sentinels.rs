@@ -43,9 +43,9 @@ struct Shared {
     waits: Mutex<Waits>,
 }
 
-/// When threads waited for a processor, as one thread saw that looks at it all the time. Locked for no longer than it takes to add
+/// When threads waited for a processor, as everybody saw who looked. Locked for no longer than it takes to add
 /// or copy something: whoever is put aside with the lock makes others wait, which nobody counts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Waits {
     /// In the order of their ends; they may overlap.
     stretches: Vec<Stretch>,
@@ -56,7 +56,7 @@ struct Waits {
 type Stretch = (Duration, Duration);
 
 /// For how long each thread of the process had waited for a processor at one moment.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Look {
     at: Duration,
     waited: HashMap<String, Duration>,

@@ -7,6 +7,14 @@ use loom::sync::atomic::Ordering::{Acquire, Release};
 use loom::sync::{Arc, Notify};
 use loom::thread;
 
+/// Seat 0 was relieved by seat 1, and came back.
+fn one_on_standby() -> Arc<Roster> {
+    let (roster, mark) = (Arc::new(Roster::new(1, 2)), Mark::new());
+    roster.relieve(0, &mark, |_| true).unwrap();
+    roster.stand_by(0, &mark);
+    roster
+}
+
 #[test]
 fn loom_a_worker_whose_relief_does_not_come_stays() {
     loom::model(|| {
@@ -56,11 +64,7 @@ fn loom_a_worker_that_is_relieved_is_never_forgotten() {
 #[test]
 fn loom_a_thread_that_is_called_from_standby_finds_its_order() {
     loom::model(|| {
-        let roster = Arc::new(Roster::new(1, 2));
-        // Seat 0 was relieved by seat 1 and came back.
-        let mark = Mark::new();
-        roster.relieve(0, &mark, |_| true).unwrap();
-        roster.stand_by(0, &mark);
+        let roster = one_on_standby();
         // As its parking place: a call before the wait ends the wait.
         let bell = Arc::new(Notify::new());
         let standby = {
@@ -85,11 +89,7 @@ fn loom_a_thread_that_is_called_from_standby_finds_its_order() {
 #[test]
 fn loom_who_is_on_standby_hears_the_end_of_the_pool_beside_a_relief() {
     loom::model(|| {
-        let roster = Arc::new(Roster::new(1, 2));
-        // Seat 0 was relieved by seat 1 and came back.
-        let mark = Mark::new();
-        roster.relieve(0, &mark, |_| true).unwrap();
-        roster.stand_by(0, &mark);
+        let roster = one_on_standby();
         let (closed, bell) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
         let standby = {
             let (roster, closed, bell) = (roster.clone(), closed.clone(), bell.clone());
@@ -122,11 +122,8 @@ fn loom_who_is_on_standby_hears_the_end_of_the_pool_beside_a_relief() {
 #[test]
 fn loom_one_who_is_dismissed_is_called_again_or_goes() {
     loom::model(|| {
-        let roster = Arc::new(Roster::new(1, 2));
-        // Seat 0 was relieved by seat 1, came back, and nobody has had a use for it.
-        let mark = Mark::new();
-        roster.relieve(0, &mark, |_| true).unwrap();
-        roster.stand_by(0, &mark);
+        let roster = one_on_standby();
+        // Nobody has had a use for it.
         assert_eq!(roster.age(0), [0]);
         let dismissed = {
             let roster = roster.clone();
