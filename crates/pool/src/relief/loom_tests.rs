@@ -55,8 +55,9 @@ fn loom_a_worker_that_is_relieved_is_never_forgotten() {
         roster.relieve(0, &mark, |hire| hire == Hire::Start(1)).unwrap();
         let left = worker.join().unwrap();
         assert_eq!(roster.on_duty(), [1]);
-        let (standby, relieved) = if left { (vec![0], vec![]) } else { (vec![], vec![0]) };
-        assert_eq!((roster.on_standby(), roster.relieved()), (standby, relieved), "a seat is lost");
+        let (relief, standby) = (roster.relief(), usize::from(left));
+        assert_eq!((relief.standby, relief.relieved), (standby, 1 - standby), "a seat is lost");
+        assert_eq!(relief.hand_offs, 1);
         assert_eq!(mark.is_set(), !left);
     });
 }

@@ -38,7 +38,6 @@ pub(crate) struct Crew<S: Scheduler> {
     pub(crate) config: Config,
     pub(crate) roster: Roster,
     judgement: Mutex<Judgement>,
-    hand_offs: AtomicU64,
     refused: AtomicU64,
     /// Whether it was said that there are no more threads.
     complained: AtomicBool,
@@ -92,7 +91,6 @@ impl<S: Scheduler> Crew<S> {
             shared,
             space,
             config,
-            hand_offs: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             complained: AtomicBool::new(false),
             me: Weak::clone(me),
@@ -100,12 +98,7 @@ impl<S: Scheduler> Crew<S> {
     }
 
     pub(crate) fn counts(&self) -> Relief {
-        Relief {
-            hand_offs: self.hand_offs.load(Relaxed),
-            refused: self.refused.load(Relaxed),
-            relieved: self.roster.relieved().len(),
-            standby: self.roster.on_standby().len(),
-        }
+        Relief { refused: self.refused.load(Relaxed), ..self.roster.relief() }
     }
 
     /// Puts another thread on duty for seat `index`, unless that has happened or the pool ends.
@@ -130,7 +123,6 @@ impl<S: Scheduler> Crew<S> {
             Ok(()) => {
                 // Looks at its mark after its poll.
                 self.shared.seat(index).desk.hail();
-                self.hand_offs.fetch_add(1, Relaxed);
                 // Its poll may have ended in the meantime, and it sleeps: it would be one too many.
                 if self.shared.idle.call(index) {
                     self.shared.seat(index).parking.unpark();

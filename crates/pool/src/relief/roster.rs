@@ -6,9 +6,18 @@
 use polyloop_core::shim::atomic::{AtomicBool, Ordering::Relaxed};
 use polyloop_core::shim::sync::Mutex;
 
+use super::Relief;
+
 /// Who has which seat.
 #[derive(Debug)]
-pub(crate) struct Roster(Mutex<Vec<Post>>);
+pub(crate) struct Roster(Mutex<Page>);
+
+#[derive(Debug)]
+struct Page {
+    posts: Vec<Post>,
+    /// Under the same lock: whoever sees a relieved seat sees that it was counted.
+    hand_offs: u64,
+}
 
 /// The state of one seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +87,7 @@ impl Roster {
     /// The first `workers` seats are on duty, the others vacant.
     pub(crate) fn new(workers: usize, seats: usize) -> Self {
         let post = |index| if index < workers { Post::OnDuty } else { Post::Vacant };
-        Self(Mutex::new((0..seats).map(post).collect()))
+        Self(Mutex::new(Page { posts: (0..seats).map(post).collect(), hand_offs: 0 }))
     }
 
     /// Puts somebody else on duty for seat `index`, whose mark is `mark`. `hire` calls or starts him, and says whether he will
@@ -90,11 +99,11 @@ impl Roster {
         hire: impl FnOnce(Hire) -> bool,
     ) -> Result<(), Refusal> {
         let hired = {
-            let mut posts = self.0.lock();
+            let posts = &mut self.0.lock().posts;
             if posts[index] != Post::OnDuty {
                 return Err(Refusal::NotOnDuty);
             }
-            let hired = choose(&posts).ok_or(Refusal::Cap)?;
+            let hired = choose(posts).ok_or(Refusal::Cap)?;
             posts[index] = Post::Replacing;
             #[cfg(not(polyloop_mutant = "called_before_posted"))]
             {
@@ -105,7 +114,7 @@ impl Roster {
         #[cfg(polyloop_mutant = "marked_before_hired")]
         mark.0.store(true, Relaxed);
         let comes = hire(hired);
-        let mut posts = self.0.lock();
+        let Page { posts, hand_offs } = &mut *self.0.lock();
         if !comes {
             posts[hired.seat()] = Post::Vacant;
             posts[index] = Post::OnDuty;
@@ -116,13 +125,14 @@ impl Roster {
             posts[hired.seat()] = Post::OnDuty;
         }
         posts[index] = Post::Relieved;
+        *hand_offs += 1;
         mark.0.store(true, Relaxed);
         Ok(())
     }
 
     /// The thread of seat `index` has found its mark, and goes on standby.
     pub(crate) fn stand_by(&self, index: usize, mark: &Mark) {
-        let mut posts = self.0.lock();
+        let posts = &mut self.0.lock().posts;
         // Under the lock: once the post says standby, the next relief of this seat may set it again.
         mark.0.store(false, Relaxed);
         posts[index] = Post::Standby(0);
@@ -130,7 +140,7 @@ impl Roster {
 
     /// What the thread of seat `index`, which is on standby, is to do.
     pub(crate) fn order(&self, index: usize) -> Order {
-        let mut posts = self.0.lock();
+        let posts = &mut self.0.lock().posts;
         match posts[index] {
             Post::Standby(_) => Order::Wait,
             Post::Dismissed => {
@@ -173,13 +183,13 @@ impl Roster {
 
     /// The thread of seat `index` has left what it had, and ends.
     pub(crate) fn vacate(&self, index: usize) {
-        self.0.lock()[index] = Post::Vacant;
+        self.0.lock().posts[index] = Post::Vacant;
     }
 
     /// Everybody on standby grows older by one; those that are `limit` old are dismissed, and are to be called.
     pub(crate) fn age(&self, limit: u32) -> Vec<usize> {
         let mut dismissed = Vec::new();
-        for (index, post) in self.0.lock().iter_mut().enumerate() {
+        for (index, post) in self.0.lock().posts.iter_mut().enumerate() {
             if let Post::Standby(age) = post {
                 *age = age.saturating_add(1);
                 if *age >= limit {
@@ -201,13 +211,20 @@ impl Roster {
         self.find(|post| post == Post::Relieved)
     }
 
-    /// The seats on standby.
-    pub(crate) fn on_standby(&self) -> Vec<usize> {
-        self.find(|post| matches!(post, Post::Standby(_)))
+    /// What there is and has been, at one moment; of refusals it knows nothing.
+    pub(crate) fn relief(&self) -> Relief {
+        let page = self.0.lock();
+        let count = |is: fn(&Post) -> bool| page.posts.iter().filter(|post| is(post)).count();
+        Relief {
+            hand_offs: page.hand_offs,
+            refused: 0,
+            relieved: count(|post| *post == Post::Relieved),
+            standby: count(|post| matches!(post, Post::Standby(_))),
+        }
     }
 
     fn find(&self, is: impl Fn(Post) -> bool) -> Vec<usize> {
-        let posts = self.0.lock();
+        let posts = &self.0.lock().posts;
         posts.iter().enumerate().filter(|(_, post)| is(**post)).map(|(index, _)| index).collect()
     }
 }
@@ -241,20 +258,24 @@ mod tests {
         let mut hired = None;
         let hire = |hire| {
             hired = Some(hire);
+            assert_eq!(roster.relief(), Relief::default(), "neither relieved nor counted yet");
             true
         };
         assert_eq!(roster.relieve(0, &mark, hire), Ok(()));
         assert_eq!(hired, Some(Hire::Start(1)));
         assert!(mark.is_set());
         assert_eq!((roster.on_duty(), roster.relieved()), (vec![1], vec![0]));
+        assert_eq!(roster.relief(), Relief { hand_offs: 1, relieved: 1, ..Relief::default() });
         assert_eq!(roster.relieve(0, &mark, |_| true), Err(Refusal::NotOnDuty));
         roster.stand_by(0, &mark);
+        assert_eq!(roster.relief(), Relief { hand_offs: 1, standby: 1, ..Relief::default() });
         assert!(!mark.is_set());
         assert_eq!(roster.order(0), Order::Wait);
         let other = Mark::new();
         assert_eq!(roster.relieve(1, &other, |hire| hire == Hire::Recall(0)), Ok(()));
         assert_eq!(roster.order(0), Order::Work);
         assert_eq!((roster.on_duty(), roster.relieved()), (vec![0], vec![1]));
+        assert_eq!(roster.relief(), Relief { hand_offs: 2, relieved: 1, ..Relief::default() });
     }
 
     #[test]
@@ -263,6 +284,7 @@ mod tests {
         assert_eq!(roster.relieve(0, &mark, |_| false), Err(Refusal::NoThread));
         assert!(!mark.is_set());
         assert_eq!(roster.on_duty(), vec![0]);
+        assert_eq!(roster.relief(), Relief::default(), "nobody came");
         assert_eq!(roster.relieve(0, &mark, |_| true), Ok(()));
         let other = Mark::new();
         assert_eq!(roster.relieve(1, &other, |_| true), Err(Refusal::Cap));

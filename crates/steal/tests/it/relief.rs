@@ -52,7 +52,7 @@ fn with_all_workers_blocked_a_fresh_one_takes_a_place() {
                 let pool = pool(workers, BlockPolicy::HAND_OFF);
                 let stuck = block(&pool, workers, way);
                 assert!(goes_on(&pool));
-                // Counted by the monitor, after the fresh worker has begun.
+                // Marked and counted by the monitor, after the fresh worker has begun.
                 until(|| pool.relief().hand_offs >= 1);
                 stuck.release();
                 until(|| pool.relief().relieved == 0);
