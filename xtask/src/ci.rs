@@ -1,8 +1,9 @@
 //! CI is these steps in this order: what is quick and often red comes first, and the tests' total is the last line.
 
+use std::panic::resume_unwind;
 use std::path::Path;
-use std::time::Duration;
-use std::{fs, io};
+use std::time::{Duration, Instant};
+use std::{fs, io, thread};
 
 use crate::args::Args;
 use crate::exec;
@@ -12,8 +13,9 @@ use crate::workspace::Workspace;
 use crate::{book, docs, ecosystem, forward, loom, miri, tidy, tsan, watch};
 
 const HELP: &str = "\
-Runs all checks in order and stops at the first red one. A step whose tool is not installed is skipped, or red where
-the variable CI is set. What needs nightly is reported as NOT RUN on a machine without rustup. The last line is the total of the tests.
+Runs all checks in order and stops at the first red one; loom, miri and watch run at once. A step whose tool is not installed is
+skipped, or red where the variable CI is set. What needs nightly is reported as NOT RUN on a machine without rustup. The last line is
+the total of the tests.
 
 Usage: cargo xtask ci [STEP]…
 
@@ -24,19 +26,18 @@ Example: cargo xtask ci fmt tidy clippy
 
 type Step = (&'static str, fn() -> Result<(), Stop>);
 
-/// All steps but the last one, which is the tests.
-const STEPS: &[Step] = &[
-    ("fmt", fmt),
-    ("tidy", tidy),
-    ("clippy", clippy),
-    ("docs", docs),
-    ("loom", loom),
-    ("miri", miri),
-    ("tsan", tsan),
-    ("watch", watch),
-    ("smoke", smoke),
-    ("book", book::check),
-    ("ecosystem", ecosystem::check),
+/// All steps but the last one, which is the tests. Those of a line run at once: each of them has work for one processor most of the
+/// time, and none looks at a clock.
+const STEPS: &[&[Step]] = &[
+    &[("fmt", fmt)],
+    &[("tidy", tidy)],
+    &[("clippy", clippy)],
+    &[("docs", docs)],
+    &[("loom", loom), ("miri", miri), ("watch", watch)],
+    &[("tsan", tsan)],
+    &[("smoke", smoke)],
+    &[("book", book::check)],
+    &[("ecosystem", ecosystem::check)],
 ];
 
 fn fmt() -> Result<(), Stop> {
@@ -105,14 +106,15 @@ enum Light {
 
 pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
     let args = Args::parse(raw, HELP, &[], &[])?;
-    let known = |name: &String| name == "test" || STEPS.iter().any(|step| step.0 == name);
+    let known = |name: &String| name == "test" || STEPS.iter().copied().flatten().any(|step| step.0 == name);
     if let Some(name) = args.free.iter().find(|name| !known(name)) {
         return Err(Stop::Usage(format!("there is no step `{name}`")));
     }
     let wanted = |name: &str| args.free.is_empty() || args.free.iter().any(|other| other == name);
-    let mut report = Report::default();
-    for (name, step) in STEPS.iter().filter(|step| wanted(step.0)) {
-        report.step(name, step)?;
+    let mut report = Report::new();
+    for steps in STEPS {
+        let steps: Vec<Step> = steps.iter().copied().filter(|step| wanted(step.0)).collect();
+        report.steps(&steps)?;
     }
     if !wanted("test") {
         report.print();
@@ -132,29 +134,62 @@ pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
 }
 
 /// The steps so far.
-#[derive(Default)]
 struct Report {
+    start: Instant,
     steps: Vec<(String, Duration, Light)>,
 }
 
 impl Report {
-    /// Runs one step. A red one prints the report and ends the run.
+    fn new() -> Self {
+        Self { start: exec::now(), steps: Vec::new() }
+    }
+
+    /// Runs these at once and waits for all. A red one prints the report and ends the run.
+    fn steps(&mut self, steps: &[Step]) -> Result<(), Stop> {
+        match steps {
+            [] => return Ok(()),
+            [(name, step)] => return self.step(name, step),
+            _ => {}
+        }
+        let timed = |step: fn() -> Result<(), Stop>| {
+            let start = exec::now();
+            (step(), start.elapsed())
+        };
+        let names: Vec<&str> = steps.iter().map(|step| step.0).collect();
+        eprintln!("\n==== {}", names.join(", "));
+        let ended: Vec<_> = thread::scope(|scope| {
+            let running: Vec<_> = steps.iter().map(|step| scope.spawn(move || timed(step.1))).collect();
+            running.into_iter().map(|step| step.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        });
+        let mut stop = Ok(());
+        for (name, (result, time)) in names.into_iter().zip(ended) {
+            stop = stop.and(self.enter(name, time, result));
+        }
+        self.ends(stop)
+    }
+
+    /// Runs one. A red one prints the report and ends the run.
     fn step(&mut self, name: &str, step: impl FnOnce() -> Result<(), Stop>) -> Result<(), Stop> {
         eprintln!("\n==== {name}");
         let start = exec::now();
-        let light = light(step(), exec::in_ci());
+        let result = step();
+        let stop = self.enter(name, start.elapsed(), result);
+        self.ends(stop)
+    }
+
+    /// Notes how a step ended.
+    fn enter(&mut self, name: &str, time: Duration, result: Result<(), Stop>) -> Result<(), Stop> {
+        let light = light(result, exec::in_ci());
         let stop = match &light {
-            Light::Red(why) => Some(Stop::Failed(format!("RED at {name}: {why}"))),
-            Light::Green | Light::Skipped(_) | Light::NotRun(_) => None,
+            Light::Red(why) => Err(Stop::Failed(format!("RED at {name}: {why}"))),
+            Light::Green | Light::Skipped(_) | Light::NotRun(_) => Ok(()),
         };
-        self.steps.push((name.to_owned(), start.elapsed(), light));
-        match stop {
-            Some(stop) => {
-                self.print();
-                Err(stop)
-            }
-            None => Ok(()),
-        }
+        self.steps.push((name.to_owned(), time, light));
+        stop
+    }
+
+    fn ends(&self, stop: Result<(), Stop>) -> Result<(), Stop> {
+        stop.inspect_err(|_| self.print())
     }
 
     fn print(&self) {
@@ -168,8 +203,8 @@ impl Report {
             };
             println!("{name:<10}{:>7.1} s  {text}", time.as_secs_f64());
         }
-        let total: Duration = self.steps.iter().map(|step| step.1).sum();
-        println!("{:<10}{:>7.1} s", "all", total.as_secs_f64());
+        // Not the sum: some ran at once.
+        println!("{:<10}{:>7.1} s", "all", self.start.elapsed().as_secs_f64());
         let not_run = |step: &&(String, Duration, Light)| matches!(step.2, Light::NotRun(_));
         let not_run: Vec<&str> = self.steps.iter().filter(not_run).map(|step| step.0.as_str()).collect();
         if !not_run.is_empty() {
@@ -205,10 +240,27 @@ mod tests {
 
     #[test]
     fn the_first_red_step_ends_the_run() {
-        let mut report = Report::default();
+        let mut report = Report::new();
         assert_eq!(report.step("a", || Ok(())), Ok(()));
         assert_eq!(report.step("b", || Err(Stop::failed("why"))), Err(Stop::Failed("RED at b: why".into())));
         assert_eq!(report.steps.len(), 2);
+    }
+
+    #[test]
+    fn steps_that_run_at_once_are_all_waited_for_and_one_red_is_enough() {
+        fn red() -> Result<(), Stop> {
+            Err(Stop::failed("why"))
+        }
+        fn green() -> Result<(), Stop> {
+            Ok(())
+        }
+        let mut report = Report::new();
+        assert_eq!(report.steps(&[("a", green), ("b", green)]), Ok(()));
+        let stop = report.steps(&[("c", red), ("d", green), ("e", red)]);
+        assert_eq!(stop, Err(Stop::Failed("RED at c: why".into())));
+        let names: Vec<&str> = report.steps.iter().map(|step| step.0.as_str()).collect();
+        assert_eq!(names, ["a", "b", "c", "d", "e"]);
+        assert_eq!(report.steps(&[]), Ok(()), "none of a line was wanted");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `cargo xtask bench watch`: what relief and the naming of stalls cost a poll, and what the stamps for dumps, in instructions.
 //!
-//! Invariant: a number is a difference of differences. The same program, `benches/examples/poll_cost.rs`, is built as it is and
+//! Invariant: a number is a difference of differences. The same program, `benches/src/bin/poll_cost.rs`, is built as it is and
 //! with `--cfg polyloop_without="watch"` or `"stamps"`; each runs under callgrind twice, the second time with twice the polls.
 //! What the second did more, divided, is the cost of a poll, to which start and end of the process add nothing. Where there are
 //! other threads, whose sleeps and wakes fall as they like, it is the median of three such pairs.
@@ -129,14 +129,14 @@ fn probe() -> Result<(), Stop> {
 fn build(target: &Path, without: Option<&str>) -> Result<PathBuf, Stop> {
     let folder = target.join("watch");
     let mut cargo =
-        exec::cargo(&["build", "--release", "--package", "polyloop-benches", "--example", "poll_cost"]);
+        exec::cargo(&["build", "--release", "--package", "polyloop-benches", "--bin", "poll_cost"]);
     cargo.arg("--target-dir").arg(target);
     if let Some(part) = without {
         wrapper::add_cfg(&mut cargo, &folder.join("without"), "polyloop_without", part)?;
     }
     exec::build(&mut cargo)?;
     // The next build puts its own there.
-    let built = target.join("release/examples/poll_cost");
+    let built = target.join("release/poll_cost");
     let kept = folder.join(without.map_or("all".into(), |part| format!("without-{part}")));
     let keep = || fs::create_dir_all(&folder).and_then(|()| fs::copy(&built, &kept));
     keep().map_err(|error| Stop::Failed(format!("{}: {error}", kept.display())))?;

@@ -4,14 +4,16 @@
 //! without it. `cargo xtask bench watch` does both. By hand:
 //!
 //! ```sh
-//! cargo build --release -p polyloop-benches --example poll_cost
+//! cargo build --release -p polyloop-benches --bin poll_cost
 //! for polls in 100000 200000; do
-//!     valgrind --tool=callgrind --callgrind-out-file=/dev/null target/release/examples/poll_cost fifo yield $polls
+//!     valgrind --tool=callgrind --callgrind-out-file=/dev/null target/release/poll_cost fifo yield $polls
 //! done
 //! ```
 //!
 //! The clock stands still, so that the driver turns after so many polls however slow valgrind is, and nobody watches: what the
 //! monitor does is no cost of a poll, and differs from run to run. The thread shows itself all the same.
+
+#![forbid(unsafe_code)]
 
 use polyloop::task::JoinHandle;
 use polyloop::{Builder, Runtime, task};
