@@ -1,6 +1,5 @@
 //! CI is these steps in this order: what is quick and often red comes first, and the tests' total is the last line.
 
-use std::panic::resume_unwind;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use std::{fs, io, thread};
@@ -19,15 +18,15 @@ the total of the tests.
 
 Usage: cargo xtask ci [STEP]…
 
-Steps: fmt, tidy, clippy, docs, loom, miri, tsan, watch, smoke, book, ecosystem, test. Without a name all of them run.
+Steps: fmt, tidy, clippy, docs, loom, miri, watch, tsan, smoke, book, ecosystem, test. Without a name all of them run.
 
 Example: cargo xtask ci fmt tidy clippy
 ";
 
 type Step = (&'static str, fn() -> Result<(), Stop>);
 
-/// All steps but the last one, which is the tests. Those of a line run at once: each of them has work for one processor most of the
-/// time, and none looks at a clock.
+/// All steps but the last one, which is the tests. Those of a line run at once: each alone leaves processors idle, and what they find
+/// does not depend on how fast they are.
 const STEPS: &[&[Step]] = &[
     &[("fmt", fmt)],
     &[("tidy", tidy)],
@@ -155,11 +154,12 @@ impl Report {
             let start = exec::now();
             (step(), start.elapsed())
         };
-        let names: Vec<&str> = steps.iter().map(|step| step.0).collect();
+        let (start, names) = (exec::now(), steps.iter().map(|step| step.0).collect::<Vec<_>>());
         eprintln!("\n==== {}", names.join(", "));
         let ended: Vec<_> = thread::scope(|scope| {
             let running: Vec<_> = steps.iter().map(|step| scope.spawn(move || timed(step.1))).collect();
-            running.into_iter().map(|step| step.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+            let panicked = |_| (Err(Stop::failed("it panicked")), start.elapsed());
+            running.into_iter().map(|step| step.join().unwrap_or_else(panicked)).collect()
         });
         let mut stop = Ok(());
         for (name, (result, time)) in names.into_iter().zip(ended) {
@@ -203,7 +203,7 @@ impl Report {
             };
             println!("{name:<10}{:>7.1} s  {text}", time.as_secs_f64());
         }
-        // Not the sum: some ran at once.
+        // Not the sum, where some ran at once.
         println!("{:<10}{:>7.1} s", "all", self.start.elapsed().as_secs_f64());
         let not_run = |step: &&(String, Duration, Light)| matches!(step.2, Light::NotRun(_));
         let not_run: Vec<&str> = self.steps.iter().filter(not_run).map(|step| step.0.as_str()).collect();
@@ -226,6 +226,7 @@ fn light(result: Result<(), Stop>, strict: bool) -> Light {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Barrier;
 
     #[test]
     fn a_missing_tool_is_red_only_where_nothing_may_be_missing() {
@@ -247,19 +248,26 @@ mod tests {
     }
 
     #[test]
-    fn steps_that_run_at_once_are_all_waited_for_and_one_red_is_enough() {
+    fn steps_of_a_line_run_at_once_all_are_waited_for_and_one_red_is_enough() {
+        /// One after the other they would wait here for ever.
+        static BOTH: Barrier = Barrier::new(2);
+        fn meets() -> Result<(), Stop> {
+            BOTH.wait();
+            Ok(())
+        }
         fn red() -> Result<(), Stop> {
             Err(Stop::failed("why"))
         }
-        fn green() -> Result<(), Stop> {
-            Ok(())
+        fn panics() -> Result<(), Stop> {
+            panic!("a step that panics")
         }
         let mut report = Report::new();
-        assert_eq!(report.steps(&[("a", green), ("b", green)]), Ok(()));
-        let stop = report.steps(&[("c", red), ("d", green), ("e", red)]);
+        assert_eq!(report.steps(&[("a", meets), ("b", meets)]), Ok(()));
+        let stop = report.steps(&[("c", red), ("d", panics), ("e", red)]);
         assert_eq!(stop, Err(Stop::Failed("RED at c: why".into())));
         let names: Vec<&str> = report.steps.iter().map(|step| step.0.as_str()).collect();
         assert_eq!(names, ["a", "b", "c", "d", "e"]);
+        assert!(matches!(report.steps[3].2, Light::Red(_)), "a panic is red, and the report goes on");
         assert_eq!(report.steps(&[]), Ok(()), "none of a line was wanted");
     }
 

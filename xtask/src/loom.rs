@@ -285,10 +285,14 @@ fn print_table(rows: &[Row]) {
     let width =
         |of: fn(&Row) -> &str, head: usize| rows.iter().map(|row| of(row).len()).fold(head, usize::max);
     let (model, mutant) = (width(|row| &row.model, 5), width(|row| &row.mutant, 6));
-    println!("{:model$}  {:mutant$}  {:>8}  outcome", "model", "mutant", "seconds");
+    let mut table = format!("{:model$}  {:mutant$}  {:>8}  outcome", "model", "mutant", "seconds");
     for row in rows {
-        println!("{:model$}  {:mutant$}  {:>8.1}  {}", row.model, row.mutant, row.seconds, row.text);
+        let line =
+            format!("\n{:model$}  {:mutant$}  {:>8.1}  {}", row.model, row.mutant, row.seconds, row.text);
+        table.push_str(&line);
     }
+    // In one piece: in CI others print at the same time.
+    println!("{table}");
 }
 
 #[cfg(test)]

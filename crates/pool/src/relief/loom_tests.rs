@@ -57,8 +57,23 @@ fn loom_a_worker_that_is_relieved_is_never_forgotten() {
         assert_eq!(roster.on_duty(), [1]);
         let (relief, standby) = (roster.relief(), usize::from(left));
         assert_eq!((relief.standby, relief.relieved), (standby, 1 - standby), "a seat is lost");
-        assert_eq!(relief.hand_offs, 1);
         assert_eq!(mark.is_set(), !left);
+    });
+}
+
+#[test]
+fn loom_who_sees_a_relieved_seat_sees_it_counted() {
+    loom::model(|| {
+        let (roster, mark) = (Arc::new(Roster::new(1, 2)), Mark::new());
+        let onlooker = {
+            let roster = roster.clone();
+            thread::spawn(move || {
+                let relief = roster.relief();
+                assert_eq!(relief.hand_offs, relief.relieved as u64, "counted late");
+            })
+        };
+        roster.relieve(0, &mark, |_| true).unwrap();
+        onlooker.join().unwrap();
     });
 }
 

@@ -98,7 +98,9 @@ impl<S: Scheduler> Crew<S> {
     }
 
     pub(crate) fn counts(&self) -> Relief {
-        Relief { refused: self.refused.load(Relaxed), ..self.roster.relief() }
+        // Read first: whoever sees a refusal sees the hand-offs before it.
+        let refused = self.refused.load(Relaxed);
+        Relief { refused, ..self.roster.relief() }
     }
 
     /// Puts another thread on duty for seat `index`, unless that has happened or the pool ends.

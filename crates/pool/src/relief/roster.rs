@@ -8,14 +8,15 @@ use polyloop_core::shim::sync::Mutex;
 
 use super::Relief;
 
-/// Who has which seat.
+/// Who has which seat, and how often a place has changed hands.
 #[derive(Debug)]
 pub(crate) struct Roster(Mutex<Page>);
 
+/// What the lock protects.
 #[derive(Debug)]
 struct Page {
     posts: Vec<Post>,
-    /// Under the same lock: whoever sees a relieved seat sees that it was counted.
+    /// Counted with the post: whoever sees a relieved seat sees that it was counted.
     hand_offs: u64,
 }
 
@@ -114,19 +115,24 @@ impl Roster {
         #[cfg(polyloop_mutant = "marked_before_hired")]
         mark.0.store(true, Relaxed);
         let comes = hire(hired);
-        let Page { posts, hand_offs } = &mut *self.0.lock();
+        let mut page = self.0.lock();
         if !comes {
-            posts[hired.seat()] = Post::Vacant;
-            posts[index] = Post::OnDuty;
+            page.posts[hired.seat()] = Post::Vacant;
+            page.posts[index] = Post::OnDuty;
             return Err(Refusal::NoThread);
         }
         #[cfg(polyloop_mutant = "called_before_posted")]
         {
-            posts[hired.seat()] = Post::OnDuty;
+            page.posts[hired.seat()] = Post::OnDuty;
         }
-        posts[index] = Post::Relieved;
-        *hand_offs += 1;
+        page.posts[index] = Post::Relieved;
         mark.0.store(true, Relaxed);
+        #[cfg(polyloop_mutant = "counted_after_posted")]
+        {
+            drop(page);
+            page = self.0.lock();
+        }
+        page.hand_offs += 1;
         Ok(())
     }
 
@@ -211,7 +217,7 @@ impl Roster {
         self.find(|post| post == Post::Relieved)
     }
 
-    /// What there is and has been, at one moment; of refusals it knows nothing.
+    /// What there is and has been, at one moment. Refusals are not kept here.
     pub(crate) fn relief(&self) -> Relief {
         let page = self.0.lock();
         let count = |is: fn(&Post) -> bool| page.posts.iter().filter(|post| is(post)).count();
