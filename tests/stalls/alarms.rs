@@ -26,12 +26,19 @@ pub(crate) fn play(length: &str) {
     }
 }
 
-/// Four workers and a thread in `block_on`, busy for as long as `wait` takes with polls of 200 µs, and with some of 8 ms,
+/// Four workers and a thread in `block_on`, busy for as long as `wait` takes with polls of 200 µs, and with some of 6 ms,
 /// which are long and no stalls.
 fn be_busy(wait: impl FnOnce() + Send + 'static) {
-    // A poll that computes for half of `after` may be relieved, and one of 8 ms should not be here.
+    // A poll that computes for half of `after` may be relieved, and one of 6 ms should not be here. The kernel of a virtual machine may
+    // charge a thread for moments in which the machine stood still: so it is not 9.
     let runtime = Runtime::from_name("steal:4,block=handoff:20ms").unwrap();
     let stop = Arc::new(AtomicBool::new(false));
+    // Before the others are busy: who makes a thread has the process's memory map, for which a page fault waits in the kernel.
+    let stopper = stop.clone();
+    let clock = std::thread::spawn(move || {
+        wait();
+        stopper.store(true, SeqCst);
+    });
     let busy = |poll: Duration| {
         let stop = stop.clone();
         async move {
@@ -48,14 +55,9 @@ fn be_busy(wait: impl FnOnce() + Send + 'static) {
         }
     };
     let tasks: Vec<_> = (0..8)
-        .map(|index| if index < 6 { Duration::from_micros(200) } else { Duration::from_millis(8) })
+        .map(|index| if index < 6 { Duration::from_micros(200) } else { Duration::from_millis(6) })
         .map(|poll| runtime.spawn(busy(poll)))
         .collect();
-    let stopper = stop.clone();
-    let clock = std::thread::spawn(move || {
-        wait();
-        stopper.store(true, SeqCst);
-    });
     let mut ended = u32::from(runtime.block_on(busy(Duration::from_micros(200))) > 0);
     for task in tasks {
         ended += u32::from(runtime.block_on(task).unwrap() > 0);

@@ -169,7 +169,8 @@ impl Steal {
         Some(stolen)
     }
 
-    /// Moves what worker `index` has to the injector.
+    /// Moves what worker `index` has to the injector. One at a time is in the caller's hands meanwhile, and waits as long as the
+    /// kernel keeps the caller from running.
     fn give_away(&self, index: usize, with_slot: bool) {
         let Some(Public { slot, stealer, spilled, .. }) = self.public(index) else { return };
         // Before and after: an owner that comes back meanwhile may find the injector empty, and takes the mark down.
