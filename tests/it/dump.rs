@@ -458,7 +458,7 @@ fn all_runtimes_of_the_process_are_found() {
 /// Children of their own, because a signal and the environment are the whole process's.
 #[cfg(target_os = "linux")]
 mod processes {
-    use super::{check_line, check_text, spawn};
+    use super::{check_line, check_text, find, is_waiting, settled, spawn};
     use crate::subjects::builder;
     use polyloop::dump;
     use polyloop_conformance::{LIMIT, watched};
@@ -479,6 +479,8 @@ mod processes {
         let steal = builder("steal:2+mio+wheel").build().unwrap();
         drop(spawn(&fifo, "on fifo", pending::<()>()));
         drop(spawn(&steal, "on steal", pending::<()>()));
+        // While it is polled its worker's line names it, too.
+        settled(&steal, |dump| find(dump, "on steal").is_some_and(is_waiting));
         if role == "signal" {
             dump::on_signal(Signal::USR1.as_raw()).unwrap();
             dump::on_signal(Signal::USR1.as_raw()).unwrap();
