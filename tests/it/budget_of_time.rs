@@ -115,12 +115,12 @@ fn a_runtime_can_have_one_for_every_poll() {
     }
 }
 
-/// The least of some runs, of which the first one that is within `allowed` is the last. What a worker has queued is brought to the
-/// others when it seems stuck, and on a busy machine one that was not let run does: then two polls of a hog may come one after the
-/// other, as the executor's bound says (C3). One that is not disturbed has none more than is allowed.
+/// The least of some runs, of which the first one that is within `allowed` is the last. What a worker has queued goes to the injector
+/// when it seems stuck, and on a busy machine one that was not let run does: then a few polls of a hog may come one after the other.
+/// One that is not disturbed has none more than is allowed.
 fn least(allowed: u32, mut run: impl FnMut() -> u32) -> u32 {
     let mut least = u32::MAX;
-    for _ in 0..20 {
+    for _ in 0..5 {
         least = least.min(run());
         if least <= allowed {
             break;

@@ -29,8 +29,8 @@ pub(crate) fn play(length: &str) {
 /// Four workers and a thread in `block_on`, busy for as long as `wait` takes with polls of 200 µs, and with some of 6 ms,
 /// which are long and no stalls.
 fn be_busy(wait: impl FnOnce() + Send + 'static) {
-    // A poll that computes for half of `after` may be relieved, and one of 6 ms should not be here. The kernel of a virtual machine may
-    // charge a thread for moments in which the machine stood still: so it is not 9.
+    // A poll that computes for half of `after` may be relieved, and one of 6 ms should not be here. The rest is for what
+    // the kernel of a virtual machine may charge a thread for while the machine stands still.
     let runtime = Runtime::from_name("steal:4,block=handoff:20ms").unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     // Before the others are busy: who makes a thread has the process's memory map, for which a page fault waits in the kernel.

@@ -26,7 +26,7 @@ Example: cargo xtask ci fmt tidy clippy
 type Step = (&'static str, fn() -> Result<(), Stop>);
 
 /// All steps but the last one, which is the tests. Those of a line run at once: each alone leaves processors idle, and what they find
-/// does not depend on how fast they are.
+/// does not depend on how fast they are, but for the limit of minutes that a model has.
 const STEPS: &[&[Step]] = &[
     &[("fmt", fmt)],
     &[("tidy", tidy)],

@@ -354,8 +354,9 @@ pub fn a_timer_due_during_a_long_poll_comes_before_that_polls_own_yield<
     subject: &Subject<R, K>,
     _: Fairness,
 ) {
-    /// Many polls, after which whoever adapts to long ones has done so. Each attempt's last poll ends at another moment.
-    const DELAYS: [u64; 10] = [100, 101, 102, 103, 104, 100, 101, 102, 103, 104];
+    /// Many polls, after which whoever adapts to long ones has done so. The first one's
+    /// 21st poll ends when the timer is surely due, and its 20th when it is not.
+    const DELAYS: [u64; 10] = [103, 101, 104, 102, 100, 103, 101, 104, 102, 100];
     if subject.has_helper {
         // The timer fires on a thread that may come at any moment.
         return;
