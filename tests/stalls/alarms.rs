@@ -26,19 +26,12 @@ pub(crate) fn play(length: &str) {
     }
 }
 
-/// Four workers and a thread in `block_on`, busy for as long as `wait` takes with polls of 200 µs, and with some of 6 ms,
+/// Four workers and a thread in `block_on`, busy for as long as `wait` takes with polls of 200 µs, and with some of 8 ms,
 /// which are long and no stalls.
 fn be_busy(wait: impl FnOnce() + Send + 'static) {
-    // A poll that computes for half of `after` may be relieved, and one of 6 ms should not be here. The rest is for what
-    // the kernel of a virtual machine may charge a thread for while the machine stands still.
+    // A poll that computes for half of `after` may be relieved, and one of 8 ms should not be here.
     let runtime = Runtime::from_name("steal:4,block=handoff:20ms").unwrap();
     let stop = Arc::new(AtomicBool::new(false));
-    // Before the others are busy: who makes a thread has the process's memory map, for which a page fault waits in the kernel.
-    let stopper = stop.clone();
-    let clock = std::thread::spawn(move || {
-        wait();
-        stopper.store(true, SeqCst);
-    });
     let busy = |poll: Duration| {
         let stop = stop.clone();
         async move {
@@ -55,9 +48,14 @@ fn be_busy(wait: impl FnOnce() + Send + 'static) {
         }
     };
     let tasks: Vec<_> = (0..8)
-        .map(|index| if index < 6 { Duration::from_micros(200) } else { Duration::from_millis(6) })
+        .map(|index| if index < 6 { Duration::from_micros(200) } else { Duration::from_millis(8) })
         .map(|poll| runtime.spawn(busy(poll)))
         .collect();
+    let stopper = stop.clone();
+    let clock = std::thread::spawn(move || {
+        wait();
+        stopper.store(true, SeqCst);
+    });
     let mut ended = u32::from(runtime.block_on(busy(Duration::from_micros(200))) > 0);
     for task in tasks {
         ended += u32::from(runtime.block_on(task).unwrap() > 0);
