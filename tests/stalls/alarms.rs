@@ -9,7 +9,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 /// What the children do: they are busy for so many milliseconds, or until their input ends.
@@ -29,17 +29,19 @@ pub(crate) fn play(length: &str) {
 /// Four workers and a thread in `block_on`, busy for as long as `wait` takes with polls of 200 µs, and with some of 8 ms,
 /// which are long and no stalls.
 fn be_busy(wait: impl FnOnce() + Send + 'static) {
-    // A poll that computes for half of `after` may be relieved, and one of 8 ms should not be here.
+    // A poll that computes for three quarters of `after` may be relieved, and one of 8 ms should not be here, also if the kernel charges it
+    // at once for what it has not run: one look believes a quarter of `after`.
     let runtime = Runtime::from_name("steal:4,block=handoff:20ms").unwrap();
-    let stop = Arc::new(AtomicBool::new(false));
+    let (stop, most_at_once) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let busy = |poll: Duration| {
-        let stop = stop.clone();
+        let (stop, most_at_once) = (stop.clone(), most_at_once.clone());
         async move {
             let mut polls = 0;
             while !stop.load(SeqCst) {
-                let own = own_time();
-                while own_time() - own < poll {
-                    std::hint::spin_loop();
+                let (begin, mut last) = (own_time(), own_time());
+                while last - begin < poll {
+                    let before = std::mem::replace(&mut last, own_time());
+                    most_at_once.fetch_max((last - before).as_micros().try_into().unwrap(), SeqCst);
                 }
                 task::yield_now().await;
                 polls += 1;
@@ -65,6 +67,8 @@ fn be_busy(wait: impl FnOnce() + Send + 'static) {
     let counts = [u64::from(ended), metrics.stalls_count(), metrics.hand_offs_count()];
     let said: Vec<_> = counts.iter().zip(names).map(|(count, name)| format!("{count} {name}")).collect();
     println!("<{}>", said.join(", "));
+    // What the kernel has charged a thread for next to nothing.
+    println!("charged up to {} µs between two readings of a thread's clock", most_at_once.load(SeqCst));
 }
 
 static LANE: Lane = Lane::new();

@@ -40,6 +40,8 @@ pub(crate) fn start(part: &str, words: &[&str], variable: Option<&str>) -> Optio
 pub(crate) fn said(child: Child) -> (String, Vec<String>) {
     let output = child.wait_with_output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    // Shown if the test fails.
+    println!("{out:?}\n{err:?}");
     let said = out.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
     let said = said.unwrap_or_else(|| panic!("{out}\n{err}")).0.to_owned();
     (said, err.lines().filter(|line| line.starts_with("polyloop: ")).map(str::to_owned).collect())

@@ -1,8 +1,8 @@
 //! Whether a thread that does not move on is blocked, computes, or has just not been let run.
 //!
 //! Invariant: time alone condemns nobody. A thread is blocked if it was seen asleep twice with hardly any processor time in
-//! between, and computes if it was seen to use the processor. Time in which it was ready and not let run, or stopped, is held
-//! against nobody.
+//! between, and computes if it was seen to use the processor, at several looks: a single one is believed only so much. Time in which
+//! it was ready and not let run, or stopped, is held against nobody, as far as the kernel tells it from time on the processor.
 
 use crate::monitor::Round;
 use crate::probe::{Sample, State};
@@ -16,26 +16,23 @@ pub struct Seen {
     seen_age: Duration,
     /// The same with the time in which the monitor waited for a processor and could not look.
     age: Duration,
-    /// The first look at the thread in this poll.
-    first: Option<Sample>,
     /// The last look, if it was asleep then, and the age at that moment, with what was not seen.
     asleep: Option<(Sample, Duration)>,
     /// How long it was asleep, as far as that was seen.
     slept: Duration,
-    /// How long it was on the processor since the first look, as far as that is to be believed.
+    /// How long it was on the processor between looks, as far as that is to be believed.
     ran: Duration,
     /// Whether it was asleep at the last two looks, with hardly any time on the processor in between.
     is_asleep: bool,
     /// The seen age without what it was ready and not let run between two looks.
     held: Duration,
-    /// How much of that came since the last look, and how long it had been on the processor at that look.
+    /// How much of that came since the last look, and how long it had been on the processor at that look, if that is known.
     since_look: Duration,
     ran_before: Option<Duration>,
-    /// How long it may have run since the last look, if the monitor stood still since then.
-    may_have_run: Duration,
-    was_gap: bool,
-    /// Whether the system tells what a thread does.
-    is_known: bool,
+    /// How long it may have run, by the time that has passed, beyond what it is believed to have.
+    credit: Duration,
+    /// Whether the system did not tell at the last look what the thread does.
+    is_unknown: bool,
 }
 
 /// What a thread is doing.
@@ -52,6 +49,14 @@ pub enum Verdict {
 /// The part of the time that a thread may be awake and still count as blocked: some wait in small slices.
 const AWAKE_SHARE: u32 = 8;
 
+/// One look proves no more than this part of a limit as time on the processor. A virtual machine that is not let run may charge that
+/// to whichever thread it was about to run: 27 ms between two readings of a thread's own clock were seen.
+const LOOK_SHARE: u32 = 4;
+
+/// Unless that is less than this: the time on the processor of a thread that nobody disturbs is brought up to date by the kernel's
+/// clock tick, of which there are 250 in a second or more. Where there are fewer, who computes is found later.
+const CLOCK_TICK: Duration = Duration::from_millis(4);
+
 impl Seen {
     /// Takes note of the thread's epoch; whether it has moved since the last look.
     pub fn note(&mut self, epoch: u64, round: &Round) -> bool {
@@ -59,8 +64,7 @@ impl Seen {
             *self = Self { epoch, ..Self::default() };
             return true;
         }
-        self.may_have_run += round.elapsed + round.waited;
-        self.was_gap |= round.gap;
+        self.credit += round.elapsed + round.waited;
         if round.gap {
             // Whether it was asleep or stopped with the rest of the process, nobody knows.
             self.seen_age = Duration::ZERO;
@@ -89,25 +93,30 @@ impl Seen {
         self.age
     }
 
-    /// Judges by one more look at the thread.
+    /// Whether its poll is old enough for a look, if one that is stuck for so long is to be judged in time. Most are over before.
+    pub fn is_suspect(&self, after: Duration) -> bool {
+        self.age >= after / 8
+    }
+
+    /// Judges by one more look at the thread, which is late after so long.
     pub fn judge(&mut self, sample: Sample, after: Duration) -> Verdict {
-        self.look(sample);
+        self.look(sample, after);
         // On a busy machine two looks may be enough.
         if self.is_asleep && (self.slept >= after || self.held >= after) {
             Verdict::Blocked
         } else if self.seen_age < after || self.is_asleep {
             Verdict::Unsure
-        } else if self.ran >= after / 2 || (self.first.is_some() && !self.is_known) {
+        } else if self.is_unknown || self.ran >= after * 3 / 4 {
             Verdict::Computing
         } else {
             Verdict::Unsure
         }
     }
 
-    /// Takes one more look at the thread into account.
-    pub fn look(&mut self, sample: Sample) {
+    /// Takes one more look at the thread into account, by which alone it must not reach `limit`.
+    pub fn look(&mut self, sample: Sample, limit: Duration) {
         self.is_asleep = false;
-        self.is_known = sample.state != State::Unknown;
+        self.is_unknown = sample.state == State::Unknown;
         match sample.state {
             State::Asleep => {
                 if let Some((before, at)) = self.asleep.replace((sample, self.age)) {
@@ -123,33 +132,29 @@ impl Seen {
             State::Running | State::Unknown => self.asleep = None,
         }
         let since = std::mem::take(&mut self.since_look);
-        let before = self.ran_before.replace(sample.ran);
-        if sample.state == State::Running
-            && let Some(before) = before
-        {
-            let not_let_run = since.saturating_sub(sample.ran.saturating_sub(before));
-            self.held = self.held.saturating_sub(not_let_run);
+        let now = (!self.is_unknown).then_some(sample.ran);
+        let before = std::mem::replace(&mut self.ran_before, now);
+        self.credit = self.credit.min(CLOCK_TICK.max(limit / LOOK_SHARE));
+        if let Some(before) = before {
+            let ran = sample.ran.saturating_sub(before).min(self.credit);
+            self.credit -= ran;
+            self.ran += ran;
+            if sample.state == State::Running {
+                let not_let_run = since.saturating_sub(ran);
+                self.held = self.held.saturating_sub(not_let_run);
+            }
         }
-        let first = self.first.get_or_insert(sample);
-        let most = std::mem::take(&mut self.may_have_run);
-        if std::mem::take(&mut self.was_gap)
-            && let Some(before) = before
-        {
-            // If the whole machine stood still, a guest's kernel may have counted that as time on the processor.
-            first.ran += sample.ran.saturating_sub(before).saturating_sub(most);
-        }
-        self.ran = sample.ran.saturating_sub(first.ran);
     }
 
     /// How much of the present poll was time asleep or on the processor, for certain. Where the system does not tell, its
     /// age.
     pub fn proven(&self) -> Duration {
-        if self.first.is_some() && !self.is_known { self.seen_age } else { self.slept + self.ran }
+        if self.is_unknown { self.seen_age } else { self.slept + self.ran }
     }
 
     /// What most of the proven time was; `Unsure` where the system does not tell.
     pub fn mostly(&self) -> Verdict {
-        if !self.is_known {
+        if self.is_unknown {
             Verdict::Unsure
         } else if self.slept >= self.ran {
             Verdict::Blocked
@@ -222,6 +227,85 @@ mod tests {
         assert_eq!(verdicts(&looks), [Unsure, Unsure, Unsure, Computing, Computing, Computing]);
     }
 
+    /// Nobody was asleep, and the monitor waited for the same processor: there is nothing but the thread's own clock, which is wrong.
+    #[test]
+    fn a_machine_that_was_not_let_run_for_a_moment_is_no_computing() {
+        let late = Round { waited: Duration::from_millis(27), ..TICK };
+        let mut seen = Seen::default();
+        seen.note(1, &TICK);
+        let mut look = |ran, round: &Round| {
+            seen.note(1, round);
+            (seen.judge(sample(Running, ran), AFTER), seen.proven())
+        };
+        let us = Duration::from_micros;
+        for at in 0..5 {
+            assert_eq!(look(at * 800, &TICK), (Unsure, us(at * 800)));
+        }
+        assert_eq!(
+            look(30_200, &late),
+            (Unsure, us(7_200)),
+            "as much as one look proves, and not seven times that"
+        );
+        for _ in 0..9 {
+            assert_eq!(look(30_200, &TICK), (Unsure, us(7_200)));
+        }
+        assert_eq!(look(30_600, &TICK).0, Computing, "there was more to go by before");
+    }
+
+    /// A thread that nobody disturbs: what it has run is brought up to date with each tick of the kernel's clock alone.
+    #[test]
+    fn whoever_computes_is_found_in_time_although_the_kernel_counts_in_steps() {
+        let ms = Duration::from_millis;
+        for after in [1, 2, 4, 5, 10, 20, 25, 100, 1_000].map(ms) {
+            let tick = (after / 4).min(ms(4));
+            let round = Round { elapsed: tick, ..TICK };
+            for (step, phase) in
+                [1_000, 4_000].into_iter().flat_map(|step| (0..8).map(move |at| (step, step * at / 8)))
+            {
+                let sample = |time: Duration| {
+                    let since = u64::try_from(time.as_micros()).unwrap() + phase;
+                    sample(Running, since / step * step)
+                };
+                let (mut relief, mut stall) = (Seen::default(), Seen::default());
+                let (mut relieved, mut named) = (None, None);
+                for at in 0..2_000 {
+                    let time = tick * at;
+                    relief.note(1, &round);
+                    if stall.note(1, &round) {
+                        continue;
+                    }
+                    if relief.is_suspect(after) && relief.judge(sample(time), after) == Computing {
+                        relieved.get_or_insert(time);
+                    }
+                    stall.look(sample(time), after);
+                    if stall.proven() >= after {
+                        named.get_or_insert(time);
+                    }
+                }
+                let (relieved, named) = (relieved.unwrap(), named.unwrap());
+                let case =
+                    format!("{after:?}, steps of {step} µs, {phase}: relieved {relieved:?}, named {named:?}");
+                assert!((after..=after * 5 / 4 + CLOCK_TICK).contains(&relieved), "{case}");
+                assert!(named <= after * 5 / 4 + CLOCK_TICK, "{case}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_it_ran_before_anybody_could_tell_is_not_held_against_it() {
+        let looks = [
+            (Unknown, 0),
+            (Running, 70_000),
+            (Running, 70_100),
+            (Unknown, 0),
+            (Running, 70_200),
+            (Running, 70_300),
+        ];
+        assert_eq!(proven(&looks), Duration::from_micros(200));
+        let late = [(Unknown, 0), (Unknown, 0), (Unknown, 0), (Running, 70_000), (Running, 70_100)];
+        assert_eq!(verdicts(&late), [Unsure; 5]);
+    }
+
     #[test]
     fn one_sleep_between_stretches_of_work_is_no_block() {
         let looks = [(Running, 0), (Asleep, 1_000), (Running, 1_500), (Asleep, 2_000), (Running, 2_500)];
@@ -279,11 +363,11 @@ mod tests {
         let late = Round { waited: Duration::from_millis(30), ..TICK };
         let mut seen = Seen::default();
         seen.note(1, &TICK);
-        for ran in [0, 2_000, 4_900] {
+        for ran in [0, 2_000, 4_400] {
             seen.note(1, &late);
             assert_eq!(seen.judge(sample(Running, ran), AFTER), Unsure);
         }
-        assert_eq!(seen.proven(), Duration::from_micros(4_900));
+        assert_eq!(seen.proven(), Duration::from_micros(4_400));
     }
 
     /// What is proven after looks, one per tick, at such states and times on the processor, in µs.
@@ -292,7 +376,7 @@ mod tests {
         seen.note(1, &TICK);
         for (state, ran) in looks {
             seen.note(1, &TICK);
-            seen.look(sample(*state, *ran));
+            seen.look(sample(*state, *ran), AFTER);
         }
         seen.proven()
     }
@@ -321,11 +405,15 @@ mod tests {
         assert_eq!(look(&mut seen, 100, false), Unsure);
         assert_eq!(look(&mut seen, 2_600, false), Unsure);
         assert_eq!(look(&mut seen, 402_600, true), Unsure);
-        assert_eq!(seen.proven(), Duration::from_millis(5), "a tick of it may be true");
+        assert_eq!(
+            seen.proven(),
+            Duration::from_micros(6_500),
+            "no more than had passed, by what the monitor knows"
+        );
         // What it runs afterwards counts as before.
         let verdicts: Vec<_> = (1..=4).map(|at| look(&mut seen, 402_600 + at * 2_500, false)).collect();
         assert_eq!(verdicts, [Unsure, Unsure, Unsure, Computing]);
-        assert_eq!(seen.proven(), Duration::from_millis(15));
+        assert_eq!(seen.proven(), Duration::from_micros(16_500));
     }
 
     /// As with relief, which looks at the thread only once its poll is old.
@@ -333,11 +421,11 @@ mod tests {
     fn a_machine_that_stood_still_between_two_looks_far_apart_has_let_nobody_run() {
         let mut seen = Seen::default();
         seen.note(1, &TICK);
-        seen.look(sample(Running, 0));
+        seen.look(sample(Running, 0), Duration::from_secs(60));
         for gap in [false, true, false, false] {
             seen.note(1, &Round { gap, ..TICK });
         }
-        seen.look(sample(Running, 300_000));
+        seen.look(sample(Running, 300_000), Duration::from_secs(60));
         assert_eq!(seen.proven(), Duration::from_millis(10));
     }
 
@@ -346,7 +434,7 @@ mod tests {
         let mut seen = Seen::default();
         let look = |seen: &mut Seen, state, ran, gap| {
             seen.note(1, &Round { gap, ..TICK });
-            seen.look(sample(state, ran));
+            seen.look(sample(state, ran), AFTER);
         };
         seen.note(1, &TICK);
         look(&mut seen, Running, 0, false);

@@ -23,7 +23,8 @@ pub enum BlockPolicy {
     /// Linux does so far), all count as computing.
     HandOff {
         /// How long a poll may block before its worker is replaced: [1 ms](Self::LEAST_AFTER) to
-        /// [1 minute](Self::MOST_AFTER). Being noticed takes up to a quarter longer.
+        /// [1 minute](Self::MOST_AFTER). Being noticed takes up to a quarter longer, and up to a clock
+        /// tick of the kernel more (4 ms) for a poll that computes.
         after: Duration,
         /// How many threads there may be beyond the workers, 1 to [1024](Self::MOST_THREADS). When they are all blocked, too, it
         /// is as without the policy, and one line on stderr says so.

@@ -12,12 +12,15 @@ use crate::probe::Probe;
 use polyloop_core::{Desk, TaskSpace, polls_task_of};
 use std::sync::Arc;
 use std::thread::Thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What the monitor knows of the present poll of one thread.
 #[derive(Debug, Default)]
 pub struct Case {
+    /// What was seen of it, for naming it.
     seen: Seen,
+    /// The same for counting it, which has another limit.
+    seen_for_count: Seen,
     /// When the poll was seen first.
     since: Option<Instant>,
     /// Whether it was counted as [detected](Stalls::detect).
@@ -56,6 +59,7 @@ impl Case {
         witness: impl FnOnce() -> Option<Witness>,
     ) -> bool {
         let epoch = desk.epoch();
+        self.seen_for_count.note(epoch, round);
         if self.seen.note(epoch, round) {
             self.close();
             self.since = Some(now());
@@ -74,31 +78,36 @@ impl Case {
         {
             if !polls_task_of(witness.thread.id(), &witness.spaces) {
                 self.seen.rests();
+                self.seen_for_count.rests();
                 self.since = Some(now());
                 return true;
             }
-            self.seen.look(witness.probe.sample());
-            self.detect(stalls);
-            if to_tell {
-                self.name(desk, epoch, stalls, witness);
+            let sample = witness.probe.sample();
+            if let Some(limit) = stalls.detect.filter(|_| to_count) {
+                self.seen_for_count.look(sample, limit);
+                self.count(stalls, limit);
+            }
+            if let Some(limit) = stalls.threshold.filter(|_| to_tell) {
+                self.seen.look(sample, limit);
+                self.name(desk, epoch, stalls, limit, witness);
             }
         }
         true
     }
 
-    fn detect(&mut self, stalls: &Stalls) {
-        let lasts = stalls.detect.is_some_and(|after| self.seen.proven() >= after);
-        if lasts && !std::mem::replace(&mut self.counted, true) {
-            match self.seen.mostly() {
+    fn count(&mut self, stalls: &Stalls, limit: Duration) {
+        if self.seen_for_count.proven() >= limit {
+            self.counted = true;
+            match self.seen_for_count.mostly() {
                 Verdict::Blocked => stalls.counts.blocked.add(1),
                 Verdict::Computing | Verdict::Unsure => stalls.counts.computing.add(1),
             }
         }
     }
 
-    fn name(&mut self, desk: &Desk, epoch: u64, stalls: &Stalls, witness: Witness) {
+    fn name(&mut self, desk: &Desk, epoch: u64, stalls: &Stalls, limit: Duration, witness: Witness) {
         let Some(since) = self.since else { return };
-        if stalls.threshold.is_none_or(|threshold| self.seen.proven() < threshold) {
+        if self.seen.proven() < limit {
             return;
         }
         // Before the name: if that is still right afterwards, so is the place.

@@ -21,6 +21,7 @@ pub(crate) use report::look_after_reports;
 pub use report::tell;
 
 use crate::judge::Verdict;
+use crate::monitor::TICK;
 use polyloop_core::{Count, Meta};
 use std::fmt;
 use std::sync::Arc;
@@ -134,7 +135,7 @@ impl Stalls {
     /// How often the monitor must look: so often that a stall is told of before it has lasted twice the threshold.
     pub fn tick(&self) -> Duration {
         let shortest = [self.threshold, self.detect].into_iter().flatten().min();
-        shortest.map_or(crate::monitor::TICK, |shortest| crate::monitor::TICK.min(shortest / 4))
+        shortest.map_or(TICK, |shortest| TICK.min(shortest / 4))
     }
 }
 

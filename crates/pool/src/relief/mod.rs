@@ -154,7 +154,7 @@ impl<S: Scheduler> Crew<S> {
             return;
         }
         let on_duty = self.roster.on_duty();
-        let suspects = on_duty.iter().copied().filter(|index| judgement.seats[*index].age() >= after / 2);
+        let suspects = on_duty.iter().copied().filter(|index| judgement.seats[*index].is_suspect(after));
         let (mut candidate, mut proven) = (None, 0);
         for index in suspects.collect::<Vec<_>>() {
             let verdict = judgement.seats[index].judge(shared.seat(index).sample(), after);
@@ -260,7 +260,7 @@ impl<S: Scheduler> Watched for Crew<S> {
     }
 }
 
-/// How often the monitor must look: so often that who is stuck is relieved within a quarter more than its time.
+/// How often the monitor must look: so often that who is blocked is relieved within a quarter more than its time.
 fn tick(config: &Config) -> Duration {
     let tick = match config.block {
         BlockPolicy::HandOff { after, .. } => TICK.min(after / 4),
