@@ -38,11 +38,13 @@ fn be_busy(wait: impl FnOnce() + Send + 'static) {
         async move {
             let mut polls = 0;
             while !stop.load(SeqCst) {
-                let (begin, mut last) = (own_time(), own_time());
+                let begin = own_time();
+                let (mut last, mut most) = (begin, Duration::ZERO);
                 while last - begin < poll {
                     let before = std::mem::replace(&mut last, own_time());
-                    most_at_once.fetch_max((last - before).as_micros().try_into().unwrap(), SeqCst);
+                    most = most.max(last - before);
                 }
+                most_at_once.fetch_max(most.as_micros().try_into().unwrap(), SeqCst);
                 task::yield_now().await;
                 polls += 1;
             }

@@ -68,6 +68,8 @@ pub trait Watched: Send + Sync + 'static {
 /// One look at everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Round {
+    /// How much time has passed since the last look.
+    pub passed: Duration,
     /// How much time to count since the last look: what the monitor was late by is not in it.
     pub elapsed: Duration,
     /// So much of what it was late by, it was ready and waited for a processor: in that time nobody was stopped. Others may
@@ -79,14 +81,15 @@ pub struct Round {
 
 impl Round {
     /// The first one after a rest.
-    const FIRST: Self = Self { elapsed: Duration::ZERO, waited: Duration::ZERO, gap: false };
+    const FIRST: Self =
+        Self { passed: Duration::ZERO, elapsed: Duration::ZERO, waited: Duration::ZERO, gap: false };
 
     /// The look that comes `passed` after the last one, between which `tick` was to pass and the monitor has waited for a
     /// processor as long as `waited`.
     fn after(passed: Duration, tick: Duration, waited: Duration) -> Self {
         let elapsed = passed.min(tick);
         let waited = waited.min(passed - elapsed);
-        Self { elapsed, waited, gap: passed - elapsed - waited > GAP }
+        Self { passed, elapsed, waited, gap: passed - elapsed - waited > GAP }
     }
 }
 
@@ -285,12 +288,15 @@ mod tests {
     #[test]
     fn what_the_monitor_is_late_by_is_not_counted_and_a_long_stop_is_a_gap() {
         let ms = Duration::from_millis;
-        let round = |elapsed, waited, gap| Round { elapsed: ms(elapsed), waited: ms(waited), gap };
+        let round = |passed, elapsed, waited, gap| {
+            let (passed, elapsed, waited) = (ms(passed), ms(elapsed), ms(waited));
+            Round { passed, elapsed, waited, gap }
+        };
         let after = |passed, waited| Round::after(ms(passed), ms(4), ms(waited));
-        assert_eq!(after(2, 0), round(2, 0, false));
-        assert_eq!(after(9, 0), round(4, 0, false));
-        assert_eq!(after(20, 0), round(4, 0, false));
-        assert_eq!(after(21, 0), round(4, 0, true));
+        assert_eq!(after(2, 0), round(2, 2, 0, false));
+        assert_eq!(after(9, 0), round(9, 4, 0, false));
+        assert_eq!(after(20, 0), round(20, 4, 0, false));
+        assert_eq!(after(21, 0), round(21, 4, 0, true));
         assert!(after(60_000, 0).gap);
         assert!(
             !Round::after(ms(10), Duration::from_micros(250), ms(0)).gap,
@@ -335,11 +341,14 @@ mod tests {
     #[test]
     fn what_it_waited_for_a_processor_is_no_gap() {
         let ms = Duration::from_millis;
-        let round = |elapsed, waited, gap| Round { elapsed: ms(elapsed), waited: ms(waited), gap };
+        let round = |passed, elapsed, waited, gap| {
+            let (passed, elapsed, waited) = (ms(passed), ms(elapsed), ms(waited));
+            Round { passed, elapsed, waited, gap }
+        };
         let after = |passed, waited| Round::after(ms(passed), ms(4), ms(waited));
-        assert_eq!(after(60, 50), round(4, 50, false));
-        assert_eq!(after(60, 100), round(4, 56, false), "no more than there was");
-        assert_eq!(after(100, 50), round(4, 50, true), "it was ready for a part of it only");
-        assert_eq!(after(3, 2), round(3, 0, false));
+        assert_eq!(after(60, 50), round(60, 4, 50, false));
+        assert_eq!(after(60, 100), round(60, 4, 56, false), "no more than there was");
+        assert_eq!(after(100, 50), round(100, 4, 50, true), "it was ready for a part of it only");
+        assert_eq!(after(3, 2), round(3, 3, 0, false));
     }
 }

@@ -23,8 +23,8 @@ pub enum BlockPolicy {
     /// Linux does so far), all count as computing.
     HandOff {
         /// How long a poll may block before its worker is replaced: [1 ms](Self::LEAST_AFTER) to
-        /// [1 minute](Self::MOST_AFTER). Being noticed takes up to a quarter longer, and up to a clock
-        /// tick of the kernel more (4 ms) for a poll that computes.
+        /// [1 minute](Self::MOST_AFTER). Being noticed takes up to a quarter longer. For a
+        /// poll that computes it takes up to half longer, or two to three ticks of the kernel's clock (of 4 ms mostly), if that is more.
         after: Duration,
         /// How many threads there may be beyond the workers, 1 to [1024](Self::MOST_THREADS). When they are all blocked, too, it
         /// is as without the policy, and one line on stderr says so.

@@ -49,6 +49,9 @@ pub struct Witness {
     pub own: Option<usize>,
 }
 
+/// One look proves no more than this part of a limit as time on the processor: see [`Seen::look`].
+const LOOK_SHARE: u32 = 2;
+
 impl Case {
     /// One look at the thread whose desk this is. Whether it is at work. `witness` is only called if that may take a while.
     pub fn look(
@@ -84,11 +87,11 @@ impl Case {
             }
             let sample = witness.probe.sample();
             if let Some(limit) = stalls.detect.filter(|_| to_count) {
-                self.seen_for_count.look(sample, limit);
+                self.seen_for_count.look(sample, limit / LOOK_SHARE);
                 self.count(stalls, limit);
             }
             if let Some(limit) = stalls.threshold.filter(|_| to_tell) {
-                self.seen.look(sample, limit);
+                self.seen.look(sample, limit / LOOK_SHARE);
                 self.name(desk, epoch, stalls, limit, witness);
             }
         }
@@ -163,7 +166,8 @@ mod tests {
 
     #[test]
     fn a_thread_between_two_polls_is_named_for_nothing_and_the_next_poll_begins_with_itself() {
-        const LOOK: Round = Round { elapsed: Duration::from_millis(20), waited: Duration::ZERO, gap: false };
+        const TIME: Duration = Duration::from_millis(20);
+        const LOOK: Round = Round { passed: TIME, elapsed: TIME, waited: Duration::ZERO, gap: false };
         let (tell, told) = channel();
         let stalls = Stalls {
             threshold: Some(Duration::from_millis(25)),
