@@ -161,9 +161,12 @@ fn each_task_is_told_with_its_state() {
         drop(gates);
         sender.send(()).unwrap();
         drop(open);
-        let dump = settled(runtime, |dump| alive(dump) == 1 && of_kind(dump, TaskKind::Job).count() == 1);
+        // The numbers of a dump are of nearly the same moment, in which one more may end.
+        let dump = settled(runtime, |dump| {
+            let alive = [alive(dump), dump.scheduler().metrics().num_alive_tasks()];
+            alive == [1, 1] && of_kind(dump, TaskKind::Job).count() == 1
+        });
         assert!(waits(&dump, "sleeps", Why::Spawn), "{dump}");
-        assert_eq!(dump.scheduler().metrics().num_alive_tasks(), 1);
         drop((job, ended));
         // The thread inside `block_on` keeps its own.
         settled(runtime, |dump| dump.tasks().len() == 3 && queued(dump) == 0);

@@ -12,13 +12,13 @@ use crate::workspace::Workspace;
 use crate::{book, docs, ecosystem, forward, loom, miri, tidy, tsan, watch};
 
 const HELP: &str = "\
-Runs all checks in order and stops at the first red one; loom, miri and watch run at once, and so do tsan and adapters. A step whose
-tool is not installed is skipped, or red where the variable CI is set. What needs nightly is reported as NOT RUN on a machine without
-rustup. The last line is the total of the tests.
+Runs all checks in order and stops at the first red one; loom, miri and watch run at once. A step whose tool is not installed is
+skipped, or red where the variable CI is set. What needs nightly is reported as NOT RUN on a machine without rustup. The last line is
+the total of the tests.
 
 Usage: cargo xtask ci [STEP]…
 
-Steps: fmt, tidy, clippy, docs, loom, miri, watch, tsan, adapters, smoke, book, ecosystem, test. Without a name all of them run.
+Steps: fmt, tidy, clippy, docs, loom, miri, watch, tsan, smoke, book, ecosystem, test. Without a name all of them run.
 
 Example: cargo xtask ci fmt tidy clippy
 ";
@@ -26,15 +26,14 @@ Example: cargo xtask ci fmt tidy clippy
 type Step = (&'static str, fn() -> Result<(), Stop>);
 
 /// All steps but the last one, which is the tests. Those of a line run at once: each alone leaves processors idle, and what they find
-/// does not depend on how fast they are, but for the limit of minutes that a model has, and the bounds of real time of some tests under
-/// tsan, which are for a busy machine anyway.
+/// does not depend on how fast they are, but for the limit of minutes that a model has.
 const STEPS: &[&[Step]] = &[
     &[("fmt", fmt)],
     &[("tidy", tidy)],
     &[("clippy", clippy)],
     &[("docs", docs)],
     &[("loom", loom), ("miri", miri), ("watch", watch)],
-    &[("tsan", tsan), ("adapters", ecosystem::lints)],
+    &[("tsan", tsan)],
     &[("smoke", smoke)],
     &[("book", book::check)],
     &[("ecosystem", ecosystem::check)],

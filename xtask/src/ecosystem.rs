@@ -9,7 +9,7 @@ use crate::args::Args;
 use crate::exec;
 use crate::stop::Stop;
 use crate::test;
-use crate::workspace::{Package, Workspace};
+use crate::workspace::Workspace;
 
 const HELP: &str = "\
 Runs the tests of `tests/ecosystem`: real crates of the ecosystem (hyper, quinn, …) through our adapters on every combination.
@@ -45,15 +45,7 @@ pub(crate) fn run(raw: Vec<String>) -> Result<(), Stop> {
     let workspace = Workspace::ecosystem()?;
     let wanted = args.free.iter().map(|name| workspace.member(name)).collect::<Result<Vec<_>, _>>()?;
     fetch(&workspace)?;
-    tests(&workspace, &wanted, || Workspace::template(OLDER))
-}
-
-fn tests(
-    workspace: &Workspace,
-    wanted: &[&Package],
-    older: impl FnOnce() -> Result<Workspace, Stop>,
-) -> Result<(), Stop> {
-    let mut totals = test::totals(workspace, wanted, test::Rounds::ONE)?;
+    let mut totals = test::totals(&workspace, &wanted, test::Rounds::ONE)?;
     if wanted.is_empty() {
         let own = Workspace::load()?;
         for (kind, which) in [("--lib", MODULES), ("--doc", FOLDERS)] {
@@ -71,7 +63,7 @@ fn tests(
             totals += ran.of_some(LIBRARY)?;
         }
         if has_openssl() {
-            totals += test::one_round(&older()?, &["test"])?;
+            totals += test::one_round(&Workspace::template(OLDER)?, &["test"])?;
         } else {
             totals += test::missing(
                 "trpl-older: OpenSSL is not installed (Debian's packages `libssl-dev`, `pkg-config`)",
@@ -82,14 +74,13 @@ fn tests(
     if totals.is_green() { Ok(()) } else { Err(Stop::Said) }
 }
 
-/// What CI runs first: lints and documentation of the adapters, lints of their tests, which are built by that.
-pub(crate) fn lints() -> Result<(), Stop> {
+/// What CI runs: the lints and the documentation of the adapters and of their tests, then the tests.
+pub(crate) fn check() -> Result<(), Stop> {
     let workspace = Workspace::ecosystem()?;
     fetch(&workspace)?;
     exec::check(&mut workspace.cargo(&["fmt", "--all", "--check"]))?;
     let lints = ["--all-targets", "--", "-D", "warnings"];
-    let mut build = workspace.linted().cargo(&["test", "--workspace", "--all-targets", "--no-run"]);
-    exec::check(exec::not_incremental(&mut build))?;
+    exec::check(workspace.cargo(&["clippy", "--workspace"]).args(lints))?;
     exec::check(exec::cargo(&["clippy", "-p", "polyloop", "--all-features"]).args(lints))?;
     let mut doc = exec::cargo(&["doc", "-p", "polyloop", "--all-features", "--no-deps"]);
     exec::check(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
@@ -99,17 +90,9 @@ pub(crate) fn lints() -> Result<(), Stop> {
     let older = Workspace::template(OLDER)?;
     exec::check(&mut older.cargo(&["fmt", "--check"]))?;
     if has_openssl() {
-        let mut build = older.linted().cargo(&["test", "--all-targets", "--no-run"]);
-        exec::check(exec::not_incremental(&mut build))?;
+        exec::check(older.cargo(&["clippy"]).args(lints))?;
     }
-    Ok(())
-}
-
-/// What CI runs then: the tests as they were built.
-pub(crate) fn check() -> Result<(), Stop> {
-    let workspace = Workspace::ecosystem()?;
-    fetch(&workspace)?;
-    tests(&workspace.linted(), &[], || Ok(Workspace::template(OLDER)?.linted()))
+    run(Vec::new())
 }
 
 fn has_openssl() -> bool {

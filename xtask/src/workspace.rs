@@ -27,8 +27,6 @@ pub(crate) struct Workspace {
     /// Where cargo builds; honours `CARGO_TARGET_DIR`.
     pub(crate) target: PathBuf,
     pub(crate) packages: Vec<Package>,
-    /// Whether its members are linted as they are built.
-    is_linted: bool,
 }
 
 /// One member. Paths are relative to the root, with `/`, in both workspaces.
@@ -90,35 +88,17 @@ impl Workspace {
             serde_json::from_str(&text).map_err(|error| Stop::Failed(format!("cargo metadata: {error}")))?;
         let root = exec::root();
         let packages = list(&data["packages"]).iter().map(|package| Package::read(package, &root)).collect();
-        let target = PathBuf::from(string(&data["target_directory"]));
-        Ok(Self { target, packages, home, root, is_linted: false })
-    }
-
-    /// The same, whose members clippy builds in rustc's place; a warning is an error. What they need is built once then, where a
-    /// `cargo clippy` and a build would each go through all of it. The programs run as any, but are built with fewer of the compiler's own
-    /// optimisations and without its checks of raw pointers.
-    pub(crate) fn linted(self) -> Self {
-        Self { is_linted: true, ..self }
+        Ok(Self { target: PathBuf::from(string(&data["target_directory"])), packages, home, root })
     }
 
     /// `cargo`, called where it finds this workspace.
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
-        // What comes behind a `--` is no word for cargo.
-        let end = arguments.iter().position(|word| *word == "--").unwrap_or(arguments.len());
-        let (own, others) = arguments.split_at(end);
-        let mut command = exec::cargo(own);
+        let mut command = exec::cargo(arguments);
         command.current_dir(&self.home).env("CARGO_TARGET_DIR", &self.target);
         if self.home != self.root {
             // A template says nothing of it, and what differs in it is built again.
             command.env("CARGO_PROFILE_DEV_DEBUG", "0");
         }
-        if self.is_linted {
-            // No variable, because a test that has cargo build something would hand it on.
-            command.args(["--config", "build.rustc-workspace-wrapper='clippy-driver'"]);
-            // As `cargo clippy` says it.
-            command.env("CLIPPY_ARGS", ["-D", "warnings", ""].join("__CLIPPY_HACKERY__"));
-        }
-        command.args(others);
         command
     }
 
