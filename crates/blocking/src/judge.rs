@@ -179,6 +179,11 @@ mod tests {
         Round { passed, elapsed: passed, waited: Duration::ZERO, gap: false }
     }
 
+    /// A look that may come after a stop of the whole process, or of the machine.
+    fn gap_if(gap: bool) -> Round {
+        if gap { Round { passed: Duration::from_millis(400), gap, ..TICK } } else { TICK }
+    }
+
     /// One for which the monitor waited so long.
     fn late(milliseconds: u64) -> Round {
         let waited = Duration::from_millis(milliseconds);
@@ -424,7 +429,7 @@ mod tests {
     fn a_machine_that_stood_still_has_let_nobody_run() {
         let mut seen = Seen::default();
         let look = |seen: &mut Seen, ran, gap| {
-            seen.note(1, &Round { gap, ..TICK });
+            seen.note(1, &gap_if(gap));
             seen.judge(sample(Running, ran), AFTER)
         };
         seen.note(1, &TICK);
@@ -434,7 +439,7 @@ mod tests {
         assert_eq!(
             seen.proven(),
             Duration::from_micros(6_500),
-            "no more than had passed, by what the monitor knows"
+            "no more than a clock tick, on top of what it had run"
         );
         // What it runs afterwards counts as before.
         let verdicts: Vec<_> = (1..=4).map(|at| look(&mut seen, 402_600 + at * 2_500, false)).collect();
@@ -449,7 +454,7 @@ mod tests {
         seen.note(1, &TICK);
         seen.look(sample(Running, 0), Duration::from_secs(60));
         for gap in [false, true, false, false] {
-            seen.note(1, &Round { gap, ..TICK });
+            seen.note(1, &gap_if(gap));
         }
         seen.look(sample(Running, 300_000), Duration::from_secs(60));
         assert_eq!(seen.proven(), Duration::from_millis(10));
@@ -459,7 +464,7 @@ mod tests {
     fn a_gap_takes_back_what_it_slept_and_not_what_it_ran() {
         let mut seen = Seen::default();
         let look = |seen: &mut Seen, state, ran, gap| {
-            seen.note(1, &Round { gap, ..TICK });
+            seen.note(1, &gap_if(gap));
             seen.look(sample(state, ran), AFTER / LOOK_SHARE);
         };
         seen.note(1, &TICK);

@@ -132,7 +132,8 @@ impl Stalls {
         self.threshold.is_some() || self.detect.is_some()
     }
 
-    /// How often the monitor must look: so often that a stall is told of before it has lasted twice the threshold.
+    /// How often the monitor must look: so often that a stall is told of before it has lasted twice the threshold. If it
+    /// computes that holds for thresholds of more than two ticks of the kernel's clock.
     pub fn tick(&self) -> Duration {
         let shortest = [self.threshold, self.detect].into_iter().flatten().min();
         shortest.map_or(TICK, |shortest| TICK.min(shortest / 4))
