@@ -49,8 +49,10 @@ pub enum Verdict {
 /// The part of the time that a thread may be awake and still count as blocked: some wait in small slices.
 const AWAKE_SHARE: u32 = 8;
 
-/// One look proves no more than this part of the time after which a worker is relieved.
-const LOOK_SHARE: u32 = 4;
+/// One look proves no more than this part of the time after which a worker is relieved, and than that part of the one after which a
+/// poll is a stall.
+const RELIEF_SHARE: u32 = 4;
+pub(crate) const STALL_SHARE: u32 = 2;
 
 /// But so much it may prove: `/proc` tells what a thread that nobody disturbs had run at the kernel's last clock tick, of which there
 /// are 250 in a second or more. Where there are fewer, who computes is found later.
@@ -99,7 +101,7 @@ impl Seen {
 
     /// Judges by one more look at the thread, which is late after so long.
     pub fn judge(&mut self, sample: Sample, after: Duration) -> Verdict {
-        self.look(sample, after / LOOK_SHARE);
+        self.look(sample, after / RELIEF_SHARE);
         // On a busy machine two looks may be enough.
         if self.is_asleep && (self.slept >= after || self.held >= after) {
             Verdict::Blocked
@@ -297,7 +299,7 @@ mod tests {
                     if relief.is_suspect(after) && relief.judge(sample(time), after) == Computing {
                         relieved.get_or_insert(time);
                     }
-                    stall.look(sample(time), after / 2);
+                    stall.look(sample(time), after / STALL_SHARE);
                     if stall.proven() >= after {
                         named.get_or_insert(time);
                     }
@@ -407,7 +409,7 @@ mod tests {
         seen.note(1, &TICK);
         for (state, ran) in looks {
             seen.note(1, &TICK);
-            seen.look(sample(*state, *ran), AFTER / LOOK_SHARE);
+            seen.look(sample(*state, *ran), AFTER / RELIEF_SHARE);
         }
         seen.proven()
     }
@@ -465,7 +467,7 @@ mod tests {
         let mut seen = Seen::default();
         let look = |seen: &mut Seen, state, ran, gap| {
             seen.note(1, &gap_if(gap));
-            seen.look(sample(state, ran), AFTER / LOOK_SHARE);
+            seen.look(sample(state, ran), AFTER / RELIEF_SHARE);
         };
         seen.note(1, &TICK);
         look(&mut seen, Running, 0, false);

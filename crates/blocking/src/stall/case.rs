@@ -6,7 +6,7 @@
 
 use super::report::report;
 use super::{Cause, Phase, Stall, Stalls, What};
-use crate::judge::{Seen, Verdict};
+use crate::judge::{STALL_SHARE, Seen, Verdict};
 use crate::monitor::{Round, now};
 use crate::probe::Probe;
 use polyloop_core::{Desk, TaskSpace, polls_task_of};
@@ -49,9 +49,6 @@ pub struct Witness {
     pub own: Option<usize>,
 }
 
-/// One look proves no more than this part of a limit as time on the processor: see [`Seen::look`].
-const LOOK_SHARE: u32 = 2;
-
 impl Case {
     /// One look at the thread whose desk this is. Whether it is at work. `witness` is only called if that may take a while.
     pub fn look(
@@ -87,11 +84,11 @@ impl Case {
             }
             let sample = witness.probe.sample();
             if let Some(limit) = stalls.detect.filter(|_| to_count) {
-                self.seen_for_count.look(sample, limit / LOOK_SHARE);
+                self.seen_for_count.look(sample, limit / STALL_SHARE);
                 self.count(stalls, limit);
             }
             if let Some(limit) = stalls.threshold.filter(|_| to_tell) {
-                self.seen.look(sample, limit / LOOK_SHARE);
+                self.seen.look(sample, limit / STALL_SHARE);
                 self.name(desk, epoch, stalls, limit, witness);
             }
         }
